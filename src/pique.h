@@ -1,0 +1,170 @@
+/* pique.h — recommendations on the device: open a model file, turn a history into interests, score
+ * the catalogue, explain. The same functions serve native programs and WebAssembly.
+ *
+ * Memory: everything a context makes is allocated through its allocator. `_free` takes NULL.
+ * Threads: a context, and whatever was made on it, belongs to one thread at a time. An open model is
+ * immutable, so sessions on different contexts may use the same model at the same time.
+ * Errors: every function that can fail returns a status; pique_error(ctx) says what and why. */
+#ifndef PIQUE_H
+#define PIQUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PIQUE_VERSION_TEXT "0.1.0"
+
+#if defined(_WIN32)
+#define PIQUE_API
+#elif defined(__GNUC__)
+#define PIQUE_API __attribute__((visibility("default")))
+#else
+#define PIQUE_API
+#endif
+
+#if defined(__GNUC__)
+#define PIQUE_CHECKED __attribute__((warn_unused_result))
+#else
+#define PIQUE_CHECKED
+#endif
+
+/* Codes are pinned: a program may store them. */
+#define PIQUE_STATUS_MAP(X)                                                                        \
+    X(OK, 0, "success")                                                                            \
+    X(NO_MEMORY, -1, "out of memory")                                                              \
+    X(ARGUMENT, -2, "invalid argument")                                                            \
+    X(CORRUPT, -3, "not a valid model file")                                                       \
+    X(VERSION, -4, "made by an incompatible version")                                              \
+    X(UNSUPPORTED, -5, "not supported")                                                            \
+    X(IO, -6, "input or output failed")                                                            \
+    X(DATA, -7, "invalid data")                                                                    \
+    X(NUMERIC, -8, "numbers out of range")                                                         \
+    X(CANCELLED, -9, "cancelled")                                                                  \
+    X(INTERNAL, -10, "internal error")
+
+typedef enum {
+#define X(name, code, text) PIQUE_##name = (code),
+    PIQUE_STATUS_MAP(X)
+#undef X
+} pique_status;
+
+typedef struct pique_context pique_context;
+typedef struct pique_model pique_model;
+typedef struct pique_session pique_session;
+
+/* realloc in one function: block NULL allocates, size 0 frees and returns NULL. Returned blocks are
+ * aligned for any type. */
+typedef struct {
+    void *(*resize)(void *user, void *block, size_t size);
+    void *user;
+} pique_allocator;
+
+/* allocator NULL: the C library's. */
+PIQUE_API PIQUE_CHECKED pique_status pique_context_create(const pique_allocator *allocator,
+                                                          pique_context **out);
+PIQUE_API void pique_context_free(pique_context *ctx);
+
+/* The message of the last failure on this context, "" when there was none. */
+PIQUE_API const char *pique_error(const pique_context *ctx);
+PIQUE_API const char *pique_status_text(pique_status status);
+
+/* Instruction set of the kernels: "scalar", "v128", "avx2" (where the CPU has AVX2 and FMA), or
+ * "best". Results of one set are the same on every machine that has it. */
+PIQUE_API PIQUE_CHECKED pique_status pique_context_set_isa(pique_context *ctx, const char *name);
+PIQUE_API const char *pique_context_isa(const pique_context *ctx);
+
+/* A block from the context's allocator: for the bytes handed to pique_model_open. */
+PIQUE_API void *pique_alloc(pique_context *ctx, size_t size);
+PIQUE_API void pique_release(pique_context *ctx, void *block);
+
+/* The size of a whole model file (not compressed) from its first `count` bytes: 0 while more bytes
+ * are needed. PIQUE_CORRUPT when these bytes cannot begin one. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_size(pique_context *ctx, const void *bytes,
+                                                      size_t count, size_t *total);
+
+/* Opens a model from `size` bytes of the uncompressed container. `bytes` came from pique_alloc and
+ * now belongs to the model, also on failure. The item table is interleaved in place for the scan. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size,
+                                                      pique_model **out);
+PIQUE_API void pique_model_free(pique_model *model);
+
+/* A JSON object that describes the model: name, config, quantisation, counts, metrics, card, fields
+ * of the user profile. Owned by the model. */
+PIQUE_API const char *pique_model_info(const pique_model *model);
+
+/* Items are numbered 1..count in the order of falling popularity; 0 is "no item". */
+PIQUE_API uint32_t pique_model_item_count(const pique_model *model);
+PIQUE_API uint32_t pique_model_find_item(const pique_model *model, const char *id, size_t length);
+/* Bytes of the id (not terminated); NULL for a number that is not an item. */
+PIQUE_API const char *pique_model_item_id(const pique_model *model, uint32_t item, size_t *length);
+/* Largest number of interests K and width D of an interest vector. */
+PIQUE_API uint32_t pique_model_interest_count(const pique_model *model);
+PIQUE_API uint32_t pique_model_width(const pique_model *model);
+/* Profile fields of the user (gender, age …): number, and the code of a value in field f (0 when the
+ * value is empty, the field's UNKNOWN code when training never saw it). */
+PIQUE_API uint32_t pique_model_profile_count(const pique_model *model);
+PIQUE_API const char *pique_model_profile_name(const pique_model *model, uint32_t field);
+PIQUE_API uint32_t pique_model_find_profile(const pique_model *model, uint32_t field,
+                                            const char *value, size_t length);
+
+typedef struct {
+    const uint32_t *history; /* item numbers, oldest first; numbers outside the catalogue stand
+                                for items the model does not know */
+    uint32_t history_count;
+    const uint32_t *profile; /* NULL or one code per profile field */
+    uint32_t count;          /* how many recommendations */
+    bool exclude_seen;       /* leave out the items of the history */
+    bool explain;            /* fill reasons */
+    const uint32_t *exclude; /* further items to leave out */
+    uint32_t exclude_count;
+} pique_query;
+
+#define PIQUE_MAX_REASONS 3
+
+typedef struct {
+    uint32_t item;
+    float score;       /* max over interests of the inner product */
+    uint32_t interest; /* the interest that won */
+    uint32_t reason_count;
+    uint32_t reasons[PIQUE_MAX_REASONS]; /* history items that feed that interest most, first first */
+    float reason_weights[PIQUE_MAX_REASONS]; /* their shares of the interest, together at most 1 */
+} pique_recommendation;
+
+typedef struct {
+    const float *vectors;  /* [live, D] row-major */
+    const float *shares;   /* [live, history_count] share of each history item in each interest */
+    uint32_t live;         /* interests in use, 1..K */
+    uint32_t history_first; /* index of the first history item that the model looked at */
+} pique_interests;
+
+/* A session holds the working memory of one user at a time. It keeps a pointer to the model. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_create(pique_context *ctx,
+                                                          const pique_model *model,
+                                                          pique_session **out);
+PIQUE_API void pique_session_free(pique_session *session);
+
+/* The interests of a history. The result stays valid until the session's next call. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_interests(pique_session *session,
+                                                             const pique_query *query,
+                                                             pique_interests *out);
+
+/* Best items first; equal scores: the lower number first. `list` stays valid until the session's
+ * next call; fewer than `count` when the catalogue has no more. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_recommend(pique_session *session,
+                                                             const pique_query *query,
+                                                             const pique_recommendation **list,
+                                                             uint32_t *count);
+
+/* Scores of all items: scores[i] belongs to item i; room for item_count + 2, the first and the last of
+ * which belong to no item. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_scores(pique_session *session,
+                                                          const pique_query *query, float *scores);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

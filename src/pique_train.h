@@ -1,0 +1,156 @@
+/* pique_train.h — the native half of Pique: files, data sets, training, evaluation, export.
+ * Native builds only; the WebAssembly build holds what pique.h declares.
+ *
+ * Nothing here prints or exits: progress and warnings reach the caller through pique_listener. */
+#ifndef PIQUE_TRAIN_H
+#define PIQUE_TRAIN_H
+
+#include "pique.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    const char *phase;  /* "train", "eval", … */
+    uint64_t done;      /* units of the phase finished, of `total` */
+    uint64_t total;
+    double seconds;     /* since the phase began */
+    double value;       /* loss of the last step, or the metric at the end of an evaluation */
+    uint32_t epoch;
+} pique_progress;
+
+typedef struct {
+    void (*progress)(void *user, const pique_progress *progress); /* may be NULL */
+    void (*log)(void *user, const char *line);                    /* may be NULL; no newline */
+    bool (*cancelled)(void *user);                                /* may be NULL */
+    void *user;
+} pique_listener;
+
+/* ---- files ---- */
+
+/* Opens a model file (gzip or plain container). */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_read(pique_context *ctx, const char *path,
+                                                      pique_model **out);
+/* Writes the model at `path` again under `out` with item rows as `quant` ("f32" or "int8").
+ * Written aside and renamed: a failure leaves nothing behind. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_export(pique_context *ctx, const char *path,
+                                                        const char *quant, const char *out);
+
+/* ---- data sets ---- */
+
+typedef struct pique_dataset pique_dataset;
+
+typedef struct {
+    const char *path;     /* a file or a directory */
+    const char *format;   /* "auto", "csv", "movielens", "sequences" */
+    uint32_t min_count;   /* items with fewer training events become UNKNOWN */
+    double min_rating;    /* events rated lower are dropped; 0 keeps all */
+    bool strict;          /* a bad row is an error instead of a counted warning */
+} pique_dataset_options;
+
+typedef struct {
+    uint32_t users;
+    uint32_t items;       /* in the vocabulary: seen at least min_count times in training */
+    uint64_t events;
+    uint64_t bad_rows;
+    uint32_t item_fields;    /* categories beside the id */
+    uint32_t profile_fields; /* of the users */
+} pique_dataset_summary;
+
+PIQUE_API void pique_dataset_options_default(pique_dataset_options *options);
+PIQUE_API PIQUE_CHECKED pique_status pique_dataset_open(pique_context *ctx,
+                                                        const pique_dataset_options *options,
+                                                        const pique_listener *listener,
+                                                        pique_dataset **out);
+PIQUE_API void pique_dataset_free(pique_dataset *dataset);
+PIQUE_API pique_dataset_summary pique_dataset_describe(const pique_dataset *dataset);
+
+/* ---- training ---- */
+
+typedef struct {
+    const char *model;       /* registry name: "mind" */
+    const char *preset;      /* "best", "seed", "paper" */
+    const char *config_path; /* NULL or a JSON object of key: value */
+    const char *const *set;  /* "key=value", applied after preset and config */
+    uint32_t set_count;
+    const char *out;         /* the RUN directory */
+    uint32_t threads;        /* 0: one per processor */
+    uint32_t seed;
+    bool resume;             /* continue RUN/last.ckpt bit for bit */
+} pique_train_options;
+
+typedef struct {
+    uint32_t epochs;
+    uint32_t best_epoch;
+    double best_metric; /* validation metric of the model kept in RUN/model.pique */
+    double seconds;
+} pique_train_result;
+
+PIQUE_API void pique_train_options_default(pique_train_options *options);
+PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique_dataset *dataset,
+                                                 const pique_train_options *options,
+                                                 const pique_listener *listener,
+                                                 pique_train_result *result);
+
+/* A JSON array of the models with their task and fields (name, type, default, range, help), and
+ * under "training" the fields of the training loop. Release with pique_release. */
+PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char **out);
+
+/* ---- evaluation ---- */
+
+#define PIQUE_MAX_CUTOFFS 8
+
+typedef struct {
+    const char *split; /* "valid" or "test" */
+    uint32_t cutoffs[PIQUE_MAX_CUTOFFS];
+    uint32_t cutoff_count;
+    uint32_t threads; /* 0: one per processor */
+    bool baselines;   /* popularity and item-kNN beside the model */
+    const pique_listener *listener; /* may be NULL */
+} pique_eval_options;
+
+typedef struct {
+    double recall[PIQUE_MAX_CUTOFFS];
+    double ndcg[PIQUE_MAX_CUTOFFS];
+    double mrr;
+    double seconds;
+} pique_metrics;
+
+typedef struct {
+    uint32_t users;
+    pique_metrics model;
+    pique_metrics popularity;
+    pique_metrics item_knn;
+} pique_eval_result;
+
+PIQUE_API void pique_eval_options_default(pique_eval_options *options);
+/* Full ranking over all items except those of the user's history; ties count against the target. */
+PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
+                                                    const pique_dataset *dataset,
+                                                    const pique_eval_options *options,
+                                                    pique_eval_result *result);
+
+/* ---- simulation ---- */
+
+typedef struct {
+    const char *catalog; /* items.csv: item,title,… with category columns joined by '|' */
+    const char *out;     /* directory that receives items.csv, interactions.csv, truth.csv */
+    const char *columns; /* category columns that interests are made of: "genre,director,…" or NULL
+                            for all but item, title and popularity */
+    const char *popularity; /* column with a number that grows with popularity; NULL: the column
+                               "popularity" when there is one, else the order of the rows */
+    uint32_t users;
+    uint32_t interests; /* most interests a viewer has: 1..interests */
+    uint32_t seed;
+} pique_simulate_options;
+
+PIQUE_API void pique_simulate_options_default(pique_simulate_options *options);
+PIQUE_API PIQUE_CHECKED pique_status pique_simulate(pique_context *ctx,
+                                                    const pique_simulate_options *options,
+                                                    const pique_listener *listener);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
