@@ -1,0 +1,194 @@
+/* gemm_body.h — matrix products for tall, thin matrices, written on vec.h.
+ *
+ * C is made of tiles of TILE_ROWS x TILE_COLS that stay in registers while k runs. B is first
+ * copied into panels [k][TILE_COLS] on the stack (turned on the way for A B'); A is read where
+ * it is, since a tile needs only TILE_ROWS of its values per step. Packing A as well, as in Goto
+ * and van de Geijn, "Anatomy of high-performance matrix multiplication", gained nothing at the
+ * shapes of these models.
+ *
+ * Each element of C is the sum over k in order, in parts of PART_K: it depends on its row of A
+ * and its column of B alone, not on how many other rows there are. */
+#ifndef PQ_GEMM_BODY_H
+#define PQ_GEMM_BODY_H
+
+#include "kernels/kernels.h"
+#include "kernels/vec.h"
+
+/* As many accumulators as the registers hold beside one row of B and one element of A. */
+#if defined(PQ_ISA_AVX2)
+#define TILE_ROWS 6
+#define TILE_VECS 2
+#define B_VALUES 8192 /* copied at a time */
+#else
+#define TILE_ROWS 4
+#define TILE_VECS 2
+#define B_VALUES 4096
+#endif
+
+#define TILE_COLS (TILE_VECS * VEC_WIDTH)
+#define PART_K 256
+#define ROWS_AT_ONCE 48 /* of A, against all panels: they stay in the first cache */
+
+/* Copies B (k, cols), cols <= TILE_COLS, into panel [k][TILE_COLS]; missing columns are zero. */
+static void pack(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols, pq_real *panel) {
+    for (uint32_t p = 0; p < k; p++, b += ldb, panel += TILE_COLS) {
+        if (cols == TILE_COLS) {
+            for (uint32_t v = 0; v < TILE_VECS; v++) {
+                vec_store(panel + (size_t)v * VEC_WIDTH, vec_load(b + (size_t)v * VEC_WIDTH));
+            }
+        } else {
+            for (uint32_t j = 0; j < TILE_COLS; j++) {
+                panel[j] = j < cols ? b[j] : 0;
+            }
+        }
+    }
+}
+
+/* The same from the rows of B' (cols, k). */
+static void pack_turned(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols, pq_real *panel) {
+    uint32_t done = 0; /* of k, for all columns */
+    if (cols == TILE_COLS) {
+        for (; done + VEC_WIDTH <= k; done += VEC_WIDTH) {
+            for (uint32_t j = 0; j < TILE_COLS; j += VEC_WIDTH) {
+                vec square[VEC_WIDTH];
+                for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+                    square[i] = vec_load(b + (j + i) * ldb + done);
+                }
+                vec_transpose(square);
+                for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+                    vec_store(panel + (size_t)(done + i) * TILE_COLS + j, square[i]);
+                }
+            }
+        }
+    }
+    for (uint32_t j = 0; j < TILE_COLS; j++) {
+        for (uint32_t p = done; p < k; p++) {
+            panel[(size_t)p * TILE_COLS + j] = j < cols ? b[j * ldb + p] : 0;
+        }
+    }
+}
+
+/* One tile: c [TILE_ROWS, TILE_COLS] = or += sum over k of row[i][p * step] * b[p][j]. */
+VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, const pq_real *b,
+                              uint32_t k, pq_real *c, size_t ldc, bool add) {
+    vec sum[TILE_ROWS][TILE_VECS];
+    for (int i = 0; i < TILE_ROWS; i++) {
+        for (int v = 0; v < TILE_VECS; v++) {
+            sum[i][v] = vec_splat(0);
+        }
+    }
+    size_t at = 0;
+    for (uint32_t p = 0; p < k; p++, at += step, b += TILE_COLS) {
+        vec line[TILE_VECS];
+        for (int v = 0; v < TILE_VECS; v++) {
+            line[v] = vec_load(b + v * VEC_WIDTH);
+        }
+        for (int i = 0; i < TILE_ROWS; i++) {
+            vec factor = vec_splat(row[i][at]);
+            for (int v = 0; v < TILE_VECS; v++) {
+                sum[i][v] = vec_fma(factor, line[v], sum[i][v]);
+            }
+        }
+    }
+    for (int i = 0; i < TILE_ROWS; i++) {
+        for (int v = 0; v < TILE_VECS; v++) {
+            pq_real *to = c + (size_t)i * ldc + v * VEC_WIDTH;
+            vec_store(to, add ? vec_add(vec_load(to), sum[i][v]) : sum[i][v]);
+        }
+    }
+}
+
+/* One part of a product: B in panels, element (row, p) of A at a[row * a_row + p * a_step]. */
+typedef struct {
+    uint32_t m, n, k;
+    const pq_real *a, *b;
+    pq_real *c;
+    size_t a_row, a_step, ldc;
+    bool add;
+} gemm_part;
+
+/* The tile whose first element is C (i, j). What hangs over the edge of C is computed (rows
+ * below the edge repeat the last one) and dropped. */
+static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
+    const uint32_t rows = PQ_MIN(part->m - i, TILE_ROWS);
+    const uint32_t cols = PQ_MIN(part->n - j, TILE_COLS);
+    const pq_real *b = part->b + (size_t)j * part->k;
+    pq_real *c = part->c + (size_t)i * part->ldc + j;
+    const pq_real *row[TILE_ROWS];
+    for (uint32_t r = 0; r < TILE_ROWS; r++) {
+        row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
+    }
+    if (rows == TILE_ROWS && cols == TILE_COLS) {
+        multiply_tile(row, part->a_step, b, part->k, c, part->ldc, part->add);
+        return;
+    }
+    pq_real tile[TILE_ROWS * TILE_COLS];
+    multiply_tile(row, part->a_step, b, part->k, tile, TILE_COLS, false);
+    for (uint32_t r = 0; r < rows; r++) {
+        for (uint32_t col = 0; col < cols; col++) {
+            pq_real *to = c + r * part->ldc + col;
+            *to = part->add ? *to + tile[r * TILE_COLS + col] : tile[r * TILE_COLS + col];
+        }
+    }
+}
+
+static void multiply_part(const gemm_part *part) {
+    for (uint32_t top = 0; top < part->m; top += ROWS_AT_ONCE) {
+        const uint32_t bottom = PQ_MIN(part->m, top + ROWS_AT_ONCE);
+        for (uint32_t j = 0; j < part->n; j += TILE_COLS) {
+            for (uint32_t i = top; i < bottom; i += TILE_ROWS) {
+                multiply_tile_at(part, i, j);
+            }
+        }
+    }
+}
+
+static void clear(pq_real *c, size_t ldc, uint32_t m, uint32_t n) {
+    for (uint32_t i = 0; i < m; i++) {
+        memset(c + i * ldc, 0, n * sizeof(*c));
+    }
+}
+
+/* `a_turned`: A is given as (k, m); `b_turned`: B is given as (n, k). */
+static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
+    pq_real panels[B_VALUES];
+    gemm_part part = {.m = args->m, .b = panels, .ldc = args->ldc};
+    part.a_row = a_turned ? 1 : args->lda;
+    part.a_step = a_turned ? args->lda : 1;
+    if (args->k == 0 && !args->accumulate) {
+        clear(args->c, args->ldc, args->m, args->n);
+    }
+    for (uint32_t p = 0; p < args->k; p += PART_K) {
+        part.k = PQ_MIN(args->k - p, PART_K);
+        part.a = args->a + p * part.a_step;
+        part.add = args->accumulate || p > 0;
+        const uint32_t n_most = B_VALUES / part.k / TILE_COLS * TILE_COLS;
+        for (uint32_t j = 0; j < args->n; j += part.n) {
+            part.n = PQ_MIN(args->n - j, n_most);
+            part.c = args->c + j;
+            for (uint32_t at = 0; at < part.n; at += TILE_COLS) {
+                const uint32_t cols = PQ_MIN(part.n - at, TILE_COLS);
+                pq_real *panel = panels + (size_t)at * part.k;
+                if (b_turned) {
+                    pack_turned(args->b + (size_t)(j + at) * args->ldb + p, args->ldb, part.k, cols,
+                                panel);
+                } else {
+                    pack(args->b + (size_t)p * args->ldb + j + at, args->ldb, part.k, cols, panel);
+                }
+            }
+            multiply_part(&part);
+        }
+    }
+}
+
+static void kernel_gemm_nn(const pq_gemm_args *args) {
+    multiply(args, false, false);
+}
+static void kernel_gemm_nt(const pq_gemm_args *args) {
+    multiply(args, false, true);
+}
+static void kernel_gemm_tn(const pq_gemm_args *args) {
+    multiply(args, true, false);
+}
+
+#endif

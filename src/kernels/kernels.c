@@ -1,0 +1,50 @@
+/* kernels.c — the instruction sets of this build, and which of them this processor has. */
+#include "kernels/kernels.h"
+
+#include "kernels/isa.h"
+
+#include <string.h>
+
+/* From the narrowest to the widest. */
+static const pq_kernels *const sets[] = {
+#ifdef PQ_HAVE_SCALAR
+    &pq_kernels_scalar,
+#endif
+#ifdef PQ_HAVE_V128
+    &pq_kernels_v128,
+#endif
+#ifdef PQ_HAVE_AVX2
+    &pq_kernels_avx2,
+#endif
+};
+
+static bool can_run(const pq_kernels *set) {
+#ifdef PQ_HAVE_AVX2 /* x86: what is not part of every processor is asked of CPUID */
+    if (set == &pq_kernels_v128) {
+        return __builtin_cpu_supports("sse4.1") != 0;
+    }
+    if (set == &pq_kernels_avx2) {
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    }
+#endif
+    (void)set;
+    return true;
+}
+
+const pq_kernels *pq_kernels_at(uint32_t i, bool *runnable) {
+    if (i >= PQ_COUNT(sets)) {
+        return NULL;
+    }
+    *runnable = can_run(sets[i]);
+    return sets[i];
+}
+
+const pq_kernels *pq_kernels_find(const char *isa) {
+    const bool best = strcmp(isa, "best") == 0;
+    for (size_t i = PQ_COUNT(sets); i-- > 0;) {
+        if (can_run(sets[i]) && (best || strcmp(isa, sets[i]->isa) == 0)) {
+            return sets[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,183 @@
+/* math_body.h — elementwise kernels and reductions over one array, written on vec.h.
+ *
+ * The last n % VEC_WIDTH elements go through the same vector code with idle lanes, so an element's
+ * result does not depend on where in the array it stands. */
+#ifndef PQ_MATH_BODY_H
+#define PQ_MATH_BODY_H
+
+#include "kernels/vec.h"
+
+#include <math.h>
+
+/* Sums run in this many independent chains, since one addition takes several cycles. */
+#define CHAINS 4
+
+#ifdef PQ_REAL_DOUBLE
+
+VEC_INLINE vec vec_exp(vec x) {
+    return pq_exp(x);
+}
+
+#else
+
+/* 2^n for n in -126..127. */
+VEC_INLINE vec vec_power_of_two(ivec n) {
+    return vec_from_bits(ivec_shift_left(ivec_add(n, ivec_splat(127)), 23));
+}
+
+/* x = n ln 2 + r with |r| <= ln 2 / 2, e^x = 2^n e^r. */
+VEC_INLINE vec vec_exp(vec x) {
+    /* Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
+    const vec magic = vec_splat(0x1.8p23f);
+    /* ln 2 in two parts; the first has 9 bits, so that n times it is exact. */
+    const vec ln2_high = vec_splat(-0x1.63p-1f);
+    const vec ln2_low = vec_splat(0x1.bd0106p-13f);
+
+    /* Beyond these bounds the result is infinite or zero already. NaN passes. */
+    x = vec_max(vec_min(x, vec_splat(89.0f)), vec_splat(-104.0f));
+    vec shifted = vec_fma(x, vec_splat(1.44269504f), magic);
+    vec n = vec_sub(shifted, magic);
+    vec r = vec_fma(n, ln2_low, vec_fma(n, ln2_high, x));
+
+    /* The Taylor series to r^7: what it leaves out is below 6e-9. */
+    vec sum = vec_splat(1.0f / 5040);
+    sum = vec_fma(sum, r, vec_splat(1.0f / 720));
+    sum = vec_fma(sum, r, vec_splat(1.0f / 120));
+    sum = vec_fma(sum, r, vec_splat(1.0f / 24));
+    sum = vec_fma(sum, r, vec_splat(1.0f / 6));
+    sum = vec_fma(sum, r, vec_splat(0.5f));
+    sum = vec_add(vec_fma(sum, vec_mul(r, r), r), vec_splat(1));
+
+    /* In two factors: 2^n alone may lie outside the range of float, at either end. */
+    ivec power = ivec_sub(vec_bits(shifted), vec_bits(magic));
+    ivec half = ivec_shift_right(power, 1);
+    sum = vec_mul(sum, vec_power_of_two(half));
+    return vec_mul(sum, vec_power_of_two(ivec_sub(power, half)));
+}
+
+#endif
+
+static void kernel_exp(const pq_real *x, pq_real *y, size_t n) {
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec_store(y + i, vec_exp(vec_load(x + i)));
+    }
+    if (i < n) {
+        vec_store_part(y + i, n - i, vec_exp(vec_load_part(x + i, n - i, 0)));
+    }
+}
+
+VEC_INLINE pq_real chains_sum(const vec sum[CHAINS]) {
+    return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
+}
+
+static pq_real kernel_sum(const pq_real *x, size_t n) {
+    vec sum[CHAINS] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
+    size_t i = 0;
+    for (; i + (size_t)CHAINS * VEC_WIDTH <= n; i += (size_t)CHAINS * VEC_WIDTH) {
+        for (size_t c = 0; c < CHAINS; c++) {
+            sum[c] = vec_add(sum[c], vec_load(x + i + c * VEC_WIDTH));
+        }
+    }
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        sum[0] = vec_add(sum[0], vec_load(x + i));
+    }
+    if (i < n) {
+        sum[1] = vec_add(sum[1], vec_load_part(x + i, n - i, 0));
+    }
+    return chains_sum(sum);
+}
+
+static pq_real kernel_max(const pq_real *x, size_t n) {
+    const pq_real lowest = (pq_real)-HUGE_VAL;
+    vec largest[2] = {vec_splat(lowest), vec_splat(lowest)};
+    size_t i = 0;
+    for (; i + (size_t)2 * VEC_WIDTH <= n; i += (size_t)2 * VEC_WIDTH) {
+        largest[0] = vec_max_nan(largest[0], vec_load(x + i));
+        largest[1] = vec_max_nan(largest[1], vec_load(x + i + VEC_WIDTH));
+    }
+    for (; i < n; i += VEC_WIDTH) {
+        vec last = n - i < VEC_WIDTH ? vec_load_part(x + i, n - i, lowest) : vec_load(x + i);
+        largest[0] = vec_max_nan(largest[0], last);
+    }
+    return vec_largest(vec_max_nan(largest[0], largest[1]));
+}
+
+static pq_real kernel_dot(const pq_real *x, const pq_real *y, size_t n) {
+    vec sum[CHAINS] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
+    size_t i = 0;
+    for (; i + (size_t)CHAINS * VEC_WIDTH <= n; i += (size_t)CHAINS * VEC_WIDTH) {
+        for (size_t c = 0; c < CHAINS; c++) {
+            size_t at = i + c * VEC_WIDTH;
+            sum[c] = vec_fma(vec_load(x + at), vec_load(y + at), sum[c]);
+        }
+    }
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        sum[0] = vec_fma(vec_load(x + i), vec_load(y + i), sum[0]);
+    }
+    if (i < n) {
+        vec last = vec_load_part(y + i, n - i, 0);
+        sum[1] = vec_fma(vec_load_part(x + i, n - i, 0), last, sum[1]);
+    }
+    return chains_sum(sum);
+}
+
+static void kernel_axpy(pq_real a, const pq_real *x, pq_real *y, size_t n) {
+    const vec factor = vec_splat(a);
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec_store(y + i, vec_fma(factor, vec_load(x + i), vec_load(y + i)));
+    }
+    if (i < n) {
+        vec last = vec_load_part(y + i, n - i, 0);
+        vec_store_part(y + i, n - i, vec_fma(factor, vec_load_part(x + i, n - i, 0), last));
+    }
+}
+
+/* y = e^(x - shift), returns the sum of y. */
+static pq_real exp_and_sum(const pq_real *x, pq_real *y, size_t n, pq_real shift) {
+    const vec shifts = vec_splat(shift);
+    vec sum[CHAINS] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
+    size_t i = 0;
+    for (; i + (size_t)CHAINS * VEC_WIDTH <= n; i += (size_t)CHAINS * VEC_WIDTH) {
+        for (size_t c = 0; c < CHAINS; c++) {
+            size_t at = i + c * VEC_WIDTH;
+            vec value = vec_exp(vec_sub(vec_load(x + at), shifts));
+            vec_store(y + at, value);
+            sum[c] = vec_add(sum[c], value);
+        }
+    }
+    for (; i < n; i += VEC_WIDTH) {
+        if (n - i >= VEC_WIDTH) {
+            vec value = vec_exp(vec_sub(vec_load(x + i), shifts));
+            vec_store(y + i, value);
+            sum[0] = vec_add(sum[0], value);
+        } else { /* the idle lanes are e^-infinity = 0 */
+            vec last = vec_load_part(x + i, n - i, (pq_real)-HUGE_VAL);
+            vec value = vec_exp(vec_sub(last, shifts));
+            vec_store_part(y + i, n - i, value);
+            sum[1] = vec_add(sum[1], value);
+        }
+    }
+    return chains_sum(sum);
+}
+
+static pq_real kernel_softmax(const pq_real *x, pq_real *y, size_t n) {
+    const pq_real largest = kernel_max(x, n);
+    if (largest == (pq_real)-HUGE_VAL) { /* nothing has any mass; x - largest would be NaN */
+        memset(y, 0, n * sizeof(*y));
+        return largest;
+    }
+    const pq_real sum = exp_and_sum(x, y, n, largest);
+    const vec divisor = vec_splat(sum);
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec_store(y + i, vec_div(vec_load(y + i), divisor));
+    }
+    if (i < n) {
+        vec_store_part(y + i, n - i, vec_div(vec_load_part(y + i, n - i, 0), divisor));
+    }
+    return largest + (pq_real)pq_log(sum);
+}
+
+#endif

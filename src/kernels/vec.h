@@ -1,0 +1,288 @@
+/* vec.h — a small vector type at one width per instruction set, on which the kernel bodies are
+ * written. The only file that includes SIMDe.
+ *
+ * The file that includes this defines one of
+ *   PQ_ISA_SCALAR  vec is one pq_real (float, or double under PQ_REAL_DOUBLE)
+ *   PQ_ISA_V128    four floats, by the names of WebAssembly's SIMD: SSE4.1, NEON or wasm128
+ *   PQ_ISA_AVX2    eight floats, AVX2 and FMA, only where these are native (SIMDe's stand-ins for
+ *                  256-bit names are many times slower than the 128-bit ones)
+ *
+ * Every operation rounds exactly (no reciprocal estimates), so one set gives the same bits on every
+ * machine. vec_fma rounds once in AVX2 and twice in the others. */
+#ifndef PQ_VEC_H
+#define PQ_VEC_H
+
+#include "base/number.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bodies that are meant to be specialised for constant arguments. */
+#if defined(__GNUC__)
+#define VEC_INLINE static inline __attribute__((always_inline))
+#else
+#define VEC_INLINE static inline
+#endif
+
+/* In each set below:
+ *   vec_max(a, b)      a < b ? b : a, hence a when either is NaN; vec_min likewise
+ *   vec_max_nan(a, b)  NaN when either is
+ *   ivec               as many int32 as vec has lanes; shifts are by constants
+ *   vec_transpose      of the VEC_WIDTH x VEC_WIDTH matrix with these rows
+ *   pairs8             eight items' neighbouring dimensions (d, d + 1), from 16 interleaved int8
+ *   query              the same two dimensions of one interest
+ *   sums8              eight int32 sums; sums8_add adds pair . query to each */
+
+/* One operation a line, so that a set reads as a table. */
+/* clang-format off */
+
+#if defined(PQ_ISA_AVX2)
+
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "compile the AVX2 kernels with -mavx2 -mfma"
+#endif
+#include <simde/x86/avx2.h>
+#include <simde/x86/fma.h>
+
+#define VEC_WIDTH 8
+typedef simde__m256 vec;
+typedef simde__m256i ivec;
+
+VEC_INLINE vec vec_load(const pq_real *p) { return simde_mm256_loadu_ps(p); }
+VEC_INLINE void vec_store(pq_real *p, vec a) { simde_mm256_storeu_ps(p, a); }
+VEC_INLINE vec vec_splat(pq_real x) { return simde_mm256_set1_ps(x); }
+VEC_INLINE vec vec_add(vec a, vec b) { return simde_mm256_add_ps(a, b); }
+VEC_INLINE vec vec_sub(vec a, vec b) { return simde_mm256_sub_ps(a, b); }
+VEC_INLINE vec vec_mul(vec a, vec b) { return simde_mm256_mul_ps(a, b); }
+VEC_INLINE vec vec_div(vec a, vec b) { return simde_mm256_div_ps(a, b); }
+VEC_INLINE vec vec_sqrt(vec a) { return simde_mm256_sqrt_ps(a); }
+VEC_INLINE vec vec_fma(vec a, vec b, vec c) { return simde_mm256_fmadd_ps(a, b, c); }
+VEC_INLINE vec vec_max(vec a, vec b) { return simde_mm256_max_ps(b, a); }
+VEC_INLINE vec vec_min(vec a, vec b) { return simde_mm256_min_ps(b, a); }
+VEC_INLINE vec vec_max_nan(vec a, vec b) {
+    return simde_mm256_blendv_ps(simde_mm256_max_ps(a, b), a,
+                                 simde_mm256_cmp_ps(a, a, SIMDE_CMP_UNORD_Q));
+}
+
+VEC_INLINE ivec vec_bits(vec a) { return simde_mm256_castps_si256(a); }
+VEC_INLINE vec vec_from_bits(ivec a) { return simde_mm256_castsi256_ps(a); }
+VEC_INLINE ivec ivec_splat(int32_t x) { return simde_mm256_set1_epi32(x); }
+VEC_INLINE ivec ivec_add(ivec a, ivec b) { return simde_mm256_add_epi32(a, b); }
+VEC_INLINE ivec ivec_sub(ivec a, ivec b) { return simde_mm256_sub_epi32(a, b); }
+#define ivec_shift_left(a, bits) simde_mm256_slli_epi32(a, bits)
+#define ivec_shift_right(a, bits) simde_mm256_srai_epi32(a, bits)
+
+VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) {
+    vec pair[VEC_WIDTH], quad[VEC_WIDTH];
+    for (int i = 0; i < VEC_WIDTH; i += 2) { /* two rows interleaved in each 128-bit half */
+        pair[i] = simde_mm256_unpacklo_ps(r[i], r[i + 1]);
+        pair[i + 1] = simde_mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < VEC_WIDTH; i += 4) { /* quad[i + c]: columns c and c + 4 of rows i..i+3 */
+        quad[i] = simde_mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        quad[i + 1] = simde_mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        quad[i + 2] = simde_mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        quad[i + 3] = simde_mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; c++) {
+        r[c] = simde_mm256_permute2f128_ps(quad[c], quad[c + 4], 0x20);
+        r[c + 4] = simde_mm256_permute2f128_ps(quad[c], quad[c + 4], 0x31);
+    }
+}
+
+typedef simde__m256i pairs8, query, sums8;
+
+VEC_INLINE pairs8 pairs8_load(const int8_t *p) {
+    return simde_mm256_cvtepi8_epi16(simde_mm_loadu_si128((const simde__m128i *)(const void *)p));
+}
+VEC_INLINE query query_load(const int16_t *p) {
+    int32_t both;
+    memcpy(&both, p, sizeof(both));
+    return simde_mm256_set1_epi32(both);
+}
+VEC_INLINE sums8 sums8_zero(void) { return simde_mm256_setzero_si256(); }
+VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
+    return simde_mm256_add_epi32(sums, simde_mm256_madd_epi16(pairs, q));
+}
+VEC_INLINE void sums8_floats(sums8 sums, vec out[1]) { out[0] = simde_mm256_cvtepi32_ps(sums); }
+
+#elif defined(PQ_ISA_V128)
+
+#include <simde/wasm/simd128.h>
+
+#define VEC_WIDTH 4
+typedef simde_v128_t vec;
+typedef simde_v128_t ivec;
+
+VEC_INLINE vec vec_load(const pq_real *p) { return simde_wasm_v128_load(p); }
+VEC_INLINE void vec_store(pq_real *p, vec a) { simde_wasm_v128_store(p, a); }
+VEC_INLINE vec vec_splat(pq_real x) { return simde_wasm_f32x4_splat(x); }
+VEC_INLINE vec vec_add(vec a, vec b) { return simde_wasm_f32x4_add(a, b); }
+VEC_INLINE vec vec_sub(vec a, vec b) { return simde_wasm_f32x4_sub(a, b); }
+VEC_INLINE vec vec_mul(vec a, vec b) { return simde_wasm_f32x4_mul(a, b); }
+VEC_INLINE vec vec_div(vec a, vec b) { return simde_wasm_f32x4_div(a, b); }
+VEC_INLINE vec vec_sqrt(vec a) { return simde_wasm_f32x4_sqrt(a); }
+VEC_INLINE vec vec_fma(vec a, vec b, vec c) { return vec_add(vec_mul(a, b), c); }
+VEC_INLINE vec vec_max(vec a, vec b) { return simde_wasm_f32x4_pmax(a, b); }
+VEC_INLINE vec vec_min(vec a, vec b) { return simde_wasm_f32x4_pmin(a, b); }
+VEC_INLINE vec vec_max_nan(vec a, vec b) { return simde_wasm_f32x4_max(a, b); }
+
+VEC_INLINE ivec vec_bits(vec a) { return a; }
+VEC_INLINE vec vec_from_bits(ivec a) { return a; }
+VEC_INLINE ivec ivec_splat(int32_t x) { return simde_wasm_i32x4_splat(x); }
+VEC_INLINE ivec ivec_add(ivec a, ivec b) { return simde_wasm_i32x4_add(a, b); }
+VEC_INLINE ivec ivec_sub(ivec a, ivec b) { return simde_wasm_i32x4_sub(a, b); }
+#define ivec_shift_left(a, bits) simde_wasm_i32x4_shl(a, bits)
+#define ivec_shift_right(a, bits) simde_wasm_i32x4_shr(a, bits)
+
+VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) {
+    vec low01 = simde_wasm_i32x4_shuffle(r[0], r[1], 0, 4, 1, 5);
+    vec high01 = simde_wasm_i32x4_shuffle(r[0], r[1], 2, 6, 3, 7);
+    vec low23 = simde_wasm_i32x4_shuffle(r[2], r[3], 0, 4, 1, 5);
+    vec high23 = simde_wasm_i32x4_shuffle(r[2], r[3], 2, 6, 3, 7);
+    r[0] = simde_wasm_i32x4_shuffle(low01, low23, 0, 1, 4, 5);
+    r[1] = simde_wasm_i32x4_shuffle(low01, low23, 2, 3, 6, 7);
+    r[2] = simde_wasm_i32x4_shuffle(high01, high23, 0, 1, 4, 5);
+    r[3] = simde_wasm_i32x4_shuffle(high01, high23, 2, 3, 6, 7);
+}
+
+typedef struct {
+    simde_v128_t low, high; /* items 0..3, 4..7 */
+} pairs8, sums8;
+typedef simde_v128_t query;
+
+VEC_INLINE pairs8 pairs8_load(const int8_t *p) {
+    simde_v128_t bytes = simde_wasm_v128_load(p);
+    return (pairs8){simde_wasm_i16x8_extend_low_i8x16(bytes),
+                    simde_wasm_i16x8_extend_high_i8x16(bytes)};
+}
+VEC_INLINE query query_load(const int16_t *p) { return simde_wasm_v128_load32_splat(p); }
+VEC_INLINE sums8 sums8_zero(void) { return (sums8){ivec_splat(0), ivec_splat(0)}; }
+VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
+    return (sums8){ivec_add(sums.low, simde_wasm_i32x4_dot_i16x8(pairs.low, q)),
+                   ivec_add(sums.high, simde_wasm_i32x4_dot_i16x8(pairs.high, q))};
+}
+VEC_INLINE void sums8_floats(sums8 sums, vec out[2]) {
+    out[0] = simde_wasm_f32x4_convert_i32x4(sums.low);
+    out[1] = simde_wasm_f32x4_convert_i32x4(sums.high);
+}
+
+#elif defined(PQ_ISA_SCALAR)
+
+#include <math.h>
+
+#define VEC_WIDTH 1
+typedef pq_real vec;
+
+VEC_INLINE vec vec_load(const pq_real *p) { return *p; }
+VEC_INLINE void vec_store(pq_real *p, vec a) { *p = a; }
+VEC_INLINE vec vec_splat(pq_real x) { return x; }
+VEC_INLINE vec vec_add(vec a, vec b) { return a + b; }
+VEC_INLINE vec vec_sub(vec a, vec b) { return a - b; }
+VEC_INLINE vec vec_mul(vec a, vec b) { return a * b; }
+VEC_INLINE vec vec_div(vec a, vec b) { return a / b; }
+VEC_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+VEC_INLINE vec vec_max(vec a, vec b) { return a < b ? b : a; }
+VEC_INLINE vec vec_min(vec a, vec b) { return b < a ? b : a; }
+VEC_INLINE vec vec_max_nan(vec a, vec b) { return a != a || b < a ? a : b; }
+VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) { (void)r; }
+
+#ifdef PQ_REAL_DOUBLE
+
+VEC_INLINE vec vec_sqrt(vec a) { return sqrt(a); }
+
+#else
+
+typedef int32_t ivec;
+
+VEC_INLINE vec vec_sqrt(vec a) { return sqrtf(a); }
+VEC_INLINE ivec vec_bits(vec a) {
+    ivec bits;
+    memcpy(&bits, &a, sizeof(bits));
+    return bits;
+}
+VEC_INLINE vec vec_from_bits(ivec a) {
+    vec value;
+    memcpy(&value, &a, sizeof(value));
+    return value;
+}
+/* Like the vector instructions, these wrap around. */
+VEC_INLINE ivec ivec_splat(int32_t x) { return x; }
+VEC_INLINE ivec ivec_add(ivec a, ivec b) { return (ivec)((uint32_t)a + (uint32_t)b); }
+VEC_INLINE ivec ivec_sub(ivec a, ivec b) { return (ivec)((uint32_t)a - (uint32_t)b); }
+VEC_INLINE ivec ivec_shift_left(ivec a, int bits) { return (ivec)((uint32_t)a << bits); }
+VEC_INLINE ivec ivec_shift_right(ivec a, int bits) { return a >> bits; }
+
+typedef struct {
+    const int8_t *items;
+} pairs8;
+typedef struct {
+    int32_t first, second;
+} query;
+typedef struct {
+    int32_t item[8];
+} sums8;
+
+VEC_INLINE pairs8 pairs8_load(const int8_t *p) { return (pairs8){p}; }
+VEC_INLINE query query_load(const int16_t *p) { return (query){p[0], p[1]}; }
+VEC_INLINE sums8 sums8_zero(void) { return (sums8){{0}}; }
+VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
+    for (int i = 0; i < 8; i++) {
+        sums.item[i] += pairs.items[2 * i] * q.first + pairs.items[2 * i + 1] * q.second;
+    }
+    return sums;
+}
+VEC_INLINE void sums8_floats(sums8 sums, vec out[8]) {
+    for (int i = 0; i < 8; i++) {
+        out[i] = (float)sums.item[i];
+    }
+}
+
+#endif
+#else
+#error "define PQ_ISA_SCALAR, PQ_ISA_V128 or PQ_ISA_AVX2"
+#endif
+
+/* clang-format on */
+
+/* For the last lanes of an array: count < VEC_WIDTH elements, the other lanes hold `fill`. */
+VEC_INLINE vec vec_load_part(const pq_real *p, size_t count, pq_real fill) {
+    pq_real lanes[VEC_WIDTH];
+    for (size_t i = 0; i < VEC_WIDTH; i++) {
+        lanes[i] = i < count ? p[i] : fill;
+    }
+    return vec_load(lanes);
+}
+
+VEC_INLINE void vec_store_part(pq_real *p, size_t count, vec a) {
+    pq_real lanes[VEC_WIDTH];
+    vec_store(lanes, a);
+    for (size_t i = 0; i < count; i++) {
+        p[i] = lanes[i];
+    }
+}
+
+/* Over the lanes, halves first. */
+VEC_INLINE pq_real vec_sum(vec a) {
+    pq_real lanes[VEC_WIDTH];
+    vec_store(lanes, a);
+    for (size_t half = VEC_WIDTH / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++) {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    return lanes[0];
+}
+
+VEC_INLINE pq_real vec_largest(vec a) {
+    pq_real lanes[VEC_WIDTH];
+    vec_store(lanes, a);
+    pq_real largest = lanes[0];
+    for (size_t i = 1; i < VEC_WIDTH; i++) {
+        largest = largest != largest || lanes[i] < largest ? largest : lanes[i];
+    }
+    return largest;
+}
+
+#endif
