@@ -1,0 +1,65 @@
+/* ops.h — the ops of the graph. Each lives in op_<name>.c with its shapes, forward and backward. */
+#ifndef PQ_OPS_H
+#define PQ_OPS_H
+
+#include "graph/graph.h"
+
+typedef enum {
+    PQ_LINEAR, /* x */
+    PQ_RELU,   /* max(0, x) */
+    PQ_SELU    /* l x, or l a (e^x - 1) below zero (Klambauer et al., 2017) */
+} pq_activation;
+
+/* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
+ * PAD values count as absent; an empty bag gives zeros. */
+typedef struct {
+    const uint32_t *owners;  /* [n] */
+    const uint32_t *offsets; /* [owner count + 1] */
+    const uint32_t *values;
+} pq_bag;
+
+typedef struct {
+    const pq_segments *segments; /* B segments over the T rows of u */
+    const uint32_t *live;        /* [B] interests in use, 1..interests; the rest come out zero */
+    const pq_real *logits;       /* [T, interests] where routing starts; not trained */
+    const pq_real *mass;         /* NULL or [T, interests] > 0: how much a behaviour counts in each
+                                    interest, multiplied after the softmax; not trained */
+    uint32_t interests;          /* K */
+    bool per_interest;           /* u has K vectors side by side instead of one */
+    uint32_t rounds;             /* R >= 1 */
+    uint32_t routed;             /* interests that compete in the softmax: 0 for the live ones */
+    bool full_gradient;          /* differentiate through all rounds, not only the last */
+    double epsilon;              /* inside the square root of squash */
+    pq_real *shares;             /* NULL or [T, K]: how much each row gives to each interest */
+} pq_route;
+
+typedef enum {
+    PQ_POWER_SIGNED,     /* sign(s) |s|^p */
+    PQ_POWER_RAW,        /* s^p; NaN for a negative s with a fractional p */
+    PQ_POWER_TEMPERATURE /* p s */
+} pq_power;
+
+typedef struct {
+    const uint32_t *live; /* [B] */
+    uint32_t interests;   /* K */
+    double power;         /* p */
+    pq_power kind;
+    bool hard;          /* the best interest alone */
+    bool stop_gradient; /* attention weights are constants in backward */
+} pq_label_attention;
+
+typedef struct {
+    const uint32_t *positive_ids;  /* [B] */
+    const uint32_t *negative_ids;  /* [n], shared by the batch; those equal to a row's positive are
+                                      left out of that row */
+    const pq_real *positive_log_q; /* [B] log of the expected count of the id among the negatives */
+    const pq_real *negative_log_q; /* [n] */
+    double scale;                  /* multiplies inner products (1 / temperature) */
+    double weight;                 /* of each row in the sum: 1 / positions of the whole batch */
+} pq_sampled_softmax;
+
+#define PQ_OP(name, parameters, help) pq_var *pq_op_##name parameters;
+#include "graph/ops.def"
+#undef PQ_OP
+
+#endif
