@@ -1,0 +1,57 @@
+/* items.h — the item side of a model: from an item number to its vector.
+ *
+ * While training, an item's vector is pooled from the embeddings of its id and its categories,
+ *     e_i = mean (or sum) over fields f of E_f[i's values in f]
+ * with the embeddings of a multi-valued field averaged first; a behaviour in a history is the same
+ * vector, or x_i = SELU(W_in [concat_f E_f] + b_in). In a model file all of that is baked into one row
+ * per item, so that serving only looks up rows. */
+#ifndef PQ_ITEMS_H
+#define PQ_ITEMS_H
+
+#include "base/table.h"
+#include "graph/ops.h"
+
+#define PQ_MAX_FIELDS 16
+
+/* A category column of items (or of users): owner o has values[offsets[o] .. offsets[o + 1] - 1],
+ * codes 0 PAD, 1..rows - 2, UNKNOWN. */
+typedef struct {
+    const char *name;
+    uint32_t rows;
+    const uint32_t *offsets;
+    const uint32_t *values;
+} pq_column;
+
+typedef enum { PQ_BEHAVIOUR_POOL, PQ_BEHAVIOUR_CONCAT_SELU } pq_behaviour;
+typedef enum { PQ_POOL_MEAN, PQ_POOL_SUM } pq_pool;
+
+typedef struct {
+    /* set by the model before declaring */
+    uint32_t rows;  /* PAD, items, UNKNOWN */
+    uint32_t width; /* D */
+    const pq_column *columns;
+    uint32_t column_count;
+    pq_behaviour behaviour;
+    pq_pool pool;
+    bool normalise;    /* item vectors have length 1; behaviours keep theirs */
+    double init_scale; /* deviation of the embeddings; 0: Glorot uniform */
+    bool baked;        /* serving: rows come from the tables below */
+
+    /* training */
+    pq_param *ids;
+    pq_param *fields[PQ_MAX_FIELDS];
+    pq_param *w_in, *b_in;
+
+    /* serving */
+    const pq_table *vectors;    /* e_i */
+    const pq_table *behaviours; /* x_i where it is not a multiple of e_i; NULL otherwise */
+    const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
+} pq_items;
+
+/* Declares the trained parameters; nothing when baked. */
+void pq_items_declare(pq_items *items, pq_params *params);
+/* e of n items, (n, D), and x of n behaviours, (n, D). */
+pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);
+pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);
+
+#endif
