@@ -1,0 +1,28 @@
+/* layout.h — what a model file holds, by name.
+ *
+ * metadata   pique.version  PQ_FORMAT            pique.model    registry name
+ *            pique.config   the model's fields   pique.profile  names of the profile fields
+ *            pique.quant    of the item rows     pique.metrics  JSON object
+ *            pique.data     where the data came from            pique.card  text for people
+ * tensors    item.weight          (rows, D) F32, or I8 with item.weight.scale (rows) F32
+ *            item.length          (rows) F32: behaviour i is item.length[i] * item.weight[i]
+ *            behaviour.weight     (rows, D) likewise, where behaviours are not multiples of items
+ *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
+ *            profile.<name>.terms U8, and .offsets U32
+ *            and the parameters of the model under their own names, F32
+ *            F16 may stand for F32 everywhere but in item rows
+ * Row 0 of items is PAD, rows 1..n are the items in the order of their ids, row n + 1 is UNKNOWN. */
+#ifndef PQ_LAYOUT_H
+#define PQ_LAYOUT_H
+
+/* Version of names and meanings; a reader takes its own alone. */
+#define PQ_FORMAT "1"
+
+#define PQ_ITEM_WEIGHT "item.weight"
+#define PQ_ITEM_LENGTH "item.length"
+#define PQ_BEHAVIOUR_WEIGHT "behaviour.weight"
+#define PQ_ITEM_IDS "item.ids"
+#define PQ_SCALE_SUFFIX ".scale"
+#define PQ_OFFSETS_SUFFIX ".offsets"
+
+#endif
