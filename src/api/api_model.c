@@ -1,0 +1,362 @@
+/* api_model.c — opening a model file. Nothing in it is trusted: every name, type, shape and number is
+ * checked before it is used, and a model is either whole or not there. */
+#include <string.h>
+
+#include "api/opened.h"
+#include "file/half.h"
+
+/* A tensor of floats, finite, of that shape (cols 0: rank 1): the file's own bytes, or converted when
+ * the file has it in half precision. */
+static pique_status open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
+                                float **out) {
+    const pq_tensor *tensor = pq_container_find(&model->container, name);
+    pq_dtype dtype = tensor && tensor->dtype == PQ_F16 ? PQ_F16 : PQ_F32;
+    PQ_TRY(pq_container_get(&model->container, name, dtype, rows, cols, &tensor));
+    PQ_TRY(pq_tensor_finite(model->ctx, tensor));
+    *out = tensor->data;
+    if (dtype == PQ_F16) {
+        const uint16_t *halves = tensor->data;
+        *out = pq_arena_take(&model->floats, tensor->count, sizeof(**out));
+        if (!*out) {
+            return PIQUE_NO_MEMORY;
+        }
+        for (size_t i = 0; i < tensor->count; i++) {
+            (*out)[i] = pq_half_to_float(halves[i]);
+        }
+    }
+    return PIQUE_OK;
+}
+
+static pique_status bind(void *user, const char *name, uint32_t rows, uint32_t cols,
+                         pq_real **value) {
+    return open_floats(user, name, rows, cols, value);
+}
+
+/* A list of strings stored as bytes and offsets. */
+static pique_status open_strings(pique_model *model, const char *name, pq_strings *out) {
+    pq_ctx *ctx = model->ctx;
+    char offsets_name[80];
+    size_t length = strlen(name);
+    if (length + sizeof(PQ_OFFSETS_SUFFIX) > sizeof(offsets_name)) {
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor name \"%.40s\" is too long", name);
+    }
+    memcpy(offsets_name, name, length);
+    memcpy(offsets_name + length, PQ_OFFSETS_SUFFIX, sizeof(PQ_OFFSETS_SUFFIX));
+    const pq_tensor *bytes = pq_container_find(&model->container, name);
+    const pq_tensor *offsets = pq_container_find(&model->container, offsets_name);
+    if (!bytes || bytes->dtype != PQ_U8 || !offsets || offsets->dtype != PQ_U32 ||
+        offsets->rank != 1 || offsets->count == 0) {
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensors \"%s\" (U8) and \"%s\" (U32) are missing or not lists",
+                name, offsets_name);
+    }
+    pique_status status = pq_strings_borrow(out, ctx, bytes->data, bytes->count, offsets->data,
+                                            (uint32_t)(offsets->count - 1));
+    if (status == PIQUE_CORRUPT) {
+        char reason[200];
+        memcpy(reason, ctx->error, sizeof(reason) - 1);
+        reason[sizeof(reason) - 1] = 0;
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor \"%s\": %s", name, reason);
+    }
+    return status;
+}
+
+/* Rows of items: floats, or int8 with scales. */
+static pique_status open_table(pique_model *model, const char *name, const char *scale_name,
+                               pq_table *out) {
+    uint32_t rows = model->m.items.rows, cols = model->m.width;
+    const pq_tensor *tensor = pq_container_find(&model->container, name);
+    float *scales = NULL;
+    pq_table_kind kind = PQ_TABLE_F32;
+    if (tensor && tensor->dtype == PQ_I8) {
+        PQ_TRY(open_floats(model, scale_name, rows, 0, &scales));
+        for (uint32_t i = 0; i < rows; i++) {
+            if (scales[i] < 0) {
+                PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\": scale %u is negative",
+                        scale_name, (unsigned)i);
+            }
+        }
+        kind = PQ_TABLE_I8;
+    }
+    PQ_TRY(pq_container_get(&model->container, name, kind == PQ_TABLE_I8 ? PQ_I8 : PQ_F32, rows,
+                            cols, &tensor));
+    if (kind == PQ_TABLE_F32) {
+        PQ_TRY(pq_tensor_finite(model->ctx, tensor));
+    }
+    return pq_table_open(model->ctx, out, kind, rows, cols, tensor->data, scales);
+}
+
+/* Required metadata as text of the context's. */
+static pique_status metadata(pique_model *model, const char *key, char **out) {
+    PQ_TRY(pq_container_text(&model->container, key, out));
+    if (!*out) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "metadata \"%s\" is missing", key);
+    }
+    return PIQUE_OK;
+}
+
+static pique_status check_version(pique_model *model) {
+    char *version = NULL;
+    PQ_TRY(metadata(model, "pique.version", &version));
+    bool same = strcmp(version, PQ_FORMAT) == 0;
+    pique_status status = PIQUE_OK;
+    if (!same) {
+        status = pq_fail(model->ctx, PIQUE_VERSION,
+                         "the file has format version \"%.20s\", this build reads " PQ_FORMAT,
+                         version);
+    }
+    pq_free(model->ctx, version);
+    return status;
+}
+
+static pique_status open_config(pique_model *model) {
+    pq_ctx *ctx = model->ctx;
+    pq_json json = {0};
+    char *name = NULL, *config = NULL;
+    pique_status status;
+    PQ_TRY_GOTO(status, metadata(model, "pique.model", &name));
+    const pq_model_def *def = pq_model_find(name, strlen(name));
+    if (!def) {
+        status = pq_fail(ctx, PIQUE_UNSUPPORTED, "model \"%.40s\" is not known to this build", name);
+        goto done;
+    }
+    PQ_TRY_GOTO(status, pq_model_init(&model->m, ctx, def, "best"));
+    PQ_TRY_GOTO(status, metadata(model, "pique.config", &config));
+    PQ_TRY_GOTO(status, pq_json_parse(ctx, config, strlen(config), "pique.config", &json));
+    if (!pq_json_is_object(&json, PQ_JSON_ROOT)) {
+        status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.config\" is not an object");
+        goto done;
+    }
+    status = pq_fields_read(ctx, def->fields, model->m.self, &json, PQ_JSON_ROOT);
+    if (status == PIQUE_ARGUMENT) {
+        status = PIQUE_CORRUPT; /* the message names the field; the fault is the file's */
+    }
+done:
+    pq_json_free(&json);
+    pq_free(ctx, name);
+    pq_free(ctx, config);
+    return status;
+}
+
+/* The profile fields: pique.profile is an array of names; each has a list of terms. */
+static pique_status open_profile(pique_model *model) {
+    pq_ctx *ctx = model->ctx;
+    pq_json json = {0};
+    char *text = NULL;
+    uint32_t count = 0;
+    pique_status status;
+    PQ_TRY_GOTO(status, pq_container_text(&model->container, "pique.profile", &text));
+    if (!text) {
+        goto done;
+    }
+    PQ_TRY_GOTO(status, pq_json_parse(ctx, text, strlen(text), "pique.profile", &json));
+    if (!pq_json_is_array(&json, PQ_JSON_ROOT) ||
+        pq_json_size(&json, PQ_JSON_ROOT) > PQ_MAX_FIELDS) {
+        status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.profile\" is not a short array");
+        goto done;
+    }
+    int at = pq_json_first(&json, PQ_JSON_ROOT);
+    for (int i = 0; i < pq_json_size(&json, PQ_JSON_ROOT); i++) {
+        size_t size = 0;
+        char tensor[64] = "profile.";
+        char *name = pq_json_is_string(&json, at) ? pq_json_string(&json, at, &size) : NULL;
+        model->names[count] = name;
+        if (!name || size == 0 || size > 32 || strlen(name) != size) {
+            status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.profile\": a name is not valid");
+            goto done;
+        }
+        strcat(strcat(tensor, name), ".terms");
+        PQ_TRY_GOTO(status, open_strings(model, tensor, &model->terms[count]));
+        model->columns[count] =
+            (pq_column){.name = name, .rows = model->terms[count].count + 2};
+        count++;
+        at = pq_json_next(&json, at);
+    }
+done:
+    model->m.profile.columns = model->columns;
+    model->m.profile.column_count = count;
+    pq_json_free(&json);
+    pq_free(ctx, text);
+    return status;
+}
+
+static pique_status open_items(pique_model *model) {
+    pq_model *m = &model->m;
+    PQ_TRY(open_table(model, PQ_ITEM_WEIGHT, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX, &model->vectors));
+    m->items.vectors = &model->vectors;
+    if (m->items.behaviour != PQ_BEHAVIOUR_POOL) {
+        PQ_TRY(open_table(model, PQ_BEHAVIOUR_WEIGHT, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX,
+                          &model->behaviours));
+        model->has_behaviours = true;
+        m->items.behaviours = &model->behaviours;
+    } else if (m->items.normalise) {
+        float *lengths;
+        PQ_TRY(open_floats(model, PQ_ITEM_LENGTH, m->items.rows, 0, &lengths));
+        m->items.lengths = lengths;
+    }
+    return PIQUE_OK;
+}
+
+/* A member of the description: text as a JSON string, or JSON as it is. */
+static pique_status describe(pique_model *model, pq_text *out, const char *key, bool is_json) {
+    char *text = NULL;
+    PQ_TRY(pq_container_text(&model->container, key, &text));
+    if (!text) {
+        return PIQUE_OK;
+    }
+    pique_status status = PIQUE_OK;
+    pq_text_add(out, ",\"%s\":", key + strlen("pique."));
+    if (is_json) {
+        pq_json json;
+        status = pq_json_parse(model->ctx, text, strlen(text), key, &json);
+        if (status == PIQUE_OK) {
+            pq_json_free(&json);
+            pq_text_bytes(out, text, strlen(text));
+        }
+    } else {
+        pq_text_json(out, text, strlen(text));
+    }
+    pq_free(model->ctx, text);
+    return status;
+}
+
+static pique_status make_info(pique_model *model, size_t size) {
+    const pq_model *m = &model->m;
+    pq_text out;
+    pq_text_init(&out, model->ctx);
+    pq_text_add(&out, "{\"model\":\"%s\",\"quant\":\"%s\",\"items\":%u,\"interests\":%u,",
+                m->def->name, model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32",
+                (unsigned)model->ids.count, (unsigned)m->interests);
+    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu,\"config\":{", (unsigned)m->width,
+                (unsigned)m->max_history, (unsigned long)size);
+    pq_fields_write(m->def->fields, m->self, &out);
+    pq_text_add(&out, "},\"profile\":[");
+    for (uint32_t f = 0; f < m->profile.column_count; f++) {
+        pq_text_add(&out, f ? "," : "");
+        pq_text_json(&out, model->names[f], strlen(model->names[f]));
+    }
+    pq_text_add(&out, "]");
+    pique_status status = describe(model, &out, "pique.metrics", true);
+    if (status == PIQUE_OK) {
+        status = describe(model, &out, "pique.data", false);
+    }
+    if (status == PIQUE_OK) {
+        status = describe(model, &out, "pique.card", false);
+    }
+    pq_text_add(&out, "}");
+    if (status == PIQUE_OK) {
+        status = pq_text_status(&out);
+    }
+    if (status != PIQUE_OK) {
+        pq_text_free(&out);
+        return status;
+    }
+    model->info = out.data;
+    return PIQUE_OK;
+}
+
+static pique_status open_all(pique_model *model, size_t size) {
+    PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
+    PQ_TRY(check_version(model));
+    PQ_TRY(open_config(model));
+    PQ_TRY(open_profile(model));
+    PQ_TRY(open_strings(model, PQ_ITEM_IDS, &model->ids));
+    if (model->ids.count == 0) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "the file has no items");
+    }
+    pq_model *m = &model->m;
+    m->items.rows = model->ids.count + 2;
+    m->items.baked = true;
+    m->params.bind = bind;
+    m->params.bind_user = model;
+    PQ_TRY(pq_model_declare(m));
+    PQ_TRY(open_items(model));
+    return make_info(model, size);
+}
+
+pique_status pique_model_size(pique_context *ctx, const void *bytes, size_t count, size_t *total) {
+    return pq_container_size(ctx, bytes, count, total);
+}
+
+pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size, pique_model **out) {
+    *out = NULL;
+    pique_model *model = pq_alloc(ctx, 1, sizeof(*model));
+    if (!model) {
+        pq_free(ctx, bytes);
+        return PIQUE_NO_MEMORY;
+    }
+    model->ctx = ctx;
+    model->bytes = bytes;
+    pq_arena_init(&model->floats, ctx);
+    pique_status status = open_all(model, size);
+    if (status != PIQUE_OK) {
+        pique_model_free(model);
+        return status;
+    }
+    *out = model;
+    return PIQUE_OK;
+}
+
+void pique_model_free(pique_model *model) {
+    if (!model) {
+        return;
+    }
+    pq_ctx *ctx = model->ctx;
+    for (uint32_t f = 0; f < PQ_MAX_FIELDS; f++) {
+        pq_strings_free(&model->terms[f]);
+        pq_free(ctx, model->names[f]);
+    }
+    pq_strings_free(&model->ids);
+    pq_table_close(&model->vectors);
+    pq_table_close(&model->behaviours);
+    pq_model_free(&model->m);
+    pq_container_close(&model->container);
+    pq_arena_free(&model->floats);
+    pq_free(ctx, model->info);
+    pq_free(ctx, model->bytes);
+    pq_free(ctx, model);
+}
+
+const char *pique_model_info(const pique_model *model) {
+    return model->info;
+}
+
+uint32_t pique_model_item_count(const pique_model *model) {
+    return model->ids.count;
+}
+
+uint32_t pique_model_find_item(const pique_model *model, const char *id, size_t length) {
+    uint32_t number = pq_strings_find(&model->ids, id, length);
+    return number == PQ_NOT_FOUND ? 0 : number + 1;
+}
+
+const char *pique_model_item_id(const pique_model *model, uint32_t item, size_t *length) {
+    if (item == 0 || item > model->ids.count) {
+        return NULL;
+    }
+    return pq_strings_get(&model->ids, item - 1, length);
+}
+
+uint32_t pique_model_interest_count(const pique_model *model) {
+    return model->m.interests;
+}
+
+uint32_t pique_model_width(const pique_model *model) {
+    return model->m.width;
+}
+
+uint32_t pique_model_profile_count(const pique_model *model) {
+    return model->m.profile.column_count;
+}
+
+const char *pique_model_profile_name(const pique_model *model, uint32_t field) {
+    return field < model->m.profile.column_count ? model->names[field] : NULL;
+}
+
+uint32_t pique_model_find_profile(const pique_model *model, uint32_t field, const char *value,
+                                  size_t length) {
+    if (field >= model->m.profile.column_count || length == 0) {
+        return 0;
+    }
+    uint32_t number = pq_strings_find(&model->terms[field], value, length);
+    return number == PQ_NOT_FOUND ? model->columns[field].rows - 1 : number + 1;
+}

@@ -1,0 +1,218 @@
+/* api_session.c — one user at a time: interests, recommendations, reasons. */
+#include <string.h>
+
+#include "api/opened.h"
+#include "retrieval/scan.h"
+
+struct pique_session {
+    pq_ctx *ctx;
+    const pique_model *model;
+    pq_tape tape;     /* its arena holds all that a call returns */
+    float *vectors;   /* [K, D] */
+    float *shares;    /* [K, history] */
+    uint32_t live, first;
+};
+
+pique_status pique_session_create(pique_context *ctx, const pique_model *model,
+                                  pique_session **out) {
+    *out = pq_alloc(ctx, 1, sizeof(**out));
+    if (!*out) {
+        return PIQUE_NO_MEMORY;
+    }
+    (*out)->ctx = ctx;
+    (*out)->model = model;
+    pq_tape_init(&(*out)->tape, ctx);
+    return PIQUE_OK;
+}
+
+void pique_session_free(pique_session *session) {
+    if (session) {
+        pq_tape_free(&session->tape);
+        pq_free(session->ctx, session);
+    }
+}
+
+static pique_status check_query(const pique_session *s, const pique_query *q) {
+    if ((q->history_count && !q->history) || (q->exclude_count && !q->exclude)) {
+        PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: a list has a count but no items");
+    }
+    for (uint32_t f = 0; q->profile && f < s->model->m.profile.column_count; f++) {
+        if (q->profile[f] >= s->model->columns[f].rows) {
+            PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: profile field \"%s\" has no code %u",
+                    s->model->names[f], (unsigned)q->profile[f]);
+        }
+    }
+    return PIQUE_OK;
+}
+
+/* Item numbers of the newest behaviours, strangers as UNKNOWN. */
+static uint32_t *behaviours(pique_session *s, const pique_query *q, uint32_t count) {
+    uint32_t items = s->model->ids.count;
+    uint32_t *ids = pq_tape_take(&s->tape, count, sizeof(*ids));
+    for (uint32_t i = 0; ids && i < count; i++) {
+        uint32_t item = q->history[s->first + i];
+        ids[i] = item == 0 || item > items ? items + 1 : item;
+    }
+    return ids;
+}
+
+static const uint32_t *profile_codes(pique_session *s, const pique_query *q) {
+    if (q->profile) {
+        return q->profile;
+    }
+    uint32_t count = s->model->m.profile.column_count;
+    uint32_t *none = pq_tape_take(&s->tape, count, sizeof(*none));
+    if (none) {
+        memset(none, 0, count * sizeof(*none));
+    }
+    return none;
+}
+
+/* Fills vectors, live, first and shares (by interest, then behaviour). */
+static pique_status compute(pique_session *s, const pique_query *q) {
+    const pq_model *m = &s->model->m;
+    pq_tape *t = &s->tape;
+    PQ_TRY(check_query(s, q));
+    pq_tape_begin(t, NULL, false, (pq_rng){0});
+    uint32_t count = PQ_MIN(q->history_count, m->max_history);
+    s->first = q->history_count - count;
+    uint32_t starts[2] = {0, count};
+    pq_batch batch = {.history = {starts, 1}};
+    batch.items = behaviours(s, q, count);
+    batch.profile = profile_codes(s, q);
+    batch.shares = pq_tape_take(t, (size_t)count * m->interests, sizeof(*batch.shares));
+    s->shares = pq_tape_take(t, (size_t)m->interests * count, sizeof(*s->shares));
+    if (t->status != PIQUE_OK) {
+        return t->status;
+    }
+    memset(batch.shares, 0, (size_t)count * m->interests * sizeof(*batch.shares));
+    pq_var *v = m->def->user(t, m, &batch, &s->live);
+    if (!v) {
+        return t->status;
+    }
+    s->vectors = v->value;
+    for (size_t i = 0; i < (size_t)s->live * m->width; i++) {
+        if (!(v->value[i] - v->value[i] == 0)) {
+            PQ_FAIL(s->ctx, PIQUE_NUMERIC, "the model gives an interest that is not finite");
+        }
+    }
+    for (uint32_t k = 0; k < m->interests; k++) {
+        for (uint32_t i = 0; i < count; i++) {
+            s->shares[(size_t)k * count + i] = batch.shares[(size_t)i * m->interests + k];
+        }
+    }
+    return PIQUE_OK;
+}
+
+pique_status pique_session_interests(pique_session *session, const pique_query *query,
+                                     pique_interests *out) {
+    PQ_TRY(compute(session, query));
+    *out = (pique_interests){.vectors = session->vectors,
+                             .shares = session->shares,
+                             .live = session->live,
+                             .history_first = session->first};
+    return PIQUE_OK;
+}
+
+/* A person of whom nothing is known has no interests to score with: scores are all zero, and the order
+ * falls back to the item numbers, which is popularity. */
+static bool nothing_known(const pique_session *s, const pique_query *q) {
+    bool known = q->history_count > 0;
+    for (uint32_t f = 0; q->profile && f < s->model->m.profile.column_count; f++) {
+        known = known || q->profile[f] != 0;
+    }
+    return !known;
+}
+
+static pique_status prepare(pique_session *s, const pique_query *q, pq_scan *scan) {
+    PQ_TRY(compute(s, q));
+    if (nothing_known(s, q)) {
+        memset(s->vectors, 0, (size_t)s->live * s->model->m.width * sizeof(float));
+    }
+    *scan = (pq_scan){.table = &s->model->vectors,
+                      .interests = s->vectors,
+                      .interest_count = s->live,
+                      .count = q->count};
+    return PIQUE_OK;
+}
+
+static pique_status exclude(pique_session *s, const pique_query *q, pq_scan *scan) {
+    uint32_t rows = s->model->m.items.rows, items = s->model->ids.count;
+    uint8_t *bits = pq_tape_take(&s->tape, rows / 8 + 1, 1);
+    if (!bits) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(bits, 0, rows / 8 + 1);
+    pq_exclude(bits, 0);         /* PAD */
+    pq_exclude(bits, items + 1); /* UNKNOWN */
+    for (uint32_t i = 0; q->exclude_seen && i < q->history_count; i++) {
+        if (q->history[i] <= items) {
+            pq_exclude(bits, q->history[i]);
+        }
+    }
+    for (uint32_t i = 0; i < q->exclude_count; i++) {
+        if (q->exclude[i] <= items) {
+            pq_exclude(bits, q->exclude[i]);
+        }
+    }
+    scan->excluded = bits;
+    return PIQUE_OK;
+}
+
+/* The behaviours with the largest shares of the interest that won, other than the item itself. */
+static void explain(const pique_session *s, const pique_query *q, pique_recommendation *r) {
+    uint32_t count = q->history_count - s->first;
+    const float *shares = s->shares + (size_t)r->interest * count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t item = q->history[s->first + i];
+        uint32_t at = r->reason_count;
+        if (!(shares[i] > 0) || item == 0 || item > s->model->ids.count || item == r->item) {
+            continue;
+        }
+        while (at > 0 && r->reason_weights[at - 1] < shares[i]) {
+            if (at < PIQUE_MAX_REASONS) {
+                r->reasons[at] = r->reasons[at - 1];
+                r->reason_weights[at] = r->reason_weights[at - 1];
+            }
+            at--;
+        }
+        if (at < PIQUE_MAX_REASONS) {
+            r->reasons[at] = item;
+            r->reason_weights[at] = shares[i];
+            r->reason_count = PQ_MIN(r->reason_count + 1, PIQUE_MAX_REASONS);
+        }
+    }
+}
+
+pique_status pique_session_recommend(pique_session *session, const pique_query *query,
+                                     const pique_recommendation **list, uint32_t *count) {
+    pique_session *s = session;
+    pq_scan scan;
+    *list = NULL;
+    *count = 0;
+    PQ_TRY(prepare(s, query, &scan));
+    PQ_TRY(exclude(s, query, &scan));
+    scan.count = PQ_MIN(scan.count, s->model->ids.count);
+    pq_hit *hits = pq_tape_take(&s->tape, scan.count, sizeof(*hits));
+    pique_recommendation *found = pq_tape_take(&s->tape, scan.count, sizeof(*found));
+    if (!hits || !found) {
+        return PIQUE_NO_MEMORY;
+    }
+    PQ_TRY(pq_scan_top(&s->tape.arena, &scan, hits, count));
+    for (uint32_t i = 0; i < *count; i++) {
+        found[i] = (pique_recommendation){
+            .item = hits[i].row, .score = hits[i].score, .interest = hits[i].interest};
+        if (query->explain) {
+            explain(s, query, &found[i]);
+        }
+    }
+    *list = found;
+    return PIQUE_OK;
+}
+
+pique_status pique_session_scores(pique_session *session, const pique_query *query,
+                                  float *scores) {
+    pq_scan scan;
+    PQ_TRY(prepare(session, query, &scan));
+    return pq_scan_scores(&session->tape.arena, &scan, scores);
+}

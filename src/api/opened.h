@@ -1,0 +1,26 @@
+/* opened.h — an open model: the container, the definition bound to it, the item tables. */
+#ifndef PQ_OPENED_H
+#define PQ_OPENED_H
+
+#include "base/arena.h"
+#include "base/strings.h"
+#include "file/container.h"
+#include "file/layout.h"
+#include "models/model.h"
+
+struct pique_model {
+    pq_ctx *ctx;
+    void *bytes;
+    pq_container container;
+    pq_arena floats; /* tensors that the file has in half precision, as floats */
+    pq_model m;
+    pq_strings ids; /* item i is string i - 1 */
+    pq_table vectors, behaviours;
+    bool has_behaviours;
+    pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
+    pq_strings terms[PQ_MAX_FIELDS];
+    char *names[PQ_MAX_FIELDS];
+    char *info;
+};
+
+#endif

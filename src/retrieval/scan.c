@@ -1,0 +1,204 @@
+#include "retrieval/scan.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+/* Blocks scored before their scores are looked at: the scores stay in the nearest cache. */
+#define CHUNK_BLOCKS 64
+/* How many more items than asked an int8 scan keeps, so that rounding the interests cannot push out one
+ * that belongs in the list. */
+#define SHORTLIST_MARGIN 32
+
+/* A heap of the best hits so far, the worst on top: among equal scores the higher row is worse. */
+typedef struct {
+    pq_hit *hits;
+    uint32_t count, capacity;
+} heap;
+
+static bool worse(const pq_hit *a, const pq_hit *b) {
+    return a->score < b->score || (a->score == b->score && a->row > b->row);
+}
+
+static void sift_down(heap *h, uint32_t at) {
+    pq_hit hit = h->hits[at];
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= h->count) {
+            break;
+        }
+        if (child + 1 < h->count && worse(&h->hits[child + 1], &h->hits[child])) {
+            child++;
+        }
+        if (!worse(&h->hits[child], &hit)) {
+            break;
+        }
+        h->hits[at] = h->hits[child];
+        at = child;
+    }
+    h->hits[at] = hit;
+}
+
+static void heap_offer(heap *h, pq_hit hit) {
+    if (h->count < h->capacity) {
+        uint32_t at = h->count++;
+        while (at > 0 && worse(&hit, &h->hits[(at - 1) / 2])) {
+            h->hits[at] = h->hits[(at - 1) / 2];
+            at = (at - 1) / 2;
+        }
+        h->hits[at] = hit;
+    } else if (worse(&h->hits[0], &hit)) {
+        h->hits[0] = hit;
+        sift_down(h, 0);
+    }
+}
+
+/* Heap sort: the worst goes to the end each time, so the best end up first. */
+static void heap_order(heap *h) {
+    uint32_t all = h->count;
+    while (h->count > 1) {
+        pq_hit last = h->hits[--h->count];
+        h->hits[h->count] = h->hits[0];
+        h->hits[0] = last;
+        sift_down(h, 0);
+    }
+    h->count = all;
+}
+
+static bool is_excluded(const pq_scan *scan, uint32_t row) {
+    return scan->excluded && (scan->excluded[row / 8] >> row % 8 & 1);
+}
+
+/* Looks through the scores of the rows from `first` on. */
+static void collect(const pq_scan *scan, heap *best, const float *scores, uint32_t first,
+                    uint32_t rows) {
+    for (uint32_t i = 0; i < rows; i++) {
+        float score = scores[i];
+        if (scan->table->scales) {
+            score *= scan->table->scales[first + i];
+        }
+        if (best->count == best->capacity && score < best->hits[0].score) {
+            continue;
+        }
+        /* NaN compares false everywhere and would break the heap's order. */
+        if (score == score && !is_excluded(scan, first + i)) {
+            heap_offer(best, (pq_hit){.row = first + i, .score = score});
+        }
+    }
+}
+
+/* The interests as int16 such that no sum of cols products with int8 leaves int32. */
+static void round_interests(const pq_scan *scan, int16_t *out, float *scales) {
+    uint32_t cols = scan->table->cols, wide = cols + cols % 2;
+    uint32_t limit = PQ_MIN(32767u, INT32_MAX / 127u / wide);
+    memset(out, 0, (size_t)scan->interest_count * wide * sizeof(*out));
+    for (uint32_t k = 0; k < scan->interest_count; k++) {
+        const float *interest = scan->interests + (size_t)k * cols;
+        float most = 0;
+        for (uint32_t i = 0; i < cols; i++) {
+            float size = interest[i] < 0 ? -interest[i] : interest[i];
+            most = PQ_MAX(most, size);
+        }
+        scales[k] = most / (float)limit;
+        for (uint32_t i = 0; most > 0 && i < cols; i++) {
+            float x = interest[i] / most * (float)limit;
+            out[(size_t)k * wide + i] = (int16_t)(x < 0 ? x - 0.5f : x + 0.5f);
+        }
+    }
+}
+
+static pique_status scan_all(pq_arena *arena, const pq_scan *scan, heap *best) {
+    const pq_table *table = scan->table;
+    const pq_kernels *kernels = arena->ctx->kernels;
+    uint32_t wide = table->cols + table->cols % 2;
+    float scores[CHUNK_BLOCKS * PQ_TABLE_BLOCK];
+    int16_t *rounded = NULL;
+    float *scales = NULL;
+    if (table->kind == PQ_TABLE_I8) {
+        rounded = pq_arena_take(arena, (size_t)scan->interest_count * wide, sizeof(*rounded));
+        scales = pq_arena_take(arena, scan->interest_count, sizeof(*scales));
+        if (!rounded || !scales) {
+            return PIQUE_NO_MEMORY;
+        }
+        round_interests(scan, rounded, scales);
+    }
+    uint32_t blocks = pq_table_blocks(table), whole = table->rows / PQ_TABLE_BLOCK;
+    for (uint32_t block = 0; block < blocks;) {
+        /* The tail block stands elsewhere in memory. */
+        uint32_t n = block < whole ? PQ_MIN(CHUNK_BLOCKS, whole - block) : 1;
+        if (table->kind == PQ_TABLE_F32) {
+            kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(table, block), scan->interests, n,
+                                                  scan->interest_count, table->cols, scores});
+        } else {
+            kernels->scan_i8(&(pq_scan_i8_args){pq_table_block(table, block), rounded, scales, n,
+                                                scan->interest_count, table->cols, scores});
+        }
+        uint32_t first = block * PQ_TABLE_BLOCK;
+        collect(scan, best, scores, first, PQ_MIN(n * PQ_TABLE_BLOCK, table->rows - first));
+        block += n;
+    }
+    return PIQUE_OK;
+}
+
+float pq_scan_score(const pq_scan *scan, const pq_kernels *kernels, uint32_t row, float *scratch,
+                    uint32_t *interest) {
+    uint32_t cols = scan->table->cols;
+    float best = 0;
+    pq_table_row(scan->table, row, scratch);
+    for (uint32_t k = 0; k < scan->interest_count; k++) {
+        float score = kernels->dot(scan->interests + (size_t)k * cols, scratch, cols);
+        if (k == 0 || score > best) {
+            best = score;
+            *interest = k;
+        }
+    }
+    return best;
+}
+
+pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found) {
+    uint32_t margin = scan->table->kind == PQ_TABLE_I8 ? SHORTLIST_MARGIN : 0;
+    uint32_t wanted = PQ_MIN(scan->count, scan->table->rows);
+    heap best = {.capacity = PQ_MIN(wanted + margin, scan->table->rows)};
+    *found = 0;
+    if (wanted == 0) {
+        return PIQUE_OK;
+    }
+    best.hits = pq_arena_take(arena, best.capacity, sizeof(*best.hits));
+    float *scratch = pq_arena_take(arena, scan->table->cols, sizeof(*scratch));
+    if (!best.hits || !scratch) {
+        return PIQUE_NO_MEMORY;
+    }
+    PQ_TRY(scan_all(arena, scan, &best));
+    heap exact = {.hits = hits, .capacity = wanted};
+    for (uint32_t i = 0; i < best.count; i++) {
+        pq_hit hit = {.row = best.hits[i].row};
+        hit.score = pq_scan_score(scan, arena->ctx->kernels, hit.row, scratch, &hit.interest);
+        if (hit.score == hit.score) {
+            heap_offer(&exact, hit);
+        }
+    }
+    heap_order(&exact);
+    *found = exact.count;
+    return PIQUE_OK;
+}
+
+pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores) {
+    const pq_table *table = scan->table;
+    const pq_kernels *kernels = arena->ctx->kernels;
+    uint32_t whole = table->rows / PQ_TABLE_BLOCK;
+    float *scratch = pq_arena_take(arena, table->cols, sizeof(*scratch));
+    if (!scratch) {
+        return PIQUE_NO_MEMORY;
+    }
+    /* Whole blocks of floats straight into the result; what is left row by row. */
+    uint32_t done = table->kind == PQ_TABLE_F32 ? whole : 0;
+    if (done > 0) {
+        kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(table, 0), scan->interests, done,
+                                              scan->interest_count, table->cols, scores});
+    }
+    for (uint32_t row = done * PQ_TABLE_BLOCK; row < table->rows; row++) {
+        uint32_t interest;
+        scores[row] = pq_scan_score(scan, kernels, row, scratch, &interest);
+    }
+    return PIQUE_OK;
+}
