@@ -1,0 +1,381 @@
+/* dataset.c — the data set that training and evaluation see, made of the raw events of a builder.
+ *
+ * Events are grouped by user and ordered by time, equal times in the order of the input. Repeated
+ * events are kept: seeing a thing twice is two events. */
+#include "native/data/dataset.h"
+
+#include "native/data/dataset_builder.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool pq_dataset_view(const pique_dataset *dataset, uint32_t user, pq_split split, pq_view *out) {
+    uint64_t start = dataset->starts[user];
+    uint32_t count = (uint32_t)(dataset->starts[user + 1] - start);
+    const uint32_t *events = dataset->events + start;
+    if (split == PQ_SPLIT_TRAIN) {
+        *out = (pq_view){.history = events, .history_count = count < 3 ? count : count - 2};
+        return true;
+    }
+    if (count < 3) {
+        return false;
+    }
+    uint32_t history = split == PQ_SPLIT_VALID ? count - 2 : count - 1;
+    *out = (pq_view){.history = events, .history_count = history, .target = events[history]};
+    return true;
+}
+
+/* ---- order by user and time ---- */
+
+typedef struct {
+    double time;
+    uint32_t item;  /* raw number */
+    uint32_t order; /* of the input, within the user */
+} timed;
+
+static int by_time(const void *left, const void *right) {
+    const timed *a = left;
+    const timed *b = right;
+    if (a->time != b->time) {
+        return a->time < b->time ? -1 : 1;
+    }
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static bool is_sorted(const timed *events, uint64_t count) {
+    for (uint64_t i = 1; i < count; i++) {
+        if (events[i].time < events[i - 1].time) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* starts[user_count + 1], and the events of each user from there in time order. */
+static void sort_events(const pq_builder *b, uint64_t *starts, timed *sorted) {
+    uint32_t users = b->users.count;
+    for (size_t i = 0; i < b->event_count; i++) {
+        starts[b->events[i].user + 1]++;
+    }
+    for (uint32_t u = 0; u < users; u++) {
+        starts[u + 1] += starts[u];
+    }
+    /* starts[u] moves to the end of user u while its events come in, and is moved back after. */
+    for (size_t i = 0; i < b->event_count; i++) {
+        const pq_raw_event *event = &b->events[i];
+        sorted[starts[event->user]] =
+            (timed){.time = event->time, .item = event->item, .order = (uint32_t)i};
+        starts[event->user]++;
+    }
+    memmove(starts + 1, starts, users * sizeof(*starts));
+    starts[0] = 0;
+    for (uint32_t u = 0; u < users; u++) {
+        uint64_t count = starts[u + 1] - starts[u];
+        if (!is_sorted(sorted + starts[u], count)) {
+            qsort(sorted + starts[u], (size_t)count, sizeof(*sorted), by_time);
+        }
+    }
+}
+
+/* ---- vocabularies ---- */
+
+typedef struct {
+    const char *bytes;
+    size_t size;
+    uint32_t count;
+    uint32_t raw;
+} ranked_term;
+
+static int by_bytes(const void *left, const void *right) {
+    const ranked_term *a = left;
+    const ranked_term *b = right;
+    size_t size = PQ_MIN(a->size, b->size);
+    int order = size ? memcmp(a->bytes, b->bytes, size) : 0;
+    if (order != 0) {
+        return order;
+    }
+    return a->size < b->size ? -1 : a->size > b->size;
+}
+
+static int by_falling_count(const void *left, const void *right) {
+    const ranked_term *a = left;
+    const ranked_term *b = right;
+    if (a->count != b->count) {
+        return a->count > b->count ? -1 : 1;
+    }
+    return by_bytes(left, right);
+}
+
+/* Numbers the terms of `raw` that are counted `least` times or more: `terms` receives them in order,
+ * number[raw] their numbers from 1, and n + 1 for the rest. */
+static pique_status make_vocabulary(pq_ctx *ctx, const pq_strings *raw, const uint32_t *counts,
+                                    uint32_t least, pq_strings *terms, uint32_t *numbers) {
+    ranked_term *ranked = pq_alloc(ctx, raw->count, sizeof(*ranked));
+    if (!ranked) {
+        return PIQUE_NO_MEMORY;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < raw->count; i++) {
+        if (counts[i] >= least) {
+            ranked_term *term = &ranked[kept++];
+            term->bytes = pq_strings_get(raw, i, &term->size);
+            term->count = counts[i];
+            term->raw = i;
+        }
+        numbers[i] = 0;
+    }
+    /* Items go by falling count; for category terms the caller counts all that occur as 1. */
+    qsort(ranked, kept, sizeof(*ranked), by_falling_count);
+    pique_status status = PIQUE_OK;
+    for (uint32_t i = 0; i < kept && status == PIQUE_OK; i++) {
+        uint32_t added;
+        status = pq_strings_add(terms, ranked[i].bytes, ranked[i].size, &added);
+        numbers[ranked[i].raw] = i + 1;
+    }
+    for (uint32_t i = 0; i < raw->count; i++) {
+        numbers[i] = numbers[i] ? numbers[i] : kept + 1;
+    }
+    pq_free(ctx, ranked);
+    return status;
+}
+
+static void count_training(const pique_dataset *dataset, const timed *sorted, uint32_t *counts) {
+    for (uint32_t u = 0; u < dataset->user_count; u++) {
+        uint64_t start = dataset->starts[u];
+        uint64_t end = dataset->starts[u + 1];
+        end -= end - start < 3 ? 0 : 2;
+        for (uint64_t i = start; i < end; i++) {
+            counts[sorted[i].item]++;
+        }
+    }
+}
+
+static pique_status number_items(pq_builder *b, pique_dataset *dataset, const char *what,
+                                 const timed *sorted, uint32_t *numbers) {
+    uint32_t *counts = pq_alloc(b->ctx, b->items.count, sizeof(*counts));
+    if (!counts) {
+        return PIQUE_NO_MEMORY;
+    }
+    uint32_t least = PQ_MAX(b->options->min_count, 1);
+    count_training(dataset, sorted, counts);
+    pique_status status =
+        make_vocabulary(b->ctx, &b->items, counts, least, &dataset->items, numbers);
+    if (status == PIQUE_OK && dataset->items.count == 0) {
+        status = pq_fail(b->ctx, PIQUE_DATA, "%s: no item has %lu training events (min_count)",
+                         what, (unsigned long)least);
+    }
+    if (status == PIQUE_OK) {
+        dataset->item_rows = dataset->items.count + 2;
+        dataset->popularity = pq_alloc(b->ctx, dataset->item_rows, sizeof(*dataset->popularity));
+        status = dataset->popularity ? PIQUE_OK : PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < b->items.count && status == PIQUE_OK; i++) {
+        dataset->popularity[numbers[i]] += counts[i];
+    }
+    pq_free(b->ctx, counts);
+    return status;
+}
+
+static pique_status place_events(pq_builder *b, pique_dataset *dataset, const timed *sorted,
+                                 const uint32_t *numbers) {
+    dataset->events = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->events));
+    dataset->times = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->times));
+    if (!dataset->events || !dataset->times) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t u = 0; u < dataset->user_count; u++) {
+        for (uint64_t i = dataset->starts[u]; i < dataset->starts[u + 1]; i++) {
+            dataset->events[i] = numbers[sorted[i].item];
+            dataset->times[i] =
+                b->ordered ? (int64_t)(i - dataset->starts[u]) : (int64_t)sorted[i].time;
+        }
+    }
+    return PIQUE_OK;
+}
+
+/* ---- features ---- */
+
+/* The owner's row in the feature, or PQ_NOT_FOUND for an item outside the vocabulary: such items
+ * share one number, and what is true of one of them is not of the others. `numbers` NULL: users. */
+static uint32_t owner_row(const uint32_t *numbers, uint32_t unknown, uint32_t owner) {
+    if (!numbers) {
+        return owner;
+    }
+    return numbers[owner] == unknown ? PQ_NOT_FOUND : numbers[owner];
+}
+
+/* CSR of (row, value) pairs; the values of an owner keep their order. */
+static pique_status fill_feature(pq_ctx *ctx, const pq_raw_column *column, const uint32_t *rows,
+                                 uint32_t row_count, const uint32_t *terms, pq_feature *feature) {
+    feature->offsets = pq_alloc(ctx, (size_t)row_count + 1, sizeof(*feature->offsets));
+    feature->values = pq_alloc(ctx, column->count, sizeof(*feature->values));
+    if (!feature->offsets || !feature->values) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (size_t i = 0; i < column->count; i++) {
+        if (rows[i] != PQ_NOT_FOUND) {
+            feature->offsets[rows[i] + 1]++;
+        }
+    }
+    for (uint32_t row = 0; row < row_count; row++) {
+        feature->offsets[row + 1] += feature->offsets[row];
+    }
+    for (size_t i = 0; i < column->count; i++) {
+        if (rows[i] != PQ_NOT_FOUND) {
+            feature->values[feature->offsets[rows[i]]++] = terms[column->values[i]];
+        }
+    }
+    memmove(feature->offsets + 1, feature->offsets, row_count * sizeof(*feature->offsets));
+    feature->offsets[0] = 0;
+    return PIQUE_OK;
+}
+
+static pique_status make_feature(pq_ctx *ctx, pq_raw_column *column, const uint32_t *numbers,
+                                 uint32_t row_count, pq_feature *feature) {
+    uint32_t unknown = row_count - 1;
+    feature->name = column->name;
+    column->name = NULL;
+    pq_strings_init(&feature->terms, ctx);
+    uint32_t *rows = pq_alloc(ctx, column->count, sizeof(*rows));
+    uint32_t *counts = pq_alloc(ctx, column->terms.count, sizeof(*counts));
+    uint32_t *terms = pq_alloc(ctx, column->terms.count, sizeof(*terms));
+    pique_status status = rows && counts && terms ? PIQUE_OK : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        for (size_t i = 0; i < column->count; i++) {
+            rows[i] = owner_row(numbers, unknown, column->owners[i]);
+            if (rows[i] != PQ_NOT_FOUND) {
+                counts[column->values[i]] = 1;
+            }
+        }
+        status = make_vocabulary(ctx, &column->terms, counts, 1, &feature->terms, terms);
+    }
+    if (status == PIQUE_OK) {
+        feature->rows = feature->terms.count + 2;
+        status = fill_feature(ctx, column, rows, row_count, terms, feature);
+    }
+    pq_free(ctx, rows);
+    pq_free(ctx, counts);
+    pq_free(ctx, terms);
+    return status;
+}
+
+/* numbers: raw item number to item number; NULL for users, who keep theirs. */
+static pique_status make_features(pq_ctx *ctx, pq_raw_table *table, const uint32_t *numbers,
+                                  uint32_t row_count, pq_feature **out, uint32_t *count) {
+    if (table->count == 0) {
+        return PIQUE_OK;
+    }
+    *out = pq_alloc(ctx, table->count, sizeof(**out));
+    if (!*out) {
+        return PIQUE_NO_MEMORY;
+    }
+    *count = table->count;
+    for (uint32_t i = 0; i < table->count; i++) {
+        PQ_TRY(make_feature(ctx, &table->columns[i], numbers, row_count, &(*out)[i]));
+    }
+    return PIQUE_OK;
+}
+
+/* ---- the whole ---- */
+
+static pique_status check_events(const pq_builder *b, const char *what) {
+    if (b->event_count) {
+        return PIQUE_OK;
+    }
+    if (b->low_rated) {
+        PQ_FAIL(b->ctx, PIQUE_DATA,
+                "%s: none of the %lu good rows passes min_rating (or is labelled 1)", what,
+                (unsigned long)b->low_rated);
+    }
+    PQ_FAIL(b->ctx, PIQUE_DATA, "%s: no usable row (%lu bad)", what, (unsigned long)b->bad_rows);
+}
+
+static const char *last_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static pique_status write_provenance(pique_dataset *dataset, const char *format, const char *what) {
+    pq_text text;
+    pq_text_init(&text, dataset->ctx);
+    pq_text_add(&text, "%s %s: %lu users, %lu items, %lu events", format, last_name(what),
+                (unsigned long)dataset->user_count, (unsigned long)dataset->items.count,
+                (unsigned long)dataset->starts[dataset->user_count]);
+    dataset->provenance = text.data;
+    return pq_text_status(&text);
+}
+
+static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what, timed *sorted,
+                         uint32_t *numbers) {
+    sort_events(b, dataset->starts, sorted);
+    PQ_TRY(number_items(b, dataset, what, sorted, numbers));
+    PQ_TRY(place_events(b, dataset, sorted, numbers));
+    PQ_TRY(make_features(b->ctx, &b->item_table, numbers, dataset->item_rows,
+                         &dataset->item_features, &dataset->item_feature_count));
+    return make_features(b->ctx, &b->user_table, NULL, dataset->user_count, &dataset->profile,
+                         &dataset->profile_count);
+}
+
+pique_status pq_dataset_build(pq_builder *b, const char *format, const char *what,
+                              pique_dataset **out) {
+    PQ_TRY(check_events(b, what));
+    pique_dataset *dataset = pq_alloc(b->ctx, 1, sizeof(*dataset));
+    if (!dataset) {
+        return PIQUE_NO_MEMORY;
+    }
+    dataset->ctx = b->ctx;
+    dataset->bad_rows = b->bad_rows;
+    dataset->user_count = b->users.count;
+    pq_strings_init(&dataset->items, b->ctx);
+    pq_strings_init(&dataset->users, b->ctx);
+    dataset->starts = pq_alloc(b->ctx, (size_t)dataset->user_count + 1, sizeof(*dataset->starts));
+    timed *sorted = pq_resize(b->ctx, NULL, b->event_count, sizeof(*sorted));
+    uint32_t *numbers = pq_alloc(b->ctx, b->items.count, sizeof(*numbers));
+    pique_status status = dataset->starts && sorted && numbers ? PIQUE_OK : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        status = fill(b, dataset, what, sorted, numbers);
+    }
+    dataset->users = b->users;
+    pq_strings_init(&b->users, b->ctx);
+    if (status == PIQUE_OK) {
+        status = write_provenance(dataset, format, what);
+    }
+    pq_free(b->ctx, sorted);
+    pq_free(b->ctx, numbers);
+    if (status != PIQUE_OK) {
+        pq_dataset_free(dataset);
+        return status;
+    }
+    *out = dataset;
+    return PIQUE_OK;
+}
+
+static void free_features(pq_ctx *ctx, pq_feature *features, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        pq_free(ctx, features[i].name);
+        pq_strings_free(&features[i].terms);
+        pq_free(ctx, features[i].offsets);
+        pq_free(ctx, features[i].values);
+    }
+    pq_free(ctx, features);
+}
+
+void pq_dataset_free(pique_dataset *dataset) {
+    if (!dataset) {
+        return;
+    }
+    pq_ctx *ctx = dataset->ctx;
+    pq_strings_free(&dataset->items);
+    pq_strings_free(&dataset->users);
+    pq_free(ctx, dataset->popularity);
+    pq_free(ctx, dataset->title_column);
+    pq_free(ctx, dataset->starts);
+    pq_free(ctx, dataset->events);
+    pq_free(ctx, dataset->times);
+    free_features(ctx, dataset->item_features, dataset->item_feature_count);
+    free_features(ctx, dataset->profile, dataset->profile_count);
+    pq_free(ctx, dataset->provenance);
+    pq_free(ctx, dataset);
+}

@@ -1,0 +1,266 @@
+/* dataset_builder.c — gathers events and table cells, and decides which rows are good. */
+#include "native/data/dataset_builder.h"
+
+#include "base/decimal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_REPORTED 5
+#define MOST_TIME 9.2e18 /* below 2^63: whole seconds fit an int64_t */
+
+void pq_builder_init(pq_builder *builder, pq_ctx *ctx, const pique_dataset_options *options,
+                     const pique_listener *listener) {
+    *builder = (pq_builder){.ctx = ctx, .options = options, .listener = listener};
+    pq_strings_init(&builder->users, ctx);
+    pq_strings_init(&builder->items, ctx);
+}
+
+static void free_table(pq_ctx *ctx, pq_raw_table *table) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        pq_raw_column *column = &table->columns[i];
+        pq_free(ctx, column->name);
+        pq_strings_free(&column->terms);
+        pq_free(ctx, column->owners);
+        pq_free(ctx, column->values);
+        pq_free(ctx, column->latest);
+    }
+    pq_free(ctx, table->columns);
+    pq_free(ctx, table->described);
+    *table = (pq_raw_table){0};
+}
+
+void pq_builder_free(pq_builder *builder) {
+    pq_strings_free(&builder->users);
+    pq_strings_free(&builder->items);
+    pq_free(builder->ctx, builder->events);
+    builder->events = NULL;
+    free_table(builder->ctx, &builder->item_table);
+    free_table(builder->ctx, &builder->user_table);
+}
+
+void pq_builder_log(pq_builder *builder, const char *format, ...) {
+    if (!builder->listener || !builder->listener->log) {
+        return;
+    }
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    builder->listener->log(builder->listener->user, line);
+}
+
+void pq_builder_begin_file(pq_builder *builder, const char *name) {
+    builder->file = name;
+    builder->line = 1;
+    builder->bad_in_file = 0;
+}
+
+void pq_builder_end_file(pq_builder *builder) {
+    if (builder->bad_in_file > MOST_REPORTED) {
+        pq_builder_log(builder, "%s: %lu more bad rows", builder->file,
+                       (unsigned long)(builder->bad_in_file - MOST_REPORTED));
+    }
+}
+
+pique_status pq_builder_bad(pq_builder *builder, const char *reason) {
+    builder->bad_rows++;
+    if (builder->options->strict) {
+        PQ_FAIL(builder->ctx, PIQUE_DATA, "%s:%lu: %s", builder->file, (unsigned long)builder->line,
+                reason);
+    }
+    builder->bad_in_file++;
+    if (builder->bad_in_file <= MOST_REPORTED) {
+        pq_builder_log(builder, "%s:%lu: %s; left out", builder->file, (unsigned long)builder->line,
+                       reason);
+    }
+    return PIQUE_OK;
+}
+
+const char *pq_builder_id_problem(pq_span id) {
+    if (id.size == 0) {
+        return "is empty";
+    }
+    return pq_utf8_valid(id.bytes, id.size) ? NULL : "is not valid UTF-8";
+}
+
+pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time) {
+    pq_raw_event event = {.time = time};
+    if (builder->event_count >= UINT32_MAX - 1) {
+        PQ_FAIL(builder->ctx, PIQUE_UNSUPPORTED, "more than %lu events",
+                (unsigned long)(UINT32_MAX - 1));
+    }
+    PQ_TRY(pq_strings_add(&builder->users, user.bytes, user.size, &event.user));
+    PQ_TRY(pq_strings_add(&builder->items, item.bytes, item.size, &event.item));
+    void *events = builder->events;
+    PQ_TRY(pq_reserve(builder->ctx, &events, &builder->event_capacity, builder->event_count + 1,
+                      sizeof(event)));
+    builder->events = events;
+    builder->events[builder->event_count++] = event;
+    return PIQUE_OK;
+}
+
+/* Why a cell is no number, for a bad row; NULL when it is one. */
+static const char *number_problem(const char *what, pq_span cell, double *out, char *reason,
+                                  size_t room) {
+    char quote[PQ_QUOTE_SIZE];
+    if (pq_decimal_parse(cell.bytes, cell.size, out)) {
+        return NULL;
+    }
+    snprintf(reason, room, "%s \"%s\" is not a finite number", what,
+             pq_source_quote(quote, cell.bytes, cell.size));
+    return reason;
+}
+
+static const char *row_problem(const pq_raw_row *row, double *time, double *rating, double *label,
+                               char *reason, size_t room) {
+    const char *problem = pq_builder_id_problem(row->user);
+    if (problem) {
+        snprintf(reason, room, "the user %s", problem);
+        return reason;
+    }
+    problem = pq_builder_id_problem(row->item);
+    if (problem) {
+        snprintf(reason, room, "the item %s", problem);
+        return reason;
+    }
+    if (number_problem("timestamp", row->time, time, reason, room)) {
+        return reason;
+    }
+    if (*time < 0 || *time > MOST_TIME) {
+        char quote[PQ_QUOTE_SIZE];
+        snprintf(reason, room, "timestamp \"%s\" is %s",
+                 pq_source_quote(quote, row->time.bytes, row->time.size),
+                 *time < 0 ? "negative" : "too large");
+        return reason;
+    }
+    if (row->rating.bytes && number_problem("rating", row->rating, rating, reason, room)) {
+        return reason;
+    }
+    if (row->label.bytes && number_problem("label", row->label, label, reason, room)) {
+        return reason;
+    }
+    if (*label != 0 && *label != 1) {
+        return "the label is neither 0 nor 1";
+    }
+    return NULL;
+}
+
+pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row) {
+    char reason[128];
+    double time = 0;
+    double rating = 0;
+    double label = 1;
+    const char *problem = row_problem(row, &time, &rating, &label, reason, sizeof(reason));
+    if (problem) {
+        return pq_builder_bad(builder, problem);
+    }
+    double least = builder->options->min_rating;
+    if (label == 0 || (least > 0 && row->rating.bytes && rating < least)) {
+        builder->low_rated++;
+        return PIQUE_OK;
+    }
+    return pq_builder_event(builder, row->user, row->item, time);
+}
+
+pique_status pq_builder_table(pq_builder *builder, pq_raw_table *table, const pq_strings *owners) {
+    free_table(builder->ctx, table);
+    table->owners = owners;
+    table->described = pq_alloc(builder->ctx, owners->count, sizeof(*table->described));
+    return table->described ? PIQUE_OK : PIQUE_NO_MEMORY;
+}
+
+pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span name) {
+    pq_ctx *ctx = builder->ctx;
+    void *columns = table->columns;
+    PQ_TRY(pq_reserve(ctx, &columns, &table->capacity, table->count + 1, sizeof(pq_raw_column)));
+    table->columns = columns;
+    char *copy = pq_alloc(ctx, name.size + 1, 1);
+    if (!copy) {
+        return PIQUE_NO_MEMORY;
+    }
+    memcpy(copy, name.bytes, name.size);
+    pq_raw_column *column = &table->columns[table->count++];
+    *column = (pq_raw_column){.name = copy};
+    pq_strings_init(&column->terms, ctx);
+    return PIQUE_OK;
+}
+
+pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span id,
+                              uint32_t *owner) {
+    *owner = PQ_NOT_FOUND;
+    const char *problem = pq_builder_id_problem(id);
+    if (problem) {
+        char reason[64];
+        snprintf(reason, sizeof(reason), "the id in the first place %s", problem);
+        return pq_builder_bad(builder, reason);
+    }
+    uint32_t number = pq_strings_find(table->owners, id.bytes, id.size);
+    if (number == PQ_NOT_FOUND) {
+        return PIQUE_OK;
+    }
+    if (table->described[number]) {
+        char quote[PQ_QUOTE_SIZE];
+        char reason[PQ_QUOTE_SIZE + 64];
+        snprintf(reason, sizeof(reason), "\"%s\" already had a row",
+                 pq_source_quote(quote, id.bytes, id.size));
+        return pq_builder_bad(builder, reason);
+    }
+    table->described[number] = true;
+    table->described_count++;
+    *owner = number;
+    return PIQUE_OK;
+}
+
+/* reserve for arrays of numbers. */
+static pique_status reserve_numbers(pq_ctx *ctx, uint32_t **numbers, size_t *capacity,
+                                    size_t needed) {
+    void *block = *numbers;
+    pique_status status = pq_reserve(ctx, &block, capacity, needed, sizeof(**numbers));
+    *numbers = block;
+    return status;
+}
+
+static pique_status add_value(pq_ctx *ctx, pq_raw_column *column, uint32_t owner, pq_span value) {
+    uint32_t before = column->terms.count;
+    if (column->count >= UINT32_MAX - 1) {
+        PQ_FAIL(ctx, PIQUE_UNSUPPORTED, "column \"%s\" has too many values", column->name);
+    }
+    uint32_t term;
+    PQ_TRY(pq_strings_add(&column->terms, value.bytes, value.size, &term));
+    PQ_TRY(reserve_numbers(ctx, &column->latest, &column->latest_capacity, (size_t)term + 1));
+    if (term < before && column->latest[term] == owner + 1) {
+        return PIQUE_OK;
+    }
+    column->latest[term] = owner + 1;
+    size_t count = column->count;
+    PQ_TRY(reserve_numbers(ctx, &column->owners, &column->owners_capacity, count + 1));
+    PQ_TRY(reserve_numbers(ctx, &column->values, &column->values_capacity, count + 1));
+    column->owners[count] = owner;
+    column->values[count] = term;
+    column->count++;
+    return PIQUE_OK;
+}
+
+pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t column,
+                             uint32_t owner, pq_span cell, char separator) {
+    const char *at = cell.bytes;
+    size_t left = cell.size;
+    if (!pq_utf8_valid(at, left)) {
+        return pq_builder_bad(builder, "a category that is not valid UTF-8");
+    }
+    while (left) {
+        const char *stop = separator ? memchr(at, separator, left) : NULL;
+        size_t size = stop ? (size_t)(stop - at) : left;
+        if (size) {
+            pq_span value = {.bytes = at, .size = size};
+            PQ_TRY(add_value(builder->ctx, &table->columns[column], owner, value));
+        }
+        size_t step = stop ? size + 1 : size;
+        at += step;
+        left -= step;
+    }
+    return PIQUE_OK;
+}

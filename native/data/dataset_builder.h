@@ -1,0 +1,98 @@
+/* dataset_builder.h — what readers pour their rows into. It checks and counts rows and keeps them as
+ * they came; pq_dataset_build (dataset.c) makes the data set of them.
+ *
+ * Order of calls: all interactions first, then the tables of items and users, whose rows about items
+ * and users without interactions are left out. */
+#ifndef PQ_DATASET_BUILDER_H
+#define PQ_DATASET_BUILDER_H
+
+#include "native/data/dataset.h"
+#include "native/data/source.h"
+
+typedef struct {
+    uint32_t user, item; /* numbers in the builder's lists, from 0 */
+    double time;
+} pq_raw_event;
+
+/* One column of the items' or users' table: its distinct terms, and (owner, term) pairs. */
+typedef struct {
+    char *name;
+    pq_strings terms;
+    uint32_t *owners;
+    uint32_t *values;
+    size_t count;
+    size_t owners_capacity, values_capacity;
+    uint32_t *latest; /* [terms] owner + 1 that last received the term: once is enough */
+    size_t latest_capacity;
+} pq_raw_column;
+
+typedef struct {
+    const pq_strings *owners; /* items or users */
+    pq_raw_column *columns;
+    uint32_t count;
+    size_t capacity;
+    bool *described; /* [owners.count] an owner has one row */
+    uint32_t described_count;
+} pq_raw_table;
+
+typedef struct {
+    pq_ctx *ctx;
+    const pique_dataset_options *options;
+    const pique_listener *listener;
+    pq_strings users;
+    pq_strings items;
+    pq_raw_event *events;
+    size_t event_count, event_capacity;
+    bool ordered;       /* events have no times: a user's came in their order */
+    uint64_t low_rated; /* rows left out because of min_rating, or labelled 0 */
+    const char *file;   /* being read, for messages */
+    size_t line;        /* of the row being read */
+    uint64_t bad_in_file;
+    uint64_t bad_rows; /* of all files */
+    pq_raw_table item_table;
+    pq_raw_table user_table;
+} pq_builder;
+
+/* Both pointers outlive the builder; the listener may be NULL. */
+void pq_builder_init(pq_builder *builder, pq_ctx *ctx, const pique_dataset_options *options,
+                     const pique_listener *listener);
+void pq_builder_free(pq_builder *builder);
+
+/* Begins a file, and ends it by a word on the bad rows that were not logged one by one. Between the two
+ * the reader keeps builder->line true. */
+void pq_builder_begin_file(pq_builder *builder, const char *name);
+void pq_builder_end_file(pq_builder *builder);
+/* Counts a bad row; the first ones of a file are logged. PIQUE_DATA when the options are strict. */
+pique_status pq_builder_bad(pq_builder *builder, const char *reason);
+void pq_builder_log(pq_builder *builder, const char *format, ...) PQ_PRINTF(2, 3);
+
+/* A row as it stands in a file. `bytes` NULL: the file has no such column. */
+typedef struct {
+    pq_span user, item, time, rating, label;
+} pq_raw_row;
+
+/* Checks the row and adds the event; what is wrong with it goes to pq_builder_bad. */
+pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row);
+/* For readers without times: the events of a user in their order. */
+pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time);
+/* NULL when the id of a user or item can serve, else why not. */
+const char *pq_builder_id_problem(pq_span id);
+
+/* Begins the table of items or of users. */
+pique_status pq_builder_table(pq_builder *builder, pq_raw_table *table, const pq_strings *owners);
+pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span name);
+/* The number of the owner that a table's row is about, PQ_NOT_FOUND when it has no interactions. A
+ * second row about the same owner, and an empty id, are bad rows: *owner is PQ_NOT_FOUND too. */
+pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span id,
+                              uint32_t *owner);
+/* Adds a value to a column of the owner; an empty one is nothing, and one that is not UTF-8 is left out
+ * as pq_builder_bad. `separator` 0: the cell is one value. */
+pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t column,
+                             uint32_t owner, pq_span cell, char separator);
+
+/* Makes the data set (dataset.c). The builder gives up its lists of users and is only good for
+ * pq_builder_free afterwards. `what` names the input for messages and the provenance. */
+pique_status pq_dataset_build(pq_builder *builder, const char *format, const char *what,
+                              pique_dataset **out);
+
+#endif

@@ -1,0 +1,227 @@
+/* readers.c — from a path to a data set: which format, which files, read them, build. */
+#include "native/data/readers.h"
+
+#include "base/text.h"
+#include "native/data/fileio.h"
+
+#include <string.h>
+
+/* In the order in which "auto" tries them: the more particular first. */
+static const pq_reader *const readers[] = {
+    &pq_reader_movielens_dat,
+    &pq_reader_movielens_csv,
+    &pq_reader_csv,
+    &pq_reader_sequences,
+};
+
+#define LARGEST_FILE (SIZE_MAX / 4)
+
+/* ---- for readers ---- */
+
+pq_span pq_source_first_line(const pq_source *source) {
+    const char *stop = source->size ? memchr(source->bytes, '\n', source->size) : NULL;
+    pq_span line = {.bytes = source->bytes,
+                    .size = stop ? (size_t)(stop - source->bytes) : source->size};
+    if (line.size && line.bytes[line.size - 1] == '\r') {
+        line.size--;
+    }
+    return line;
+}
+
+pique_status pq_reader_check_ratings(pq_builder *builder, const pq_source *source, bool ratings) {
+    if (builder->options->min_rating > 0 && !ratings) {
+        PQ_FAIL(builder->ctx, PIQUE_ARGUMENT, "min_rating is set, but %s has no ratings",
+                source->name);
+    }
+    return PIQUE_OK;
+}
+
+void pq_reader_end_table(pq_builder *builder, const pq_raw_table *table, const char *what) {
+    uint32_t missing = table->owners->count - table->described_count;
+    if (missing) {
+        pq_builder_log(builder, "%s: no row for %lu of the %lu %s", builder->file,
+                       (unsigned long)missing, (unsigned long)table->owners->count, what);
+    }
+}
+
+/* ---- options ---- */
+
+static bool is_auto(const char *format) {
+    return !format || strcmp(format, "auto") == 0;
+}
+
+static bool serves(const pq_reader *reader, const char *format) {
+    return is_auto(format) || strcmp(reader->format, format) == 0;
+}
+
+static pique_status check_options(pq_ctx *ctx, const pique_dataset_options *options) {
+    if (!options->path || !options->path[0]) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "no path of a data set is given");
+    }
+    if (!(options->min_rating >= 0 && options->min_rating <= 1e300)) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "min_rating is not a number from 0 up");
+    }
+    for (size_t i = 0; i < PQ_COUNT(readers); i++) {
+        if (serves(readers[i], options->format)) {
+            return PIQUE_OK;
+        }
+    }
+    PQ_FAIL(ctx, PIQUE_ARGUMENT, "unknown format \"%s\" (auto, csv, movielens, sequences)",
+            options->format);
+}
+
+/* ---- finding the files ---- */
+
+typedef struct {
+    pq_ctx *ctx;
+    const pq_reader *reader;
+    char *paths[PQ_READER_FILES];
+    void *blocks[PQ_READER_FILES];
+    pq_source sources[PQ_READER_FILES];
+} input;
+
+static void free_input(input *in) {
+    for (size_t i = 0; i < PQ_READER_FILES; i++) {
+        pq_free(in->ctx, in->paths[i]);
+        pq_free(in->ctx, in->blocks[i]);
+    }
+}
+
+/* "what it looks for (format)" of all readers that the format allows. */
+static pique_status fail_listing(pq_ctx *ctx, const pique_dataset_options *options,
+                                 const char *lead, bool names) {
+    pq_text text;
+    pq_text_init(&text, ctx);
+    const char *between = "";
+    for (size_t i = 0; i < PQ_COUNT(readers); i++) {
+        if (serves(readers[i], options->format)) {
+            pq_text_add(&text, "%s%s (%s)", between,
+                        names ? readers[i]->files[0] : readers[i]->looks, readers[i]->format);
+            between = ", ";
+        }
+    }
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK) {
+        status = pq_fail(ctx, PIQUE_DATA, "%s: %s %s", options->path, lead, text.data);
+    }
+    pq_text_free(&text);
+    return status;
+}
+
+static pique_status read_one(input *in, size_t at) {
+    size_t size;
+    pq_source *source = &in->sources[at];
+    PQ_TRY(pq_file_read(in->ctx, in->paths[at], LARGEST_FILE, &in->blocks[at], &size));
+    *source = (pq_source){.name = in->paths[at], .bytes = in->blocks[at], .size = size};
+    return pq_source_check(in->ctx, source);
+}
+
+/* A folder: the first format whose first file stands in it. */
+static pique_status open_folder(input *in, const pique_dataset_options *options) {
+    for (size_t i = 0; i < PQ_COUNT(readers); i++) {
+        if (!serves(readers[i], options->format)) {
+            continue;
+        }
+        char *path = pq_path_join(in->ctx, options->path, readers[i]->files[0]);
+        if (!path) {
+            return PIQUE_NO_MEMORY;
+        }
+        if (pq_file_exists(path)) {
+            in->reader = readers[i];
+            in->paths[0] = path;
+            return read_one(in, 0);
+        }
+        pq_free(in->ctx, path);
+    }
+    return fail_listing(in->ctx, options, "the folder has none of", true);
+}
+
+static char *copy_text(pq_ctx *ctx, const char *text, size_t size) {
+    char *copy = pq_alloc(ctx, size + 1, 1);
+    if (copy) {
+        memcpy(copy, text, size);
+    }
+    return copy;
+}
+
+/* A file: the first format that its text looks like. A format that was asked for is taken at its
+ * word, so that its reader can say what is missing. */
+static pique_status open_file(input *in, const pique_dataset_options *options) {
+    in->paths[0] = copy_text(in->ctx, options->path, strlen(options->path));
+    if (!in->paths[0]) {
+        return PIQUE_NO_MEMORY;
+    }
+    PQ_TRY(read_one(in, 0));
+    const pq_reader *last = NULL;
+    for (size_t i = 0; i < PQ_COUNT(readers) && !in->reader; i++) {
+        if (serves(readers[i], options->format)) {
+            last = readers[i];
+            in->reader = last->fits(&in->sources[0]) ? last : NULL;
+        }
+    }
+    if (!in->reader && !is_auto(options->format)) {
+        in->reader = last;
+    }
+    if (!in->reader) {
+        return fail_listing(in->ctx, options, "looks like none of", false);
+    }
+    return PIQUE_OK;
+}
+
+/* The other files of the format, in the folder of the first. */
+static pique_status open_others(input *in, const pique_dataset_options *options, bool folder) {
+    const char *slash = strrchr(options->path, '/');
+    size_t size = folder ? strlen(options->path) : slash ? (size_t)(slash - options->path) : 0;
+    const char *from = !folder && !slash ? "." : options->path;
+    size = !folder && !slash ? 1 : PQ_MAX(size, 1); /* "/file": the root */
+    char *base = copy_text(in->ctx, from, size);
+    pique_status status = base ? PIQUE_OK : PIQUE_NO_MEMORY;
+    for (size_t i = 1; i < PQ_READER_FILES && in->reader->files[i] && status == PIQUE_OK; i++) {
+        in->paths[i] = pq_path_join(in->ctx, base, in->reader->files[i]);
+        if (!in->paths[i]) {
+            status = PIQUE_NO_MEMORY;
+        } else if (pq_file_exists(in->paths[i])) {
+            status = read_one(in, i);
+        } else {
+            in->sources[i].name = in->paths[i];
+        }
+    }
+    pq_free(in->ctx, base);
+    return status;
+}
+
+static pique_status open_input(input *in, const pique_dataset_options *options) {
+    bool folder = pq_folder_exists(options->path);
+    PQ_TRY(folder ? open_folder(in, options) : open_file(in, options));
+    return open_others(in, options, folder);
+}
+
+/* ---- the whole ---- */
+
+static pique_status parse(pq_builder *builder, const pq_reader *reader, const pq_source *sources,
+                          pique_dataset **out) {
+    PQ_TRY(reader->read(builder, sources));
+    return pq_dataset_build(builder, reader->format, builder->options->path, out);
+}
+
+pique_status pq_dataset_parse(pq_ctx *ctx, const pq_reader *reader, const pq_source *sources,
+                              const pique_dataset_options *options, const pique_listener *listener,
+                              pique_dataset **out) {
+    pq_builder builder;
+    pq_builder_init(&builder, ctx, options, listener);
+    pique_status status = parse(&builder, reader, sources, out);
+    pq_builder_free(&builder);
+    return status;
+}
+
+pique_status pq_dataset_read(pq_ctx *ctx, const pique_dataset_options *options,
+                             const pique_listener *listener, pique_dataset **out) {
+    PQ_TRY(check_options(ctx, options));
+    input in = {.ctx = ctx};
+    pique_status status = open_input(&in, options);
+    if (status == PIQUE_OK) {
+        status = pq_dataset_parse(ctx, in.reader, in.sources, options, listener, out);
+    }
+    free_input(&in);
+    return status;
+}
