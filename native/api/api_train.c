@@ -1,0 +1,42 @@
+/* api_train.c — training and the list of models, for pique_train.h. */
+#include "base/text.h"
+#include "models/model.h"
+#include "native/train/options.h"
+#include "native/train/trainer.h"
+
+void pique_train_options_default(pique_train_options *options) {
+    *options = (pique_train_options){.model = "mind", .preset = "best", .seed = 1};
+}
+
+pique_status pique_train(pique_context *ctx, const pique_dataset *dataset,
+                         const pique_train_options *options, const pique_listener *listener,
+                         pique_train_result *result) {
+    *result = (pique_train_result){0};
+    if (!options->model || !options->preset || !options->out) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
+    }
+    return pq_trainer_run(ctx, dataset, options, listener, result);
+}
+
+pique_status pique_models_json(pique_context *ctx, char **out) {
+    static const char *const tasks[] = {[PQ_TASK_RETRIEVAL] = "retrieval"};
+    pq_text text;
+    pq_text_init(&text, ctx);
+    pq_text_add(&text, "{\"models\":[");
+    for (uint32_t i = 0; pq_model_at(i); i++) {
+        const pq_model_def *def = pq_model_at(i);
+        pq_text_add(&text, "%s{\"name\":\"%s\",\"task\":\"%s\",\"summary\":\"%s\",\"fields\":",
+                    i ? "," : "", def->name, tasks[def->task], def->summary);
+        pq_fields_describe(def->fields, &text);
+        pq_text_add(&text, "}");
+    }
+    pq_text_add(&text, "],\"training\":");
+    pq_fields_describe(pq_train_fields, &text);
+    pq_text_add(&text, "}");
+    if (pq_text_status(&text) != PIQUE_OK) {
+        pq_text_free(&text);
+        return PIQUE_NO_MEMORY;
+    }
+    *out = text.data;
+    return PIQUE_OK;
+}

@@ -1,0 +1,113 @@
+#include "native/eval/model_scorer.h"
+
+#include <string.h>
+
+#include "base/context.h"
+
+pique_status pq_model_scorer_init(pq_model_scorer *s, pq_ctx *ctx, const pique_model *model,
+                                  const pique_dataset *dataset) {
+    *s = (pq_model_scorer){.ctx = ctx, .model = model, .dataset = dataset};
+    s->field_count = pique_model_profile_count(model);
+    s->numbers = pq_alloc(ctx, dataset->item_rows, sizeof(*s->numbers));
+    s->fields = pq_alloc(ctx, s->field_count, sizeof(*s->fields));
+    if (!s->numbers || !s->fields) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < dataset->items.count; i++) {
+        size_t size;
+        const char *id = pq_strings_get(&dataset->items, i, &size);
+        s->numbers[i + 1] = pique_model_find_item(model, id, size);
+    }
+    for (uint32_t f = 0; f < s->field_count; f++) {
+        for (uint32_t c = 0; c < dataset->profile_count; c++) {
+            if (strcmp(pique_model_profile_name(model, f), dataset->profile[c].name) == 0) {
+                s->fields[f] = c + 1;
+            }
+        }
+    }
+    return PIQUE_OK;
+}
+
+void pq_model_scorer_free(pq_model_scorer *s) {
+    if (s->ctx) {
+        pq_free(s->ctx, s->numbers);
+        pq_free(s->ctx, s->fields);
+    }
+    *s = (pq_model_scorer){0};
+}
+
+typedef struct {
+    pique_session *session;
+    uint32_t *history;
+    size_t capacity;
+    uint32_t *profile;
+} state;
+
+static void close_state(pq_ctx *ctx, void *opened) {
+    state *own = opened;
+    pique_session_free(own->session);
+    pq_free(ctx, own->history);
+    pq_free(ctx, own->profile);
+    pq_free(ctx, own);
+}
+
+static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
+    const pq_model_scorer *s = shared;
+    state *own = pq_alloc(ctx, 1, sizeof(*own));
+    if (!own) {
+        return PIQUE_NO_MEMORY;
+    }
+    own->profile = pq_alloc(ctx, s->field_count, sizeof(*own->profile));
+    pique_status status = own->profile ? pique_session_create(ctx, s->model, &own->session)
+                                       : PIQUE_NO_MEMORY;
+    if (status != PIQUE_OK) {
+        close_state(ctx, own);
+        return status;
+    }
+    *out = own;
+    return PIQUE_OK;
+}
+
+/* The model's code of what the user has in its profile field f; 0 when nothing is known. */
+static uint32_t profile_code(const pq_model_scorer *s, uint32_t f, uint32_t user) {
+    if (s->fields[f] == 0) {
+        return 0;
+    }
+    const pq_feature *feature = &s->dataset->profile[s->fields[f] - 1];
+    uint32_t at = feature->offsets[user];
+    if (at == feature->offsets[user + 1] || feature->values[at] == 0) {
+        return 0;
+    }
+    size_t size = 0;
+    const char *term = feature->values[at] <= feature->terms.count
+                           ? pq_strings_get(&feature->terms, feature->values[at] - 1, &size)
+                           : NULL;
+    return term ? pique_model_find_profile(s->model, f, term, size) : 0;
+}
+
+static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_t user,
+                          const pq_view *view, float *scores) {
+    const pq_model_scorer *s = shared;
+    state *own = opened;
+    PQ_TRY(pq_reserve(ctx, (void **)&own->history, &own->capacity, view->history_count,
+                      sizeof(*own->history)));
+    for (uint32_t i = 0; i < view->history_count; i++) {
+        own->history[i] = s->numbers[view->history[i]];
+    }
+    for (uint32_t f = 0; f < s->field_count; f++) {
+        own->profile[f] = profile_code(s, f, user);
+    }
+    pique_query query = {.history = own->history,
+                         .history_count = view->history_count,
+                         .profile = own->profile};
+    return pique_session_scores(own->session, &query, scores);
+}
+
+pq_scorer pq_model_scorer_get(const pq_model_scorer *s) {
+    return (pq_scorer){.shared = s,
+                       .items = pique_model_item_count(s->model),
+                       .numbers = s->numbers,
+                       .open = open_state,
+                       .close = close_state,
+                       .score = score};
+}

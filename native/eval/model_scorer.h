@@ -1,0 +1,22 @@
+/* model_scorer.h — an open model as a scorer: items and profile values of the data set are found in the
+ * model by their texts, so that a file can be evaluated on other data than it was trained on. */
+#ifndef PQ_MODEL_SCORER_H
+#define PQ_MODEL_SCORER_H
+
+#include "native/eval/ranking.h"
+
+typedef struct {
+    pq_ctx *ctx;
+    const pique_model *model;
+    const pique_dataset *dataset;
+    uint32_t *numbers;                /* [item_rows] the model's item numbers, 0 when unknown to it */
+    uint32_t *fields;                 /* [model's profile fields] column of the data set + 1, or 0 */
+    uint32_t field_count;
+} pq_model_scorer;
+
+pique_status pq_model_scorer_init(pq_model_scorer *scorer, pq_ctx *ctx, const pique_model *model,
+                                  const pique_dataset *dataset);
+void pq_model_scorer_free(pq_model_scorer *scorer);
+pq_scorer pq_model_scorer_get(const pq_model_scorer *scorer);
+
+#endif

@@ -1,0 +1,72 @@
+#include "native/eval/team.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Units of the first member between two calls of the listener. */
+#define PROGRESS_UNITS 64
+
+uint32_t pq_processors(void) {
+#ifdef _OPENMP
+    return (uint32_t)omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
+
+double pq_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static pique_status work_apart(const pq_ctx *ctx, pq_ctx *own, pq_team_work *work, void *user,
+                               pq_team *team, uint32_t member) {
+    *own = (pq_ctx){.allocator = ctx->allocator, .kernels = ctx->kernels};
+    return work(own, user, team, member);
+}
+
+pique_status pq_team_run(pq_team *team, pq_ctx *ctx, pq_team_work *work, void *user) {
+    team->size = team->size ? team->size : pq_processors();
+    team->began = pq_seconds();
+    team->done = 0;
+    int failed = (int)team->size;
+    pique_status status = PIQUE_OK;
+#pragma omp parallel for num_threads(team->size) schedule(static, 1)
+    for (int member = 0; member < (int)team->size; member++) {
+        pq_ctx own;
+        pique_status one = work_apart(ctx, &own, work, user, team, (uint32_t)member);
+        if (one != PIQUE_OK) {
+#pragma omp critical
+            if (member < failed) {
+                failed = member;
+                status = pq_fail(ctx, one, "%s", own.error);
+            }
+        }
+    }
+    return status;
+}
+
+pique_status pq_team_progress(pq_team *team, uint32_t member, pq_ctx *ctx) {
+    const pique_listener *listener = team->listener;
+    if (member != 0 || !listener) {
+        return PIQUE_OK;
+    }
+    team->done++;
+    if (listener->progress && team->done % PROGRESS_UNITS == 0) {
+        uint64_t done = team->done * team->size; /* the others are about as far */
+        pique_progress progress = {.phase = team->phase,
+                                   .done = PQ_MIN(done, team->total),
+                                   .total = team->total,
+                                   .seconds = pq_seconds() - team->began};
+        listener->progress(listener->user, &progress);
+    }
+    if (listener->cancelled && listener->cancelled(listener->user)) {
+        PQ_FAIL(ctx, PIQUE_CANCELLED, "cancelled");
+    }
+    return PIQUE_OK;
+}

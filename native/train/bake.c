@@ -1,0 +1,221 @@
+#include "native/train/bake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "file/container.h"
+#include "file/layout.h"
+
+#define CHUNK 1024
+
+typedef struct {
+    float *vectors, *behaviours; /* [rows, D] */
+    float *lengths;              /* [rows] */
+} rows;
+
+/* Vectors and behaviours of the item numbers first .. first + n - 1. */
+static pique_status bake_chunk(pq_tape *t, const pq_model *m, uint32_t first, uint32_t n,
+                               rows *out) {
+    uint32_t d = m->width;
+    uint32_t ids[CHUNK];
+    pq_tape_begin(t, NULL, false, (pq_rng){0});
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = first + i;
+    }
+    pq_var *e = pq_items_vectors(t, &m->items, ids, n);
+    pq_var *x = pq_items_behaviours(t, &m->items, ids, n);
+    if (!e || !x) {
+        return t->status;
+    }
+    memcpy(out->vectors + (size_t)first * d, e->value, (size_t)n * d * sizeof(float));
+    memcpy(out->behaviours + (size_t)first * d, x->value, (size_t)n * d * sizeof(float));
+    for (uint32_t i = 0; i < n; i++) { /* x = length e, so <x, e> = length |e|² with |e| = 1 */
+        out->lengths[first + i] =
+            t->kernels->dot(x->value + (size_t)i * d, e->value + (size_t)i * d, d);
+    }
+    return PIQUE_OK;
+}
+
+/* UNKNOWN was never trained when every item of the training data is in the vocabulary: then the mean
+ * behaviour stands for it. */
+static void bake_unknown(const pq_model *m, const pique_dataset *dataset, rows *out) {
+    uint32_t d = m->width, unknown = m->items.rows - 1;
+    float *x = out->behaviours + (size_t)unknown * d;
+    float *e = out->vectors + (size_t)unknown * d;
+    if (dataset->popularity[unknown] > 0) {
+        return;
+    }
+    double square = 0;
+    for (uint32_t j = 0; j < d; j++) {
+        double sum = 0;
+        for (uint32_t i = 1; i < unknown; i++) {
+            sum += out->behaviours[(size_t)i * d + j];
+        }
+        x[j] = (float)(sum / (unknown - 1));
+        square += (double)x[j] * x[j];
+    }
+    float length = m->items.normalise && square > 0 ? (float)pq_sqrt(square) : 1;
+    for (uint32_t j = 0; j < d; j++) {
+        e[j] = x[j] / length;
+    }
+    out->lengths[unknown] = length;
+}
+
+static pique_status bake_rows(const pq_model *m, const pique_dataset *dataset, pq_arena *arena,
+                              rows *out) {
+    uint32_t count = m->items.rows;
+    size_t cells = (size_t)count * m->width;
+    out->vectors = pq_arena_take(arena, cells, sizeof(float));
+    out->behaviours = pq_arena_take(arena, cells, sizeof(float));
+    out->lengths = pq_arena_take(arena, count, sizeof(float));
+    if (!out->vectors || !out->behaviours || !out->lengths) {
+        return PIQUE_NO_MEMORY;
+    }
+    pq_tape tape;
+    pq_tape_init(&tape, m->ctx);
+    pique_status status = PIQUE_OK;
+    for (uint32_t first = 0; status == PIQUE_OK && first < count; first += CHUNK) {
+        status = bake_chunk(&tape, m, first, PQ_MIN(CHUNK, count - first), out);
+    }
+    pq_tape_free(&tape);
+    if (status == PIQUE_OK) {
+        bake_unknown(m, dataset, out);
+    }
+    return status;
+}
+
+/* A profile table whose UNKNOWN row, which no user of the training data has, is the mean of the others. */
+static pique_status profile_table(const pq_param *param, pq_arena *arena, const float **out) {
+    float *copy = pq_arena_take(arena, (size_t)param->rows * param->cols, sizeof(float));
+    if (!copy) {
+        return PIQUE_NO_MEMORY;
+    }
+    memcpy(copy, param->value, (size_t)param->rows * param->cols * sizeof(float));
+    uint32_t unknown = param->rows - 1;
+    for (uint32_t j = 0; unknown > 1 && j < param->cols; j++) {
+        double sum = 0;
+        for (uint32_t i = 1; i < unknown; i++) {
+            sum += copy[(size_t)i * param->cols + j];
+        }
+        copy[(size_t)unknown * param->cols + j] = (float)(sum / (unknown - 1));
+    }
+    *out = copy;
+    return PIQUE_OK;
+}
+
+static pique_status add_params(pq_writer *w, const pq_model *m, pq_arena *arena) {
+    for (uint32_t i = 0; i < m->params.count; i++) {
+        const pq_param *param = m->params.list[i];
+        const float *values = param->value;
+        if (param->unsaved) {
+            continue;
+        }
+        for (uint32_t f = 0; f < m->profile.column_count; f++) {
+            if (m->profile.fields[f] == param) {
+                PQ_TRY(profile_table(param, arena, &values));
+            }
+        }
+        pq_writer_tensor(w, param->name, PQ_F32, param->rows, param->cols, values);
+    }
+    return PIQUE_OK;
+}
+
+/* A name that lives as long as the arena. */
+static char *keep(pq_arena *arena, const char *a, const char *b, const char *c) {
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *name = pq_arena_take(arena, size, 1);
+    if (name) {
+        snprintf(name, size, "%s%s%s", a, b, c);
+    }
+    return name;
+}
+
+static pique_status add_strings(pq_writer *w, pq_arena *arena, const char *name,
+                                const pq_strings *strings) {
+    const char *offsets = keep(arena, name, PQ_OFFSETS_SUFFIX, "");
+    if (!offsets) {
+        return PIQUE_NO_MEMORY;
+    }
+    pq_writer_tensor(w, offsets, PQ_U32, strings->count + 1, 0, strings->offsets);
+    pq_writer_tensor(w, name, PQ_U8, strings->offsets[strings->count], 0, strings->bytes);
+    return PIQUE_OK;
+}
+
+static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
+                                 const char *metrics, const char *card) {
+    pq_text text;
+    pq_text_init(&text, m->ctx);
+    pq_text_add(&text, "{");
+    pq_fields_write(m->def->fields, m->self, &text);
+    pq_text_add(&text, "}");
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK) {
+        pq_writer_text(w, "pique.version", PQ_FORMAT, strlen(PQ_FORMAT));
+        pq_writer_text(w, "pique.model", m->def->name, strlen(m->def->name));
+        pq_writer_text(w, "pique.config", text.data, text.size);
+        pq_writer_text(w, "pique.quant", "f32", 3);
+        pq_writer_text(w, "pique.metrics", metrics, strlen(metrics));
+        pq_writer_text(w, "pique.card", card, strlen(card));
+    }
+    pq_text_free(&text);
+    if (status == PIQUE_OK && dataset->provenance) {
+        pq_writer_text(w, "pique.data", dataset->provenance, strlen(dataset->provenance));
+    }
+    pq_text_init(&text, m->ctx);
+    pq_text_add(&text, "[");
+    for (uint32_t f = 0; f < dataset->profile_count; f++) {
+        const char *name = dataset->profile[f].name;
+        pq_text_add(&text, f ? "," : "");
+        pq_text_json(&text, name, strlen(name));
+    }
+    pq_text_add(&text, "]");
+    if (status == PIQUE_OK) {
+        status = pq_text_status(&text);
+    }
+    if (status == PIQUE_OK) {
+        pq_writer_text(w, "pique.profile", text.data, text.size);
+    }
+    pq_text_free(&text);
+    return status;
+}
+
+static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
+                         const pique_dataset *dataset) {
+    rows out = {0};
+    uint32_t count = m->items.rows;
+    PQ_TRY(bake_rows(m, dataset, arena, &out));
+    pq_writer_tensor(w, PQ_ITEM_WEIGHT, PQ_F32, count, m->width, out.vectors);
+    if (m->items.behaviour != PQ_BEHAVIOUR_POOL) {
+        pq_writer_tensor(w, PQ_BEHAVIOUR_WEIGHT, PQ_F32, count, m->width, out.behaviours);
+    } else if (m->items.normalise) {
+        pq_writer_tensor(w, PQ_ITEM_LENGTH, PQ_F32, count, 0, out.lengths);
+    }
+    PQ_TRY(add_params(w, m, arena));
+    PQ_TRY(add_strings(w, arena, PQ_ITEM_IDS, &dataset->items));
+    for (uint32_t f = 0; f < dataset->profile_count; f++) {
+        const char *name = keep(arena, "profile.", dataset->profile[f].name, ".terms");
+        if (!name) {
+            return PIQUE_NO_MEMORY;
+        }
+        PQ_TRY(add_strings(w, arena, name, &dataset->profile[f].terms));
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_bake(const pq_model *m, const pique_dataset *dataset, const char *metrics,
+                     const char *card, void **bytes, size_t *size) {
+    pq_arena arena;
+    pq_writer writer;
+    pq_arena_init(&arena, m->ctx);
+    pq_writer_init(&writer, m->ctx);
+    pique_status status = bake(&writer, &arena, m, dataset);
+    if (status == PIQUE_OK) {
+        status = add_metadata(&writer, m, dataset, metrics, card);
+    }
+    if (status == PIQUE_OK) {
+        status = pq_writer_build(&writer, bytes, size);
+    }
+    pq_writer_free(&writer);
+    pq_arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,66 @@
+#include "native/train/options.h"
+
+#include "base/number.h"
+
+#define PI 3.14159265358979323846
+#define AT(member) offsetof(pq_train_options, member)
+
+const pq_field pq_train_fields[] = {
+    {"epochs", PQ_FIELD_INT, AT(epochs), 1, 100000, NULL, "20", NULL, NULL,
+     "passes over the users"},
+    {"batch", PQ_FIELD_INT, AT(batch), 1, 1 << 20, NULL, "512", "256", "256",
+     "labels in a batch"},
+    {"samples_per_user", PQ_FIELD_INT, AT(samples_per_user), 0, 1 << 20, NULL, "20", "0", "0",
+     "labels drawn from each user per epoch; 0: every event"},
+    {"around", PQ_FIELD_REAL, AT(around), 0, 1, NULL, "0.3", "0", "0",
+     "share of labels whose history is the nearest events on both sides instead of those before"},
+    {"negatives", PQ_FIELD_INT, AT(negatives), 1, 1 << 20, NULL, "2000", "2560", "2560",
+     "items drawn for each batch and shared by its labels"},
+    {"sampler", PQ_FIELD_CHOICE, AT(sampler), 0, 0, "popularity,log_uniform,uniform", "popularity",
+     "log_uniform", "log_uniform", "how negatives are drawn, with replacement"},
+    {"negative_power", PQ_FIELD_REAL, AT(negative_power), 0, 2, NULL, "0.75", NULL, NULL,
+     "popularity sampler: chance proportional to count^power"},
+    {"lr", PQ_FIELD_REAL, AT(lr), 0, 10, NULL, "0.003", "0.001", "0.001", "learning rate of Adam"},
+    {"schedule", PQ_FIELD_CHOICE, AT(schedule), 0, 0, "constant,linear,cosine", "cosine",
+     "constant", "constant", "course of the learning rate after the warm-up"},
+    {"warmup", PQ_FIELD_INT, AT(warmup), 0, 1 << 30, NULL, "0", NULL, NULL,
+     "steps over which the learning rate rises"},
+    {"lr_floor", PQ_FIELD_REAL, AT(lr_floor), 0, 1, NULL, "0.02", NULL, NULL,
+     "share of the learning rate that the schedule ends at"},
+    {"weight_decay", PQ_FIELD_REAL, AT(weight_decay), 0, 10, NULL, "0", NULL, NULL,
+     "AdamW: decay per unit of learning rate; embedding rows decay when they are touched"},
+    {"beta1", PQ_FIELD_REAL, AT(beta1), 0, 0.9999, NULL, "0.9", NULL, NULL, "Adam's first moment"},
+    {"beta2", PQ_FIELD_REAL, AT(beta2), 0, 0.99999, NULL, "0.999", NULL, NULL,
+     "Adam's second moment"},
+    {"epsilon", PQ_FIELD_REAL, AT(epsilon), 1e-30, 1, NULL, "1e-8", NULL, NULL, "Adam's epsilon"},
+    {"clip", PQ_FIELD_REAL, AT(clip), 0, 1e9, NULL, "0", NULL, NULL,
+     "largest norm of the whole gradient; 0: no limit"},
+    {"eval_every", PQ_FIELD_INT, AT(eval_every), 1, 100000, NULL, "2", NULL, NULL,
+     "epochs between evaluations on the validation targets"},
+    {"patience", PQ_FIELD_INT, AT(patience), 0, 100000, NULL, "0", NULL, NULL,
+     "evaluations without improvement before training stops; 0: never"},
+    {"metric", PQ_FIELD_CHOICE, AT(metric), 0, 0, "recall,ndcg,mrr", "recall", NULL, NULL,
+     "validation metric that picks the model to keep"},
+    {"cutoff", PQ_FIELD_INT, AT(cutoff), 1, 10000, NULL, "50", NULL, NULL,
+     "K of that metric (recall@K, ndcg@K)"},
+    {"checkpoint_seconds", PQ_FIELD_REAL, AT(checkpoint_seconds), 0, 1e9, NULL, "30", NULL, NULL,
+     "longest time between checkpoints; one is written after every evaluation in any case"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+double pq_learning_rate(const pq_train_options *o, uint64_t step, uint64_t total) {
+    double warmup = o->warmup;
+    if ((double)step < warmup) {
+        return o->lr * (double)step / warmup;
+    }
+    double left = (double)total - warmup;
+    double done = left > 0 ? ((double)step - warmup) / left : 1;
+    done = done > 1 ? 1 : done;
+    double course = 1;
+    if (o->schedule == PQ_SCHEDULE_LINEAR) {
+        course = 1 - done;
+    } else if (o->schedule == PQ_SCHEDULE_COSINE) {
+        course = 0.5 * (1 + pq_cos(PI * done));
+    }
+    return o->lr * (o->lr_floor + (1 - o->lr_floor) * course);
+}

@@ -1,0 +1,44 @@
+/* sampler.h — what training looks at: the labels of an epoch in their order, batches of histories, and
+ * negatives. Everything is drawn from (seed, epoch or step), never from a state, so that training can
+ * go on from any step. */
+#ifndef PQ_SAMPLER_H
+#define PQ_SAMPLER_H
+
+#include "native/data/dataset.h"
+#include "models/model.h"
+#include "native/train/options.h"
+
+typedef struct {
+    uint32_t user;
+    uint32_t position; /* of the label among the user's training events */
+    bool around;       /* history: the nearest events on both sides */
+} pq_sample;
+
+typedef struct {
+    pq_ctx *ctx;
+    const pique_dataset *dataset;
+    const pq_train_options *options;
+    uint64_t seed;
+    pq_sample *samples; /* of the current epoch, shuffled */
+    size_t count, capacity;
+    uint32_t *scratch; /* positions of one user */
+    size_t scratch_capacity;
+    double *chance;     /* [item_rows] P(item) of the negative sampler */
+    double *cumulative; /* [item_rows] running sum */
+    pq_real *log_q;     /* [item_rows] log of the expected count among the negatives */
+} pq_sampler;
+
+pique_status pq_sampler_init(pq_sampler *sampler, pq_ctx *ctx, const pique_dataset *dataset,
+                             const pq_train_options *options, uint64_t seed);
+void pq_sampler_free(pq_sampler *sampler);
+/* Labels in every epoch. */
+uint64_t pq_sampler_epoch_size(const pq_sampler *sampler);
+/* Draws and shuffles the labels of the epoch. */
+pique_status pq_sampler_epoch(pq_sampler *sampler, uint32_t epoch);
+/* Draws the negatives of a step: ids and log expected counts, [options->negatives] each. */
+void pq_sampler_negatives(const pq_sampler *sampler, uint64_t step, uint32_t *ids, pq_real *log_q);
+/* The batch of samples[first .. first + count - 1], in the arena; negatives are left to the caller. */
+pique_status pq_sampler_batch(const pq_sampler *sampler, pq_arena *arena, size_t first,
+                              uint32_t count, uint32_t max_history, pq_batch *out);
+
+#endif

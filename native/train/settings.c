@@ -1,0 +1,116 @@
+#include "native/train/settings.h"
+
+#include <string.h>
+
+#include "native/data/fileio.h"
+
+#define CONFIG_LIMIT ((size_t)1 << 20)
+
+/* Members of a config file that are not fields: what pq_settings_write adds. */
+static const char *const extras[] = {"model", "seed", "data"};
+
+static bool equal(pq_span span, const char *text) {
+    return span.size == strlen(text) && memcmp(span.bytes, text, span.size) == 0;
+}
+
+/* "mind.rounds" is "rounds" when the model is mind. */
+static pq_span without_prefix(const pq_model *m, pq_span key) {
+    size_t size = strlen(m->def->name);
+    if (key.size > size + 1 && key.bytes[size] == '.' &&
+        memcmp(key.bytes, m->def->name, size) == 0) {
+        return (pq_span){key.bytes + size + 1, key.size - size - 1};
+    }
+    return key;
+}
+
+static pique_status set(pq_ctx *ctx, pq_model *m, pq_train_options *train, pq_span key,
+                        pq_span value) {
+    key = without_prefix(m, key);
+    if (pq_fields_has(m->def->fields, key.bytes, key.size)) {
+        return pq_fields_set(ctx, m->def->fields, m->self, key, value);
+    }
+    if (pq_fields_has(pq_train_fields, key.bytes, key.size)) {
+        return pq_fields_set(ctx, pq_train_fields, train, key, value);
+    }
+    PQ_FAIL(ctx, PIQUE_ARGUMENT,
+            "there is no option \"%.*s\" for model %s; `pique models` lists them",
+            (int)PQ_MIN(key.size, 80), key.bytes, m->def->name);
+}
+
+static pique_status set_text(pq_ctx *ctx, pq_model *m, pq_train_options *train, const char *text) {
+    const char *sign = strchr(text, '=');
+    if (!sign) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "setting \"%.80s\" is not of the form key=value", text);
+    }
+    return set(ctx, m, train, (pq_span){text, (size_t)(sign - text)},
+               (pq_span){sign + 1, strlen(sign + 1)});
+}
+
+static pique_status read_members(pq_ctx *ctx, const pq_json *json, const char *path, pq_model *m,
+                                 pq_train_options *train) {
+    int at = pq_json_first(json, PQ_JSON_ROOT);
+    for (int i = 0; i < pq_json_size(json, PQ_JSON_ROOT); i++, at = pq_json_next(json, at)) {
+        pq_span key = pq_json_span(json, at);
+        bool extra = false;
+        for (size_t e = 0; e < PQ_COUNT(extras); e++) {
+            extra = extra || equal(key, extras[e]);
+        }
+        if (equal(key, "model") && !equal(pq_json_span(json, at + 1), m->def->name)) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "%s is for model \"%.*s\", not %s", path,
+                    (int)PQ_MIN(pq_json_span(json, at + 1).size, 40),
+                    pq_json_span(json, at + 1).bytes, m->def->name);
+        }
+        if (!extra) {
+            PQ_TRY(set(ctx, m, train, key, pq_json_span(json, at + 1)));
+        }
+    }
+    return PIQUE_OK;
+}
+
+static pique_status read_config(pq_ctx *ctx, const char *path, pq_model *m,
+                                pq_train_options *train) {
+    void *bytes;
+    size_t size;
+    pq_json json;
+    PQ_TRY(pq_file_read(ctx, path, CONFIG_LIMIT, &bytes, &size));
+    pique_status status = pq_json_parse(ctx, bytes, size, path, &json);
+    if (status == PIQUE_OK) {
+        status = pq_json_is_object(&json, PQ_JSON_ROOT)
+                     ? read_members(ctx, &json, path, m, train)
+                     : pq_fail(ctx, PIQUE_ARGUMENT, "%s is not a JSON object", path);
+        pq_json_free(&json);
+    }
+    pq_free(ctx, bytes);
+    return status;
+}
+
+pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_model *m,
+                              pq_train_options *train) {
+    const pq_model_def *def = pq_model_find(asked->model, strlen(asked->model));
+    if (!def) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "there is no model \"%.40s\"; `pique models` lists them",
+                asked->model);
+    }
+    PQ_TRY(pq_model_init(m, ctx, def, asked->preset));
+    PQ_TRY(pq_fields_preset(ctx, pq_train_fields, train, asked->preset));
+    if (asked->config_path) {
+        PQ_TRY(read_config(ctx, asked->config_path, m, train));
+    }
+    for (uint32_t i = 0; i < asked->set_count; i++) {
+        PQ_TRY(set_text(ctx, m, train, asked->set[i]));
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_settings_write(const pique_train_options *asked, const pq_model *m,
+                               const pq_train_options *train, const char *data, pq_text *out) {
+    pq_text_add(out, "{\"model\":\"%s\",\"seed\":%u,\"data\":", m->def->name,
+                (unsigned)asked->seed);
+    pq_text_json(out, data, strlen(data));
+    pq_text_add(out, ",");
+    pq_fields_write(m->def->fields, m->self, out);
+    pq_text_add(out, ",");
+    pq_fields_write(pq_train_fields, train, out);
+    pq_text_add(out, "}");
+    return pq_text_status(out);
+}

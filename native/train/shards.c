@@ -1,0 +1,86 @@
+#include "native/train/shards.h"
+
+#define STREAM_TAPE 0x74617065u
+
+pique_status pq_shards_init(pq_shards *s, pq_ctx *ctx, const pq_model *m,
+                            const pq_train_options *options, uint32_t threads) {
+    *s = (pq_shards){.ctx = ctx, .m = m, .threads = threads};
+    s->negatives = pq_alloc(ctx, (size_t)options->negatives, sizeof(*s->negatives));
+    s->negative_log_q = pq_alloc(ctx, (size_t)options->negatives, sizeof(*s->negative_log_q));
+    if (!s->negatives || !s->negative_log_q) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < PQ_SHARDS; i++) {
+        pq_shard *shard = &s->shard[i];
+        shard->ctx = (pq_ctx){.allocator = ctx->allocator, .kernels = ctx->kernels};
+        pq_tape_init(&shard->tape, &shard->ctx);
+        pq_arena_init(&shard->batch, &shard->ctx);
+        if (pq_grads_init(&shard->grads, &shard->ctx, &m->params) != PIQUE_OK) {
+            return pq_fail(ctx, PIQUE_NO_MEMORY, "%s", shard->ctx.error);
+        }
+    }
+    return PIQUE_OK;
+}
+
+void pq_shards_free(pq_shards *s) {
+    if (!s->ctx) {
+        return;
+    }
+    for (uint32_t i = 0; i < PQ_SHARDS; i++) {
+        pq_shard *shard = &s->shard[i];
+        if (shard->grads.ctx) {
+            pq_grads_free(&shard->grads);
+        }
+        pq_tape_free(&shard->tape);
+        pq_arena_free(&shard->batch);
+    }
+    pq_free(s->ctx, s->negatives);
+    pq_free(s->ctx, s->negative_log_q);
+    *s = (pq_shards){0};
+}
+
+static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler, size_t first,
+                        uint32_t rows, uint32_t all) {
+    pq_batch batch = {.positions = all,
+                      .negatives = s->negatives,
+                      .negative_log_q = s->negative_log_q,
+                      .negative_count = (uint32_t)sampler->options->negatives};
+    pq_arena_reset(&shard->batch);
+    PQ_TRY(pq_sampler_batch(sampler, &shard->batch, first, rows, s->m->max_history, &batch));
+    pq_var *loss = s->m->def->loss(&shard->tape, s->m, &batch);
+    if (!loss) {
+        return shard->tape.status;
+    }
+    shard->loss = loss->value[0];
+    return pq_tape_backward(&shard->tape, loss);
+}
+
+pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t first, uint32_t count,
+                            uint64_t step, double *loss) {
+    uint32_t each = (count + PQ_SHARDS - 1) / PQ_SHARDS;
+    pq_sampler_negatives(sampler, step, s->negatives, s->negative_log_q);
+#pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
+    for (uint32_t i = 0; i < PQ_SHARDS; i++) {
+        pq_shard *shard = &s->shard[i];
+        uint32_t from = PQ_MIN(i * each, count), to = PQ_MIN(from + each, count);
+        pq_grads_clear(&shard->grads);
+        shard->loss = 0;
+        shard->status = PIQUE_OK;
+        if (from < to) {
+            pq_rng rng = pq_rng_make(sampler->seed ^ STREAM_TAPE, step, i);
+            pq_tape_begin(&shard->tape, &shard->grads, true, rng);
+            shard->status = run(s, shard, sampler, first + from, to - from, count);
+        }
+    }
+    *loss = 0;
+    for (uint32_t i = 0; i < PQ_SHARDS; i++) {
+        if (s->shard[i].status != PIQUE_OK) {
+            return pq_fail(s->ctx, s->shard[i].status, "%s", s->shard[i].ctx.error);
+        }
+        *loss += s->shard[i].loss;
+        if (i > 0 && pq_grads_add(&s->shard[0].grads, &s->shard[i].grads, s->ctx->kernels)) {
+            return pq_fail(s->ctx, PIQUE_NO_MEMORY, "%s", s->shard[0].ctx.error);
+        }
+    }
+    return PIQUE_OK;
+}

@@ -1,0 +1,328 @@
+#include "native/train/trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "native/data/fileio.h"
+#include "native/eval/team.h"
+#include "native/train/bake.h"
+#include "native/train/checkpoint.h"
+#include "native/train/settings.h"
+#include "native/train/shards.h"
+
+typedef struct {
+    pq_ctx *ctx;
+    const pique_dataset *dataset;
+    const pique_train_options *asked;
+    const pique_listener *listener;
+    pq_train_options options;
+    pq_model model;
+    pq_column item_columns[PQ_MAX_FIELDS], profile_columns[PQ_MAX_FIELDS];
+    pq_optimiser optimiser;
+    pq_sampler sampler;
+    pq_shards shards;
+    pq_train_state state;
+    pq_journal journal;
+    pq_text config; /* config.json */
+    char *model_path, *checkpoint_path, *config_path, *journal_path;
+    uint32_t threads;
+    uint64_t steps_per_epoch;
+    double began;           /* of this process, minus the seconds of earlier ones */
+    double last_checkpoint;
+} trainer;
+
+/* ---- making ready ---- */
+
+static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t count,
+                            pq_column *out) {
+    if (count > PQ_MAX_FIELDS) {
+        PQ_FAIL(ctx, PIQUE_UNSUPPORTED, "the data have %u feature columns, at most %u are taken",
+                (unsigned)count, (unsigned)PQ_MAX_FIELDS);
+    }
+    for (uint32_t f = 0; f < count; f++) {
+        out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
+                             features[f].values};
+    }
+    return PIQUE_OK;
+}
+
+static pique_status open_model(trainer *t) {
+    const pique_dataset *d = t->dataset;
+    pq_model *m = &t->model;
+    PQ_TRY(pq_settings_read(t->ctx, t->asked, m, &t->options));
+    PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
+    PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
+    m->items.rows = d->item_rows;
+    m->items.columns = t->item_columns;
+    m->items.column_count = d->item_feature_count;
+    m->profile.columns = t->profile_columns;
+    m->profile.column_count = d->profile_count;
+    PQ_TRY(pq_model_declare(m));
+    pq_params_draw(&m->params, t->asked->seed);
+    PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
+    PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
+    PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->options, t->threads));
+    uint64_t batch = (uint64_t)t->options.batch;
+    t->steps_per_epoch = (pq_sampler_epoch_size(&t->sampler) + batch - 1) / batch;
+    return PIQUE_OK;
+}
+
+static pique_status save_checkpoint(trainer *t) {
+    t->state.log_bytes = t->journal.length;
+    t->state.seconds = pq_seconds() - t->began;
+    PQ_TRY(pq_journal_sync(&t->journal));
+    PQ_TRY(pq_checkpoint_write(t->ctx, t->checkpoint_path, t->config.data, &t->optimiser,
+                               &t->state));
+    t->last_checkpoint = pq_seconds();
+    return PIQUE_OK;
+}
+
+static pique_status open_run(trainer *t) {
+    const char *out = t->asked->out;
+    t->model_path = pq_path_join(t->ctx, out, "model.pique");
+    t->checkpoint_path = pq_path_join(t->ctx, out, "last.ckpt");
+    t->config_path = pq_path_join(t->ctx, out, "config.json");
+    t->journal_path = pq_path_join(t->ctx, out, "metrics.jsonl");
+    if (!t->model_path || !t->checkpoint_path || !t->config_path || !t->journal_path) {
+        return PIQUE_NO_MEMORY;
+    }
+    const char *data = t->dataset->provenance ? t->dataset->provenance : "";
+    PQ_TRY(pq_settings_write(t->asked, &t->model, &t->options, data, &t->config));
+    t->state = (pq_train_state){.epoch = 1, .best_metric = -1};
+    if (t->asked->resume) {
+        if (!pq_file_exists(t->checkpoint_path)) {
+            PQ_FAIL(t->ctx, PIQUE_IO, "%s: nothing to resume, there is no such file",
+                    t->checkpoint_path);
+        }
+        PQ_TRY(pq_checkpoint_read(t->ctx, t->checkpoint_path, t->config.data, &t->optimiser,
+                                  &t->state));
+        t->began -= t->state.seconds;
+        return pq_journal_open(&t->journal, t->ctx, t->journal_path, t->state.log_bytes);
+    }
+    PQ_TRY(pq_folder_make(t->ctx, out));
+    /* What an earlier run left must not be taken for this one's. */
+    remove(t->checkpoint_path);
+    remove(t->model_path);
+    PQ_TRY(pq_file_write(t->ctx, t->config_path, t->config.data, t->config.size, false));
+    PQ_TRY(pq_journal_open(&t->journal, t->ctx, t->journal_path, 0));
+    return save_checkpoint(t);
+}
+
+/* ---- evaluation ---- */
+
+static double chosen(const trainer *t, const pique_metrics *metrics) {
+    switch ((pq_metric)t->options.metric) {
+    case PQ_METRIC_RECALL:
+        return metrics->recall[0];
+    case PQ_METRIC_NDCG:
+        return metrics->ndcg[0];
+    case PQ_METRIC_MRR:
+        return metrics->mrr;
+    }
+    return 0;
+}
+
+/* The model as it stands, through the same code that will serve it. */
+static pique_status measure(trainer *t, pique_metrics *out) {
+    void *bytes;
+    size_t size;
+    pique_model *model;
+    pique_eval_options options;
+    pique_eval_result result;
+    PQ_TRY(pq_bake(&t->model, t->dataset, "{}", "", &bytes, &size));
+    PQ_TRY(pique_model_open(t->ctx, bytes, size, &model));
+    pique_eval_options_default(&options);
+    options.split = "valid";
+    options.cutoffs[0] = (uint32_t)t->options.cutoff;
+    options.cutoff_count = 1;
+    options.threads = t->threads;
+    options.baselines = false;
+    pique_status status = pique_evaluate(t->ctx, model, t->dataset, &options, &result);
+    pique_model_free(model);
+    *out = result.model;
+    return status;
+}
+
+static void metric_members(const trainer *t, const pique_metrics *metrics, pq_text *out) {
+    pq_text_add(out, "\"recall@%d\":", (int)t->options.cutoff);
+    pq_text_number(out, metrics->recall[0]);
+    pq_text_add(out, ",\"ndcg@%d\":", (int)t->options.cutoff);
+    pq_text_number(out, metrics->ndcg[0]);
+    pq_text_add(out, ",\"mrr\":");
+    pq_text_number(out, metrics->mrr);
+}
+
+static void card(const trainer *t, const pique_metrics *metrics, pq_text *out) {
+    const pique_dataset *d = t->dataset;
+    pq_text_add(out, "%s: %s.\n", t->model.def->name, t->model.def->summary);
+    pq_text_add(out, "Data: %s.\n", d->provenance ? d->provenance : "not named");
+    pq_text_add(out, "Seed %u, epoch %u of %d.\n", (unsigned)t->asked->seed,
+                (unsigned)t->state.epoch, (int)t->options.epochs);
+    pq_text_add(out,
+                "Validation, leave-one-out by time, full ranking without the items of the history: "
+                "recall@%d %.4f, ndcg@%d %.4f, mrr %.4f.\n",
+                (int)t->options.cutoff, metrics->recall[0], (int)t->options.cutoff,
+                metrics->ndcg[0], metrics->mrr);
+}
+
+static pique_status save_model(trainer *t, const pique_metrics *metrics) {
+    pq_text json, text;
+    void *bytes = NULL;
+    size_t size;
+    pique_status status;
+    pq_text_init(&json, t->ctx);
+    pq_text_init(&text, t->ctx);
+    pq_text_add(&json, "{\"split\":\"valid\",\"epoch\":%u,", (unsigned)t->state.epoch);
+    metric_members(t, metrics, &json);
+    pq_text_add(&json, "}");
+    card(t, metrics, &text);
+    PQ_TRY_GOTO(status, pq_text_status(&json));
+    PQ_TRY_GOTO(status, pq_text_status(&text));
+    PQ_TRY_GOTO(status,
+                pq_bake(&t->model, t->dataset, json.data, text.data, &bytes, &size));
+    status = pq_file_write(t->ctx, t->model_path, bytes, size, true);
+done:
+    pq_free(t->ctx, bytes);
+    pq_text_free(&json);
+    pq_text_free(&text);
+    return status;
+}
+
+static pique_status journal_line(trainer *t, double loss, const pique_metrics *metrics) {
+    pq_text line;
+    pq_text_init(&line, t->ctx);
+    pq_text_add(&line, "{\"step\":%lu,\"epoch\":%u,\"loss\":", (unsigned long)t->optimiser.step,
+                (unsigned)t->state.epoch);
+    pq_text_number(&line, loss);
+    pq_text_add(&line, ",\"split\":\"valid\",");
+    metric_members(t, metrics, &line);
+    pq_text_add(&line, ",\"seconds\":%.3f}\n", pq_seconds() - t->began);
+    pique_status status = pq_text_status(&line);
+    if (status == PIQUE_OK) {
+        status = pq_journal_append(&t->journal, line.data, line.size);
+    }
+    if (status == PIQUE_OK && t->listener && t->listener->log) {
+        char text[160];
+        snprintf(text, sizeof(text), "epoch %u: loss %.4f, valid recall@%d %.4f, ndcg@%d %.4f",
+                 (unsigned)t->state.epoch, loss, (int)t->options.cutoff, metrics->recall[0],
+                 (int)t->options.cutoff, metrics->ndcg[0]);
+        t->listener->log(t->listener->user, text);
+    }
+    pq_text_free(&line);
+    return status;
+}
+
+static pique_status evaluate(trainer *t) {
+    pique_metrics metrics;
+    PQ_TRY(measure(t, &metrics));
+    t->state.stale++;
+    if (chosen(t, &metrics) > t->state.best_metric) {
+        t->state.best_metric = chosen(t, &metrics);
+        t->state.best_epoch = t->state.epoch;
+        t->state.stale = 0;
+        PQ_TRY(save_model(t, &metrics));
+    }
+    return journal_line(t, t->state.loss_sum / (double)t->steps_per_epoch, &metrics);
+}
+
+/* ---- the loop ---- */
+
+static pique_status step(trainer *t) {
+    uint64_t total = t->steps_per_epoch * (uint64_t)t->options.epochs;
+    size_t first = (size_t)t->state.batch * (size_t)t->options.batch;
+    uint32_t count = (uint32_t)PQ_MIN((size_t)t->options.batch, t->sampler.count - first);
+    uint64_t number = t->optimiser.step + 1;
+    double loss;
+    PQ_TRY(pq_shards_step(&t->shards, &t->sampler, first, count, number, &loss));
+    const pq_train_options *o = &t->options;
+    pq_adam adam = {pq_learning_rate(o, number, total), o->beta1, o->beta2, o->epsilon,
+                    o->weight_decay, o->clip};
+    PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
+    t->state.loss_sum += loss;
+    t->state.batch++;
+    if (t->listener && t->listener->progress) {
+        pique_progress progress = {"train", number, total, pq_seconds() - t->began, loss,
+                                   t->state.epoch};
+        t->listener->progress(t->listener->user, &progress);
+    }
+    return PIQUE_OK;
+}
+
+static bool cancelled(const trainer *t) {
+    return t->listener && t->listener->cancelled && t->listener->cancelled(t->listener->user);
+}
+
+static pique_status epoch(trainer *t) {
+    PQ_TRY(pq_sampler_epoch(&t->sampler, t->state.epoch));
+    while (t->state.batch < t->steps_per_epoch) {
+        PQ_TRY(step(t));
+        if (cancelled(t)) {
+            PQ_TRY(save_checkpoint(t));
+            PQ_FAIL(t->ctx, PIQUE_CANCELLED, "stopped at step %lu; %s can be resumed",
+                    (unsigned long)t->optimiser.step, t->asked->out);
+        }
+        if (pq_seconds() - t->last_checkpoint > t->options.checkpoint_seconds) {
+            PQ_TRY(save_checkpoint(t));
+        }
+    }
+    bool last = t->state.epoch == (uint32_t)t->options.epochs;
+    bool due = last || t->state.epoch % (uint32_t)t->options.eval_every == 0;
+    if (due) {
+        PQ_TRY(evaluate(t));
+        bool tired = t->options.patience > 0 && t->state.stale >= (uint32_t)t->options.patience;
+        t->state.finished = last || tired;
+    }
+    if (!t->state.finished) {
+        t->state.epoch++;
+        t->state.batch = 0;
+        t->state.loss_sum = 0;
+    }
+    return due ? save_checkpoint(t) : PIQUE_OK;
+}
+
+static void close_trainer(trainer *t) {
+    pq_journal_close(&t->journal);
+    pq_shards_free(&t->shards);
+    pq_sampler_free(&t->sampler);
+    pq_optimiser_free(&t->optimiser);
+    pq_model_free(&t->model);
+    pq_text_free(&t->config);
+    pq_free(t->ctx, t->model_path);
+    pq_free(t->ctx, t->checkpoint_path);
+    pq_free(t->ctx, t->config_path);
+    pq_free(t->ctx, t->journal_path);
+    pq_free(t->ctx, t);
+}
+
+static pique_status run(trainer *t) {
+    PQ_TRY(open_model(t));
+    PQ_TRY(open_run(t));
+    while (!t->state.finished) {
+        PQ_TRY(epoch(t));
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_trainer_run(pique_context *ctx, const pique_dataset *dataset,
+                            const pique_train_options *options, const pique_listener *listener,
+                            pique_train_result *result) {
+    trainer *t = pq_alloc(ctx, 1, sizeof(*t));
+    if (!t) {
+        return PIQUE_NO_MEMORY;
+    }
+    t->ctx = ctx;
+    t->dataset = dataset;
+    t->asked = options;
+    t->listener = listener;
+    t->threads = options->threads ? options->threads : pq_processors();
+    t->began = t->last_checkpoint = pq_seconds();
+    t->journal.descriptor = -1;
+    pq_text_init(&t->config, ctx);
+    pique_status status = run(t);
+    *result = (pique_train_result){.epochs = t->state.epoch,
+                                   .best_epoch = t->state.best_epoch,
+                                   .best_metric = t->state.best_metric,
+                                   .seconds = pq_seconds() - t->began};
+    close_trainer(t);
+    return status;
+}
