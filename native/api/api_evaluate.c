@@ -7,10 +7,8 @@
 #include "native/eval/team.h"
 
 void pique_eval_options_default(pique_eval_options *options) {
-    *options = (pique_eval_options){.split = "test",
-                                    .cutoffs = {5, 10, 20, 50},
-                                    .cutoff_count = 4,
-                                    .baselines = true};
+    *options = (pique_eval_options){
+        .split = "test", .cutoffs = {5, 10, 20, 50}, .cutoff_count = 4, .baselines = true};
 }
 
 static pique_status measure(pq_ctx *ctx, const pq_ranking *ranking,
@@ -65,9 +63,8 @@ static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_spl
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                             const pique_dataset *dataset, const pique_eval_options *options,
                             pique_eval_result *result) {
-    pq_ranking ranking = {.dataset = dataset,
-                          .threads = options->threads,
-                          .listener = options->listener};
+    pq_ranking ranking = {
+        .dataset = dataset, .threads = options->threads, .listener = options->listener};
     pq_model_scorer by_model;
     memset(result, 0, sizeof(*result));
     PQ_TRY(check(ctx, options, &ranking.split));

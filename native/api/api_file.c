@@ -14,8 +14,8 @@
 
 /* The message of a damaged file, with its name in front. */
 static pique_status name_file(pq_ctx *ctx, pique_status status, const char *path) {
-    bool of_contents = status == PIQUE_CORRUPT || status == PIQUE_VERSION ||
-                       status == PIQUE_UNSUPPORTED;
+    bool of_contents =
+        status == PIQUE_CORRUPT || status == PIQUE_VERSION || status == PIQUE_UNSUPPORTED;
     if (of_contents && !strstr(ctx->error, path)) {
         return pq_fail(ctx, status, "%s: %.400s", path, ctx->error);
     }
@@ -46,7 +46,7 @@ static char *keep(export *e, const char *bytes, size_t size, const char *suffix)
     char *name = pq_arena_take(&e->arena, size + strlen(suffix) + 1, 1);
     if (name) {
         memcpy(name, bytes, size);
-        strcpy(name + size, suffix);
+        memcpy(name + size, suffix, strlen(suffix) + 1);
     }
     return name;
 }

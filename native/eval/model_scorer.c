@@ -58,8 +58,8 @@ static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
         return PIQUE_NO_MEMORY;
     }
     own->profile = pq_alloc(ctx, s->field_count, sizeof(*own->profile));
-    pique_status status = own->profile ? pique_session_create(ctx, s->model, &own->session)
-                                       : PIQUE_NO_MEMORY;
+    pique_status status =
+        own->profile ? pique_session_create(ctx, s->model, &own->session) : PIQUE_NO_MEMORY;
     if (status != PIQUE_OK) {
         close_state(ctx, own);
         return status;
@@ -97,9 +97,8 @@ static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_
     for (uint32_t f = 0; f < s->field_count; f++) {
         own->profile[f] = profile_code(s, f, user);
     }
-    pique_query query = {.history = own->history,
-                         .history_count = view->history_count,
-                         .profile = own->profile};
+    pique_query query = {
+        .history = own->history, .history_count = view->history_count, .profile = own->profile};
     return pique_session_scores(own->session, &query, scores);
 }
 

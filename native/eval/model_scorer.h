@@ -9,8 +9,8 @@ typedef struct {
     pq_ctx *ctx;
     const pique_model *model;
     const pique_dataset *dataset;
-    uint32_t *numbers;                /* [item_rows] the model's item numbers, 0 when unknown to it */
-    uint32_t *fields;                 /* [model's profile fields] column of the data set + 1, or 0 */
+    uint32_t *numbers; /* [item_rows] the model's item numbers, 0 when unknown to it */
+    uint32_t *fields;  /* [model's profile fields] column of the data set + 1, or 0 */
     uint32_t field_count;
 } pq_model_scorer;
 

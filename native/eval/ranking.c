@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/number.h"
 #include "base/context.h"
+#include "base/number.h"
 #include "native/eval/team.h"
 
 typedef struct {

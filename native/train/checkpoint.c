@@ -111,10 +111,10 @@ static pique_status compare_options(pq_ctx *ctx, const char *path, const char *m
         pq_span was = other < 0 ? (pq_span){"absent", 6} : pq_json_span(&a, other);
         bool same = is.size == was.size && memcmp(is.bytes, was.bytes, is.size) == 0;
         if (!same) {
-            status = pq_fail(ctx, PIQUE_ARGUMENT,
-                             "%s was made with other options: %s was %.*s, now it is %.*s", path,
-                             key, (int)PQ_MIN(was.size, 80), was.bytes,
-                             (int)PQ_MIN(is.size, 80), is.bytes);
+            status =
+                pq_fail(ctx, PIQUE_ARGUMENT,
+                        "%s was made with other options: %s was %.*s, now it is %.*s", path, key,
+                        (int)PQ_MIN(was.size, 80), was.bytes, (int)PQ_MIN(is.size, 80), is.bytes);
         }
         pq_free(ctx, key);
         if (!same) {
@@ -135,8 +135,7 @@ static pique_status read_number(const pq_json *json, const char *key, double *ou
     return PIQUE_OK;
 }
 
-static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o,
-                               pq_train_state *s) {
+static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, pq_train_state *s) {
     pq_json json;
     double step, epoch, batch, best_epoch, stale, finished, log_bytes;
     pique_status status;
@@ -194,8 +193,8 @@ static pique_status required(const pq_container *container, const char *path, co
     return PIQUE_OK;
 }
 
-pique_status pq_checkpoint_read(pq_ctx *ctx, const char *path, const char *options,
-                                pq_optimiser *o, pq_train_state *state) {
+pique_status pq_checkpoint_read(pq_ctx *ctx, const char *path, const char *options, pq_optimiser *o,
+                                pq_train_state *state) {
     pq_container container = {0};
     void *bytes = NULL;
     char *made = NULL, *text = NULL;

@@ -6,15 +6,15 @@
 #include "native/train/optimiser.h"
 
 typedef struct {
-    uint32_t epoch;       /* being trained, from 1 */
-    uint32_t batch;       /* next batch of that epoch, from 0 */
-    double loss_sum;      /* over the batches of the epoch so far */
-    double best_metric;   /* -1: none yet */
+    uint32_t epoch;     /* being trained, from 1 */
+    uint32_t batch;     /* next batch of that epoch, from 0 */
+    double loss_sum;    /* over the batches of the epoch so far */
+    double best_metric; /* -1: none yet */
     uint32_t best_epoch;
-    uint32_t stale;       /* evaluations since the best */
+    uint32_t stale; /* evaluations since the best */
     bool finished;
-    uint64_t log_bytes;   /* length of metrics.jsonl that belongs to this state */
-    double seconds;       /* spent by the runs so far */
+    uint64_t log_bytes; /* length of metrics.jsonl that belongs to this state */
+    double seconds;     /* spent by the runs so far */
 } pq_train_state;
 
 /* options: the JSON object of config.json, kept so that another run's checkpoint is not taken. */

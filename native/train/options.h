@@ -5,7 +5,11 @@
 #include "base/fields.h"
 
 typedef enum { PQ_SCHEDULE_CONSTANT, PQ_SCHEDULE_LINEAR, PQ_SCHEDULE_COSINE } pq_schedule;
-typedef enum { PQ_NEGATIVES_POPULARITY, PQ_NEGATIVES_LOG_UNIFORM, PQ_NEGATIVES_UNIFORM } pq_negatives;
+typedef enum {
+    PQ_NEGATIVES_POPULARITY,
+    PQ_NEGATIVES_LOG_UNIFORM,
+    PQ_NEGATIVES_UNIFORM
+} pq_negatives;
 typedef enum { PQ_METRIC_RECALL, PQ_METRIC_NDCG, PQ_METRIC_MRR } pq_metric;
 
 typedef struct {

@@ -108,8 +108,8 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
         uint32_t j = i + pq_rng_below(&rng, available - i);
         uint32_t position = s->scratch[j];
         s->scratch[j] = s->scratch[i];
-        s->samples[s->count++] = (pq_sample){user, position,
-                                             pq_rng_uniform(&rng) < s->options->around};
+        s->samples[s->count++] =
+            (pq_sample){user, position, pq_rng_uniform(&rng) < s->options->around};
     }
     return PIQUE_OK;
 }

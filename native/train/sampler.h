@@ -4,8 +4,8 @@
 #ifndef PQ_SAMPLER_H
 #define PQ_SAMPLER_H
 
-#include "native/data/dataset.h"
 #include "models/model.h"
+#include "native/data/dataset.h"
 #include "native/train/options.h"
 
 typedef struct {

@@ -27,7 +27,7 @@ typedef struct {
     char *model_path, *checkpoint_path, *config_path, *journal_path;
     uint32_t threads;
     uint64_t steps_per_epoch;
-    double began;           /* of this process, minus the seconds of earlier ones */
+    double began; /* of this process, minus the seconds of earlier ones */
     double last_checkpoint;
 } trainer;
 
@@ -71,8 +71,8 @@ static pique_status save_checkpoint(trainer *t) {
     t->state.log_bytes = t->journal.length;
     t->state.seconds = pq_seconds() - t->began;
     PQ_TRY(pq_journal_sync(&t->journal));
-    PQ_TRY(pq_checkpoint_write(t->ctx, t->checkpoint_path, t->config.data, &t->optimiser,
-                               &t->state));
+    PQ_TRY(
+        pq_checkpoint_write(t->ctx, t->checkpoint_path, t->config.data, &t->optimiser, &t->state));
     t->last_checkpoint = pq_seconds();
     return PIQUE_OK;
 }
@@ -178,8 +178,7 @@ static pique_status save_model(trainer *t, const pique_metrics *metrics) {
     card(t, metrics, &text);
     PQ_TRY_GOTO(status, pq_text_status(&json));
     PQ_TRY_GOTO(status, pq_text_status(&text));
-    PQ_TRY_GOTO(status,
-                pq_bake(&t->model, t->dataset, json.data, text.data, &bytes, &size));
+    PQ_TRY_GOTO(status, pq_bake(&t->model, t->dataset, json.data, text.data, &bytes, &size));
     status = pq_file_write(t->ctx, t->model_path, bytes, size, true);
 done:
     pq_free(t->ctx, bytes);
@@ -235,14 +234,18 @@ static pique_status step(trainer *t) {
     double loss;
     PQ_TRY(pq_shards_step(&t->shards, &t->sampler, first, count, number, &loss));
     const pq_train_options *o = &t->options;
-    pq_adam adam = {pq_learning_rate(o, number, total), o->beta1, o->beta2, o->epsilon,
-                    o->weight_decay, o->clip};
+    pq_adam adam = {pq_learning_rate(o, number, total),
+                    o->beta1,
+                    o->beta2,
+                    o->epsilon,
+                    o->weight_decay,
+                    o->clip};
     PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
     t->state.loss_sum += loss;
     t->state.batch++;
     if (t->listener && t->listener->progress) {
-        pique_progress progress = {"train", number, total, pq_seconds() - t->began, loss,
-                                   t->state.epoch};
+        pique_progress progress = {"train", number,        total, pq_seconds() - t->began,
+                                   loss,    t->state.epoch};
         t->listener->progress(t->listener->user, &progress);
     }
     return PIQUE_OK;

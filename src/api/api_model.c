@@ -1,5 +1,6 @@
 /* api_model.c — opening a model file. Nothing in it is trusted: every name, type, shape and number is
  * checked before it is used, and a model is either whole or not there. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/opened.h"
@@ -100,9 +101,9 @@ static pique_status check_version(pique_model *model) {
     bool same = strcmp(version, PQ_FORMAT) == 0;
     pique_status status = PIQUE_OK;
     if (!same) {
-        status = pq_fail(model->ctx, PIQUE_VERSION,
-                         "the file has format version \"%.20s\", this build reads " PQ_FORMAT,
-                         version);
+        status =
+            pq_fail(model->ctx, PIQUE_VERSION,
+                    "the file has format version \"%.20s\", this build reads " PQ_FORMAT, version);
     }
     pq_free(model->ctx, version);
     return status;
@@ -116,7 +117,8 @@ static pique_status open_config(pique_model *model) {
     PQ_TRY_GOTO(status, metadata(model, "pique.model", &name));
     const pq_model_def *def = pq_model_find(name, strlen(name));
     if (!def) {
-        status = pq_fail(ctx, PIQUE_UNSUPPORTED, "model \"%.40s\" is not known to this build", name);
+        status =
+            pq_fail(ctx, PIQUE_UNSUPPORTED, "model \"%.40s\" is not known to this build", name);
         goto done;
     }
     PQ_TRY_GOTO(status, pq_model_init(&model->m, ctx, def, "best"));
@@ -157,17 +159,16 @@ static pique_status open_profile(pique_model *model) {
     int at = pq_json_first(&json, PQ_JSON_ROOT);
     for (int i = 0; i < pq_json_size(&json, PQ_JSON_ROOT); i++) {
         size_t size = 0;
-        char tensor[64] = "profile.";
+        char tensor[64];
         char *name = pq_json_is_string(&json, at) ? pq_json_string(&json, at, &size) : NULL;
         model->names[count] = name;
         if (!name || size == 0 || size > 32 || strlen(name) != size) {
             status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.profile\": a name is not valid");
             goto done;
         }
-        strcat(strcat(tensor, name), ".terms");
+        snprintf(tensor, sizeof(tensor), "profile.%s.terms", name);
         PQ_TRY_GOTO(status, open_strings(model, tensor, &model->terms[count]));
-        model->columns[count] =
-            (pq_column){.name = name, .rows = model->terms[count].count + 2};
+        model->columns[count] = (pq_column){.name = name, .rows = model->terms[count].count + 2};
         count++;
         at = pq_json_next(&json, at);
     }

@@ -7,9 +7,9 @@
 struct pique_session {
     pq_ctx *ctx;
     const pique_model *model;
-    pq_tape tape;     /* its arena holds all that a call returns */
-    float *vectors;   /* [K, D] */
-    float *shares;    /* [K, history] */
+    pq_tape tape;   /* its arena holds all that a call returns */
+    float *vectors; /* [K, D] */
+    float *shares;  /* [K, history] */
     uint32_t live, first;
 };
 
@@ -210,8 +210,7 @@ pique_status pique_session_recommend(pique_session *session, const pique_query *
     return PIQUE_OK;
 }
 
-pique_status pique_session_scores(pique_session *session, const pique_query *query,
-                                  float *scores) {
+pique_status pique_session_scores(pique_session *session, const pique_query *query, float *scores) {
     pq_scan scan;
     PQ_TRY(prepare(session, query, &scan));
     return pq_scan_scores(&session->tape.arena, &scan, scores);

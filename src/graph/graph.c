@@ -42,7 +42,7 @@ void *pq_tape_fail(pq_tape *tape, pique_status status, const char *format, ...) 
 }
 
 void *pq_tape_take(pq_tape *tape, size_t count, size_t size) {
-    void *memory = pq_arena_take(&tape->arena, count, size);
+    void *memory = tape->status == PIQUE_OK ? pq_arena_take(&tape->arena, count, size) : NULL;
     if (!memory && tape->status == PIQUE_OK) {
         tape->status = PIQUE_NO_MEMORY;
     }

@@ -128,7 +128,7 @@ void pq_tape_free(pq_tape *tape);
 /* Sets the sticky status with a message and returns NULL. */
 void *pq_tape_fail(pq_tape *tape, pique_status status, const char *format, ...) PQ_PRINTF(3, 4);
 
-/* For op files. Memory of the step, NULL (and the status) when short. */
+/* For op files. Memory of the step, NULL (and the status) when short or when something failed before. */
 void *pq_tape_take(pq_tape *tape, size_t count, size_t size);
 pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad);
 /* A leaf whose value is the caller's memory, which outlives the step. */

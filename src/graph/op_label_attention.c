@@ -13,7 +13,7 @@
 typedef struct {
     pq_var *v, *e, *y;
     pq_label_attention args;
-    pq_real *scores; /* [B, K] s */
+    pq_real *scores;    /* [B, K] s */
     pq_real *attention; /* [B, K] a; one-hot when hard */
 } record;
 

@@ -19,13 +19,27 @@ static void backward(pq_tape *t, void *data) {
     pq_real *dw = pq_tape_grad(t, r->w);
     pq_real *db = r->b ? pq_tape_grad(t, r->b) : NULL;
     if (dx) {
-        t->kernels->gemm_nn(&(pq_gemm_args){.m = rows, .n = in, .k = out, .a = g, .lda = out,
-                                            .b = r->w->value, .ldb = in, .c = dx, .ldc = in,
+        t->kernels->gemm_nn(&(pq_gemm_args){.m = rows,
+                                            .n = in,
+                                            .k = out,
+                                            .a = g,
+                                            .lda = out,
+                                            .b = r->w->value,
+                                            .ldb = in,
+                                            .c = dx,
+                                            .ldc = in,
                                             .accumulate = true});
     }
     if (dw) {
-        t->kernels->gemm_tn(&(pq_gemm_args){.m = out, .n = in, .k = rows, .a = g, .lda = out,
-                                            .b = r->x->value, .ldb = in, .c = dw, .ldc = in,
+        t->kernels->gemm_tn(&(pq_gemm_args){.m = out,
+                                            .n = in,
+                                            .k = rows,
+                                            .a = g,
+                                            .lda = out,
+                                            .b = r->x->value,
+                                            .ldb = in,
+                                            .c = dw,
+                                            .ldc = in,
                                             .accumulate = true});
     }
     for (uint32_t i = 0; db && i < rows; i++) {
@@ -50,8 +64,15 @@ pq_var *pq_op_linear(pq_tape *t, pq_var *x, pq_var *w, pq_var *b) {
     for (uint32_t i = 0; b && i < rows; i++) {
         memcpy(y->value + (size_t)i * out, b->value, out * sizeof(pq_real));
     }
-    t->kernels->gemm_nt(&(pq_gemm_args){.m = rows, .n = out, .k = in, .a = x->value, .lda = in,
-                                        .b = w->value, .ldb = in, .c = y->value, .ldc = out,
+    t->kernels->gemm_nt(&(pq_gemm_args){.m = rows,
+                                        .n = out,
+                                        .k = in,
+                                        .a = x->value,
+                                        .lda = in,
+                                        .b = w->value,
+                                        .ldb = in,
+                                        .c = y->value,
+                                        .ldc = out,
                                         .accumulate = b != NULL});
     if (y->needs_grad) {
         *r = (record){x, w, b, y};

@@ -50,10 +50,15 @@ pq_var *pq_op_linear_by_group(pq_tape *t, pq_var *x, pq_var *w, const uint32_t *
             return pq_tape_fail(t, PIQUE_INTERNAL, "linear_by_group: group %u of %u",
                                 (unsigned)groups[i], (unsigned)group_count);
         }
-        t->kernels->gemm_nt(&(pq_gemm_args){
-            .m = 1, .n = out, .k = in, .a = x->value + (size_t)i * in, .lda = in,
-            .b = w->value + (size_t)groups[i] * out * in, .ldb = in,
-            .c = y->value + (size_t)i * out, .ldc = out});
+        t->kernels->gemm_nt(&(pq_gemm_args){.m = 1,
+                                            .n = out,
+                                            .k = in,
+                                            .a = x->value + (size_t)i * in,
+                                            .lda = in,
+                                            .b = w->value + (size_t)groups[i] * out * in,
+                                            .ldb = in,
+                                            .c = y->value + (size_t)i * out,
+                                            .ldc = out});
     }
     if (y->needs_grad) {
         *r = (record){x, w, y, groups};

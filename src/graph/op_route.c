@@ -71,7 +71,8 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
         for (uint32_t i = first; i < last; i++) {
             couple(f, a, i, logits + (size_t)i * count, w + (size_t)i * count, routed);
             for (uint32_t k = 0; k < routed; k++) {
-                f->axpy(w[(size_t)i * count + k], r->u->value + place(r, i, k), z + k * d, d);
+                f->axpy(w[(size_t)i * count + k], r->u->value + place(r, i, k), z + (size_t)k * d,
+                        d);
             }
         }
         for (uint32_t k = 0; k < routed; k++) {
@@ -98,7 +99,7 @@ static void fill_shares(pq_tape *t, const record *r, uint32_t b) {
     for (uint32_t k = 0; k < count; k++) {
         pq_real total = 0;
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
-            pq_real along = t->kernels->dot(r->u->value + place(r, i, k), z + k * d, d);
+            pq_real along = t->kernels->dot(r->u->value + place(r, i, k), z + (size_t)k * d, d);
             pq_real share = k < a->live[b] ? w[(size_t)i * count + k] * along : 0;
             a->shares[(size_t)i * count + k] = share > 0 ? share : 0;
             total += share > 0 ? share : 0;
@@ -126,7 +127,8 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
     }
     memset(dz, 0, (size_t)count * d * sizeof(*dz));
     for (uint32_t k = 0; k < routed; k++) {
-        squash_backward(f, z + (size_t)k * d, a->epsilon, dc + (size_t)k * d, dz + (size_t)k * d, d);
+        squash_backward(f, z + (size_t)k * d, a->epsilon, dc + (size_t)k * d, dz + (size_t)k * d,
+                        d);
     }
     for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
         const pq_real *wi = w + (size_t)i * count;

@@ -42,13 +42,27 @@ static void backward(pq_tape *t, void *data) {
     }
     const pq_real *g = r->chances + 1;
     if (du) {
-        f->gemm_nn(&(pq_gemm_args){.m = rows, .n = d, .k = n, .a = g, .lda = width,
-                                   .b = r->negative->value, .ldb = d, .c = du, .ldc = d,
+        f->gemm_nn(&(pq_gemm_args){.m = rows,
+                                   .n = d,
+                                   .k = n,
+                                   .a = g,
+                                   .lda = width,
+                                   .b = r->negative->value,
+                                   .ldb = d,
+                                   .c = du,
+                                   .ldc = d,
                                    .accumulate = true});
     }
     if (dn) {
-        f->gemm_tn(&(pq_gemm_args){.m = n, .n = d, .k = rows, .a = g, .lda = width,
-                                   .b = r->u->value, .ldb = d, .c = dn, .ldc = d,
+        f->gemm_tn(&(pq_gemm_args){.m = n,
+                                   .n = d,
+                                   .k = rows,
+                                   .a = g,
+                                   .lda = width,
+                                   .b = r->u->value,
+                                   .ldb = d,
+                                   .c = dn,
+                                   .ldc = d,
                                    .accumulate = true});
     }
 }
@@ -89,8 +103,14 @@ pq_var *pq_op_sampled_softmax(pq_tape *t, pq_var *u, pq_var *positive, pq_var *n
         return NULL;
     }
     *r = (record){u, positive, negative, y, *args, chances};
-    t->kernels->gemm_nt(&(pq_gemm_args){.m = rows, .n = n, .k = d, .a = u->value, .lda = d,
-                                        .b = negative->value, .ldb = d, .c = chances + 1,
+    t->kernels->gemm_nt(&(pq_gemm_args){.m = rows,
+                                        .n = n,
+                                        .k = d,
+                                        .a = u->value,
+                                        .lda = d,
+                                        .b = negative->value,
+                                        .ldb = d,
+                                        .c = chances + 1,
                                         .ldc = n + 1});
     double loss = 0;
     for (uint32_t b = 0; b < rows; b++) {

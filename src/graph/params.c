@@ -41,7 +41,7 @@ static pique_status add(pq_params *params, const char *name, uint32_t rows, uint
         PQ_FAIL(ctx, PIQUE_INTERNAL, "parameter name \"%s\" is too long or used twice", name);
     }
     PQ_TRY(pq_reserve(ctx, (void **)&params->list, &params->capacity, params->count + 1,
-                      sizeof(*params->list)));
+                      sizeof(pq_param *)));
     pq_param *param = pq_alloc(ctx, 1, sizeof(*param));
     if (!param) {
         return PIQUE_NO_MEMORY;
@@ -51,7 +51,7 @@ static pique_status add(pq_params *params, const char *name, uint32_t rows, uint
         pq_free(ctx, param);
         return status;
     }
-    strcpy(param->name, name);
+    memcpy(param->name, name, strlen(name) + 1);
     param->rows = rows;
     param->cols = cols;
     param->index = params->count;

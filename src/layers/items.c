@@ -18,8 +18,7 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     for (uint32_t f = 0; f < items->column_count; f++) {
         char name[48];
         snprintf(name, sizeof(name), "item.%.32s", items->columns[f].name);
-        items->fields[f] =
-            pq_params_add(params, name, items->columns[f].rows, items->width, init);
+        items->fields[f] = pq_params_add(params, name, items->columns[f].rows, items->width, init);
         if (items->fields[f]) {
             items->fields[f]->sparse = items->fields[f]->unsaved = true;
         }

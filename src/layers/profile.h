@@ -7,7 +7,7 @@
 
 typedef struct {
     /* set by the model before declaring */
-    uint32_t width; /* D_p of one field */
+    uint32_t width;           /* D_p of one field */
     const pq_column *columns; /* rows and names; offsets are not used */
     uint32_t column_count;    /* F */
 

@@ -49,11 +49,13 @@ static const pq_field fields[] = {
      "map from behaviour to interest: one matrix (routing starts from noise), one per interest "
      "(starts from zero), one per position (noise), one per position and interest (zero)"},
     {"interest_count", PQ_FIELD_CHOICE, AT(interest_count), 0, 0, "log2,ln,log2p1,all", "log2",
-     "ln", "log2", "interests in use for L behaviours: floor of log2 L, of ln L, of log2(1 + L), or K"},
+     "ln", "log2",
+     "interests in use for L behaviours: floor of log2 L, of ln L, of log2(1 + L), or K"},
     {"route_live", PQ_FIELD_BOOL, AT(route_live), 0, 0, NULL, "1", "0", "1",
      "only interests in use compete for behaviours"},
     {"route_eval", PQ_FIELD_CHOICE, AT(route_eval), 0, 0, "table,uniform", "table", "uniform",
-     "table", "noise that serves: N(0, sigma) or U[0, sigma), drawn once and kept in the model file"},
+     "table",
+     "noise that serves: N(0, sigma) or U[0, sigma), drawn once and kept in the model file"},
     {"route_full", PQ_FIELD_BOOL, AT(route_full), 0, 0, NULL, "0", NULL, NULL,
      "gradients through all routing rounds, not only the last"},
     {"sigma", PQ_FIELD_REAL, AT(sigma), 0, 100, NULL, "0.2", "1", "1",
@@ -72,7 +74,7 @@ static const pq_field fields[] = {
      "how the embeddings of an item's fields become one vector"},
     {"hard", PQ_FIELD_BOOL, AT(hard), 0, 0, NULL, "0", "1", "0",
      "label-aware attention takes the best interest alone"},
-    {"power", PQ_FIELD_REAL, AT(power), 0, 1000, NULL, "1", "2", "2",
+    {"power", PQ_FIELD_REAL, AT(power), 0, 100, NULL, "1", "2", "2",
      "p of the label-aware attention"},
     {"power_kind", PQ_FIELD_CHOICE, AT(power_kind), 0, 0, "signed,raw,temperature", "temperature",
      "raw", "raw", "sign(s)|s|^p, s^p, or p s"},
@@ -206,7 +208,8 @@ static const pq_real *fading(pq_tape *t, const mind *c, const uint32_t *age, uin
     pq_real *mass = pq_tape_take(t, (size_t)rows * k, sizeof(*mass));
     for (size_t i = 0; mass && i < (size_t)rows * k; i++) {
         double pace = c->fade + (double)(i % k) * c->fade_spread;
-        mass[i] = (pq_real)PQ_MAX(FADED, pq_exp(-pace * age[i / k]));
+        uint32_t row = (uint32_t)(i / k);
+        mass[i] = (pq_real)PQ_MAX(FADED, pq_exp(-pace * age[row]));
     }
     return mass;
 }

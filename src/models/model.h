@@ -11,12 +11,12 @@
 /* Histories and labels of some users. Which members are set depends on the use: labels and negatives
  * only in training, shares only when an explanation is wanted. */
 typedef struct {
-    pq_segments history;    /* B segments; oldest first */
-    const uint32_t *items;  /* [T] item numbers */
+    pq_segments history;     /* B segments; oldest first */
+    const uint32_t *items;   /* [T] item numbers */
     const uint32_t *profile; /* [B, profile fields] codes; NULL: none known */
 
-    const uint32_t *targets; /* [B] the item that followed the history */
-    uint32_t positions;      /* labels of the whole batch, over all its shards */
+    const uint32_t *targets;   /* [B] the item that followed the history */
+    uint32_t positions;        /* labels of the whole batch, over all its shards */
     const uint32_t *negatives; /* [n] */
     uint32_t negative_count;
     const pq_real *target_log_q, *negative_log_q; /* [B], [n] log expected counts */

@@ -1,0 +1,12 @@
+/* json_out.h — JSON on stdout. */
+#ifndef CLI_JSON_OUT_H
+#define CLI_JSON_OUT_H
+
+#include <stddef.h>
+
+/* A string with its quotes; what is not UTF-8 becomes U+FFFD. */
+void json_print_string(const char *bytes, size_t size);
+/* The shortest number that reads back as the same double; null when it is not finite. */
+void json_print_number(double value);
+
+#endif
