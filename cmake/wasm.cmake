@@ -1,0 +1,31 @@
+# pique.wasm: a standalone module without JavaScript glue; web/ instantiates it with one import.
+# wasm/exports.txt lists the functions that the page may call, one a line, # begins a comment.
+file(GLOB pique_wasm_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/wasm/*.c")
+
+if(NOT PIQUE_SCALAR_ONLY)
+    target_compile_options(pique_flags INTERFACE -msimd128)
+endif()
+
+set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
+if(pique_wasm_sources AND EXISTS "${list}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")
+    file(STRINGS "${list}" lines)
+    set(exports "")
+    foreach(line IN LISTS lines)
+        string(REGEX REPLACE "#.*$" "" line "${line}")
+        string(STRIP "${line}" line)
+        if(line)
+            list(APPEND exports "_${line}") # C names begin with _ in Emscripten's settings
+        endif()
+    endforeach()
+    list(JOIN exports "," exports)
+
+    add_executable(pique_wasm ${pique_wasm_sources} $<TARGET_OBJECTS:pique_core>)
+    set_target_properties(pique_wasm PROPERTIES
+        OUTPUT_NAME pique SUFFIX .wasm LINK_DEPENDS "${list}")
+    target_include_directories(pique_wasm PRIVATE "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(pique_wasm PRIVATE pique_flags pique_headers)
+    target_link_options(pique_wasm PRIVATE
+        -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
+        "-sEXPORTED_FUNCTIONS=${exports}")
+endif()

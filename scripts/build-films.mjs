@@ -1,0 +1,37 @@
+// npm run films: rebuilds models/films.pique and models/films.json, byte for byte.
+//
+//   node scripts/build-films.mjs           write them
+//   node scripts/build-films.mjs --check   build, and compare with what is there
+//
+// The kernels are fixed to 128 bits, which every x86-64 and ARM machine has: the order of sums, and
+// with it the last bit of a weight, depends on the width.
+import { copyFileSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { exportModel, filmPaths, makeFilms, train } from './film-steps.mjs';
+import { buildPreset, inRoot, run } from './run.mjs';
+
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+const fixed = { PIQUE_ISA: 'v128' };
+const paths = filmPaths(inRoot('build', 'films'));
+const results = [
+  [paths.exported, inRoot('models', 'films.pique')],
+  [paths.catalog, inRoot('models', 'films.json')],
+];
+
+if (!values.check) {
+  await run('bash', ['scripts/setup.sh', 'demo']);
+  await buildPreset('native', { target: 'pique_cli' });
+}
+await makeFilms(paths);
+await train(paths.viewers, paths.run, fixed);
+await exportModel(paths.trained, paths.exported, fixed);
+
+for (const [built, kept] of results) {
+  if (!values.check) {
+    copyFileSync(built, kept);
+    console.log(`wrote ${kept}`);
+  } else if (!readFileSync(built).equals(readFileSync(kept))) {
+    console.error(`${kept} differs from ${built}; npm run films writes it anew`);
+    process.exitCode = 1;
+  }
+}
