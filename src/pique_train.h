@@ -12,11 +12,11 @@ extern "C" {
 #endif
 
 typedef struct {
-    const char *phase;  /* "train", "eval", … */
-    uint64_t done;      /* units of the phase finished, of `total` */
+    const char *phase; /* "train", "eval", … */
+    uint64_t done;     /* units of the phase finished, of `total` */
     uint64_t total;
-    double seconds;     /* since the phase began */
-    double value;       /* loss of the last step, or the metric at the end of an evaluation */
+    double seconds; /* since the phase began */
+    double value;   /* loss of the last step, or the metric at the end of an evaluation */
     uint32_t epoch;
 } pique_progress;
 
@@ -42,16 +42,16 @@ PIQUE_API PIQUE_CHECKED pique_status pique_model_export(pique_context *ctx, cons
 typedef struct pique_dataset pique_dataset;
 
 typedef struct {
-    const char *path;     /* a file or a directory */
-    const char *format;   /* "auto", "csv", "movielens", "sequences" */
-    uint32_t min_count;   /* items with fewer training events become UNKNOWN */
-    double min_rating;    /* events rated lower are dropped; 0 keeps all */
-    bool strict;          /* a bad row is an error instead of a counted warning */
+    const char *path;   /* a file or a directory */
+    const char *format; /* "auto", "csv", "movielens", "sequences" */
+    uint32_t min_count; /* items with fewer training events become UNKNOWN */
+    double min_rating;  /* events rated lower are dropped; 0 keeps all */
+    bool strict;        /* a bad row is an error instead of a counted warning */
 } pique_dataset_options;
 
 typedef struct {
     uint32_t users;
-    uint32_t items;       /* in the vocabulary: seen at least min_count times in training */
+    uint32_t items; /* in the vocabulary: seen at least min_count times in training */
     uint64_t events;
     uint64_t bad_rows;
     uint32_t item_fields;    /* categories beside the id */
@@ -74,10 +74,10 @@ typedef struct {
     const char *config_path; /* NULL or a JSON object of key: value */
     const char *const *set;  /* "key=value", applied after preset and config */
     uint32_t set_count;
-    const char *out;         /* the RUN directory */
-    uint32_t threads;        /* 0: one per processor */
+    const char *out;  /* the RUN directory */
+    uint32_t threads; /* 0: one per processor */
     uint32_t seed;
-    bool resume;             /* continue RUN/last.ckpt bit for bit */
+    bool resume; /* continue RUN/last.ckpt bit for bit */
 } pique_train_options;
 
 typedef struct {
@@ -105,8 +105,8 @@ typedef struct {
     const char *split; /* "valid" or "test" */
     uint32_t cutoffs[PIQUE_MAX_CUTOFFS];
     uint32_t cutoff_count;
-    uint32_t threads; /* 0: one per processor */
-    bool baselines;   /* popularity and item-kNN beside the model */
+    uint32_t threads;               /* 0: one per processor */
+    bool baselines;                 /* popularity and item-kNN beside the model */
     const pique_listener *listener; /* may be NULL */
 } pique_eval_options;
 
@@ -135,7 +135,7 @@ PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pi
 
 typedef struct {
     const char *catalog; /* items.csv: item,title,… with category columns joined by '|' */
-    const char *out;     /* directory that receives items.csv, interactions.csv, truth.csv */
+    const char *out; /* directory that receives items.csv, interactions.csv, truth.csv, about.txt */
     const char *columns; /* category columns that interests are made of: "genre,director,…" or NULL
                             for all but item, title and popularity */
     const char *popularity; /* column with a number that grows with popularity; NULL: the column

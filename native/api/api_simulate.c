@@ -1,5 +1,6 @@
-/* api_simulate.c — pique_simulate: reads the catalogue, simulates in memory, and writes the three files
- * of the data set together or not at all. */
+/* api_simulate.c — pique_simulate: reads the catalogue, simulates in memory, and writes the files of the
+ * data set together or not at all. */
+#include "native/data/dataset.h"
 #include "native/data/fileio.h"
 #include "native/data/simulate.h"
 
@@ -7,9 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { ITEMS, INTERACTIONS, TRUTH, FILES };
+enum { ITEMS, INTERACTIONS, TRUTH, ABOUT, FILES };
 
-static const char *const names[FILES] = {"items.csv", "interactions.csv", "truth.csv"};
+static const char *const names[FILES] = {"items.csv", "interactions.csv", "truth.csv",
+                                         PQ_ABOUT_FILE};
 
 void pique_simulate_options_default(pique_simulate_options *options) {
     *options = (pique_simulate_options){.users = 10000, .interests = 4, .seed = 1};
@@ -67,7 +69,15 @@ static pique_status simulate(pq_ctx *ctx, const pique_simulate_options *options,
     }
     if (status == PIQUE_OK) {
         pq_catalog_write(&catalog, &texts[ITEMS]);
+        pq_text_add(&texts[ABOUT],
+                    "The people are simulated (pique simulate: %lu viewers with 1 to %lu interests "
+                    "each, seed %lu); only the catalogue may be real.\n",
+                    (unsigned long)options->users, (unsigned long)options->interests,
+                    (unsigned long)options->seed);
         status = pq_text_status(&texts[ITEMS]);
+    }
+    if (status == PIQUE_OK) {
+        status = pq_text_status(&texts[ABOUT]);
     }
     pq_catalog_free(&catalog);
     return status;

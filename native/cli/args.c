@@ -32,6 +32,22 @@ bool args_next_part(const char **at, const char **part, size_t *size) {
     return true;
 }
 
+cli_exit arg_list_add(const char *command, arg_list *list, const char *value) {
+    const char **values =
+        (const char **)realloc((void *)list->values, (list->count + 1) * sizeof(*values));
+    if (!values) {
+        return cli_no_memory(command);
+    }
+    values[list->count++] = value;
+    list->values = values;
+    return CLI_OK;
+}
+
+void arg_list_free(arg_list *list) {
+    free((void *)list->values);
+    *list = (arg_list){0};
+}
+
 /* ---- what was meant ---- */
 
 #define LONGEST_WORD 31
@@ -160,18 +176,6 @@ static cli_exit set_count(const parser *p, const arg_option *option, const char 
     return CLI_OK;
 }
 
-static cli_exit set_list(const parser *p, const arg_option *option, const char *value) {
-    arg_list *list = option->target;
-    const char **values =
-        (const char **)realloc((void *)list->values, (list->count + 1) * sizeof(*values));
-    if (!values) {
-        return cli_no_memory(p->spec->command);
-    }
-    values[list->count++] = value;
-    list->values = values;
-    return CLI_OK;
-}
-
 static cli_exit set_option(const parser *p, const arg_option *option, const char *value,
                            const char *shown) {
     p->given[option - p->spec->options] = true;
@@ -179,7 +183,7 @@ static cli_exit set_option(const parser *p, const arg_option *option, const char
     case ARG_FLAG: *(bool *)option->target = true; return CLI_OK;
     case ARG_TEXT: *(const char **)option->target = value; return CLI_OK;
     case ARG_COUNT: return set_count(p, option, value, shown);
-    case ARG_LIST: return set_list(p, option, value);
+    case ARG_LIST: return arg_list_add(p->spec->command, option->target, value);
     }
     return CLI_FAILURE;
 }
@@ -281,12 +285,4 @@ bool args_parse(const arg_spec *spec, int count, char **arguments, cli_exit *cod
     *code = p.given ? parse_all(&p) : cli_no_memory(spec->command);
     free(p.given);
     return *code == CLI_OK;
-}
-
-void args_free(const arg_spec *spec) {
-    for (size_t i = 0; i < spec->option_count; i++) {
-        if (spec->options[i].kind == ARG_LIST) {
-            free((void *)((arg_list *)spec->options[i].target)->values);
-        }
-    }
 }

@@ -41,9 +41,12 @@ typedef struct {
 } arg_spec;
 
 /* Fills the targets. false when there is nothing left to do: the help was printed (*code CLI_OK), or the
- * arguments are wrong and it was told why. Lists are released by args_free in either case. */
+ * arguments are wrong and it was told why. Lists are released by their owner in either case. */
 bool args_parse(const arg_spec *spec, int count, char **arguments, cli_exit *code);
-void args_free(const arg_spec *spec);
+
+/* Keeps the pointer. */
+cli_exit arg_list_add(const char *command, arg_list *list, const char *value);
+void arg_list_free(arg_list *list);
 
 /* The entry of `names` that a misspelt word was meant to be, NULL when none is near. */
 const char *args_nearest(const char *word, const char *const *names, size_t count);

@@ -49,6 +49,17 @@ cli_exit cli_open(const char *command, pique_context **out) {
     return CLI_OK;
 }
 
+cli_exit cli_open_model(const char *command, const char *path, pique_context **ctx,
+                        pique_model **model) {
+    *model = NULL;
+    cli_exit code = cli_open(command, ctx);
+    if (code != CLI_OK) {
+        return code;
+    }
+    pique_status status = pique_model_read(*ctx, path, model);
+    return status == PIQUE_OK ? CLI_OK : cli_failed(command, *ctx, status);
+}
+
 cli_exit cli_check_output(const char *command) {
     errno = 0;
     bool lost = fflush(stdout) != 0;

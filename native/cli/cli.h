@@ -21,6 +21,10 @@ typedef enum { CLI_OK = 0, CLI_FAILURE = 1, CLI_USAGE = 2 } cli_exit;
  * told why, and *out is NULL. */
 cli_exit cli_open(const char *command, pique_context **out);
 
+/* The same, and the model of a file. Both are released by the caller, also after a failure. */
+cli_exit cli_open_model(const char *command, const char *path, pique_context **ctx,
+                        pique_model **model);
+
 /* Tells the failure of a library call and gives the exit code that belongs to it. */
 cli_exit cli_failed(const char *command, const pique_context *ctx, pique_status status);
 /* The same for a failure of our own. */

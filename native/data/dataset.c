@@ -370,7 +370,6 @@ void pq_dataset_free(pique_dataset *dataset) {
     pq_strings_free(&dataset->items);
     pq_strings_free(&dataset->users);
     pq_free(ctx, dataset->popularity);
-    pq_free(ctx, dataset->title_column);
     pq_free(ctx, dataset->starts);
     pq_free(ctx, dataset->events);
     pq_free(ctx, dataset->times);

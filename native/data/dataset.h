@@ -13,6 +13,9 @@
 #include "base/strings.h"
 #include "pique_train.h"
 
+/* A file beside the data whose first line says what they are; it goes into `provenance`. */
+#define PQ_ABOUT_FILE "about.txt"
+
 typedef struct {
     char *name;        /* column name: "genres" */
     pq_strings terms;  /* value v is term v - 1 */
@@ -27,7 +30,6 @@ struct pique_dataset {
     pq_strings items;     /* item i is string i - 1 */
     uint32_t item_rows;   /* items.count + 2 */
     uint32_t *popularity; /* [item_rows] training events */
-    char *title_column;   /* reserved for readers; may be NULL */
 
     uint32_t user_count;
     pq_strings users;

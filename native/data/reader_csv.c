@@ -271,7 +271,7 @@ static bool fits(const pq_source *first) {
 const pq_reader pq_reader_csv = {
     .format = "csv",
     .looks = "CSV with user,item,timestamp",
-    .files = {"interactions.csv", "items.csv", "users.csv", "schema.json"},
+    .files = {"interactions.csv", "items.csv", "users.csv", "schema.json", PQ_ABOUT_FILE},
     .fits = fits,
     .read = read,
 };

@@ -15,6 +15,7 @@ static const pq_reader *const readers[] = {
 };
 
 #define LARGEST_FILE (SIZE_MAX / 4)
+#define LONGEST_ABOUT 400
 
 /* ---- for readers ---- */
 
@@ -198,10 +199,34 @@ static pique_status open_input(input *in, const pique_dataset_options *options) 
 
 /* ---- the whole ---- */
 
+/* Adds the folder's own words to where the data came from. */
+static pique_status add_about(pique_dataset *dataset, const pq_source *source) {
+    pq_span line = pq_source_first_line(source);
+    pq_text text;
+    pq_text_init(&text, dataset->ctx);
+    pq_text_add(&text, "%s. %.*s", dataset->provenance, (int)PQ_MIN(line.size, LONGEST_ABOUT),
+                line.bytes);
+    PQ_TRY(pq_text_status(&text));
+    pq_free(dataset->ctx, dataset->provenance);
+    dataset->provenance = text.data;
+    return PIQUE_OK;
+}
+
 static pique_status parse(pq_builder *builder, const pq_reader *reader, const pq_source *sources,
                           pique_dataset **out) {
     PQ_TRY(reader->read(builder, sources));
-    return pq_dataset_build(builder, reader->format, builder->options->path, out);
+    PQ_TRY(pq_dataset_build(builder, reader->format, builder->options->path, out));
+    pique_status status = PIQUE_OK;
+    for (size_t i = 0; i < PQ_READER_FILES && reader->files[i] && status == PIQUE_OK; i++) {
+        if (sources[i].bytes && strcmp(reader->files[i], PQ_ABOUT_FILE) == 0) {
+            status = add_about(*out, &sources[i]);
+        }
+    }
+    if (status != PIQUE_OK) {
+        pq_dataset_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 pique_status pq_dataset_parse(pq_ctx *ctx, const pq_reader *reader, const pq_source *sources,

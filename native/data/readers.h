@@ -5,7 +5,7 @@
 
 #include "native/data/dataset_builder.h"
 
-#define PQ_READER_FILES 4
+#define PQ_READER_FILES 5
 
 typedef struct {
     const char *format; /* name in the options; two layouts of one format share it */

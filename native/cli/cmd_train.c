@@ -1,0 +1,128 @@
+/* cmd_train.c — `pique train`. */
+#include "data_options.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define COMMAND "train"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
+static bool was_interrupted(void) {
+    return interrupted != 0;
+}
+
+/* The first Ctrl-C asks training to stop; the second ends the program at once. */
+static void catch_interrupts(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+typedef struct {
+    pique_train_options train;
+    pique_dataset_options data;
+    arg_list set;
+    uint32_t epochs;
+    char epochs_text[24];
+} options;
+
+static cli_exit parse(int count, char **arguments, options *o, bool *go) {
+    const arg_option table[] = {
+        {"model", 0, ARG_TEXT, (void *)&o->train.model, "NAME", "system: see `pique models`", 0, 0,
+         true},
+        {"data", 0, ARG_TEXT, (void *)&o->data.path, "PATH", DATA_HELP, 0, 0, true},
+        {"out", 'o', ARG_TEXT, (void *)&o->train.out, "RUN",
+         "folder for model.pique, last.ckpt, config.json, metrics.jsonl", 0, 0, true},
+        {"format", 0, ARG_TEXT, (void *)&o->data.format, "NAME", FORMAT_HELP, 0, 0, false},
+        {"preset", 0, ARG_TEXT, (void *)&o->train.preset, "NAME",
+         "best (default), seed (the original code's values) or paper", 0, 0, false},
+        {"config", 0, ARG_TEXT, (void *)&o->train.config_path, "F.json",
+         "a JSON object of settings, over the preset", 0, 0, false},
+        {"set", 0, ARG_LIST, &o->set, "KEY=VALUE",
+         "one setting, over preset and config; may be given many times", 0, 0, false},
+        {"epochs", 0, ARG_COUNT, &o->epochs, "N", "short for --set epochs=N", 1, 100000, false},
+        {"threads", 0, ARG_COUNT, &o->train.threads, "N",
+         "default: one per processor; the result does not depend on it", 1, 1024, false},
+        {"seed", 0, ARG_COUNT, &o->train.seed, "S", "of all that is random (default 1)", 0,
+         UINT32_MAX, false},
+        {"resume", 0, ARG_FLAG, &o->train.resume, NULL,
+         "go on from RUN/last.ckpt; give the same options again", 0, 0, false},
+    };
+    const arg_spec spec = {.command = COMMAND,
+                           .summary = "Trains a model and keeps the one that is best on the "
+                                      "validation targets.",
+                           .options = table,
+                           .option_count = CLI_COUNT(table),
+                           .notes = DATA_NOTES "\n\n`pique models` lists the keys of every system "
+                                               "and of the training loop."};
+    cli_exit code;
+    *go = args_parse(&spec, count, arguments, &code);
+    if (*go) {
+        code = data_options_take(COMMAND, &o->set, &o->data);
+    }
+    if (*go && code == CLI_OK && o->epochs) {
+        arg_list *set = &o->set;
+        snprintf(o->epochs_text, sizeof(o->epochs_text), "epochs=%lu", (unsigned long)o->epochs);
+        code = arg_list_add(COMMAND, set, o->epochs_text);
+    }
+    *go = *go && code == CLI_OK;
+    return code;
+}
+
+static void report(const options *o, const pique_train_result *r) {
+    printf("%s/model.pique\n", o->train.out);
+    printf("best epoch %lu of %lu, validation metric %.4f, %.1f seconds\n",
+           (unsigned long)r->best_epoch, (unsigned long)r->epochs, r->best_metric, r->seconds);
+}
+
+static cli_exit train(pique_context *ctx, options *o) {
+    progress shown;
+    pique_dataset *dataset = NULL;
+    progress_begin(&shown, was_interrupted);
+    cli_exit code = data_open(COMMAND, ctx, &o->data, &shown, &dataset);
+    if (code != CLI_OK) {
+        return code;
+    }
+    pique_train_result result;
+    pique_listener listener = progress_listener(&shown);
+    o->train.set = o->set.values;
+    o->train.set_count = o->set.count;
+    catch_interrupts();
+    pique_status status = pique_train(ctx, dataset, &o->train, &listener, &result);
+    progress_end(&shown);
+    if (status == PIQUE_OK) {
+        report(o, &result);
+    } else {
+        code = cli_failed(COMMAND, ctx, status);
+    }
+    if (status == PIQUE_CANCELLED) {
+        fputs("the same command with --resume continues it\n", stderr);
+    }
+    pique_dataset_free(dataset);
+    return code;
+}
+
+cli_exit cmd_train(int count, char **arguments) {
+    options o = {.epochs = 0};
+    pique_context *ctx;
+    bool go;
+    pique_train_options_default(&o.train);
+    pique_dataset_options_default(&o.data);
+    cli_exit code = parse(count, arguments, &o, &go);
+    if (go) {
+        code = cli_open(COMMAND, &ctx);
+    }
+    if (go && code == CLI_OK) {
+        code = train(ctx, &o);
+        pique_context_free(ctx);
+    }
+    arg_list_free(&o.set);
+    return code;
+}

@@ -1,0 +1,69 @@
+#include "data_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static cli_exit set_min_count(const char *command, const char *value, uint32_t *out) {
+    if (!args_number(value, strlen(value), out)) {
+        return cli_error(command, CLI_USAGE,
+                         "--set min_count: \"%s\" is not a whole number from 0 to 4294967295", value);
+    }
+    return CLI_OK;
+}
+
+static cli_exit set_min_rating(const char *command, const char *value, double *out) {
+    char *end;
+    bool plain = value[0] && value[strspn(value, "0123456789.")] == 0;
+    *out = strtod(value, &end);
+    if (!plain || *end) {
+        return cli_error(command, CLI_USAGE, "--set min_rating: \"%s\" is not a number from 0 up",
+                         value);
+    }
+    return CLI_OK;
+}
+
+static cli_exit set_strict(const char *command, const char *value, bool *out) {
+    *out = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
+    if (!*out && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
+        return cli_error(command, CLI_USAGE, "--set strict: \"%s\" is not true or false", value);
+    }
+    return CLI_OK;
+}
+
+cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_options *options) {
+    uint32_t kept = 0;
+    cli_exit code = CLI_OK;
+    for (uint32_t i = 0; i < set->count && code == CLI_OK; i++) {
+        const char *text = set->values[i];
+        if (strncmp(text, "min_count=", 10) == 0) {
+            code = set_min_count(command, text + 10, &options->min_count);
+        } else if (strncmp(text, "min_rating=", 11) == 0) {
+            code = set_min_rating(command, text + 11, &options->min_rating);
+        } else if (strncmp(text, "strict=", 7) == 0) {
+            code = set_strict(command, text + 7, &options->strict);
+        } else {
+            set->values[kept++] = text;
+        }
+    }
+    set->count = kept;
+    return code;
+}
+
+cli_exit data_open(const char *command, pique_context *ctx, const pique_dataset_options *options,
+                   progress *shown, pique_dataset **out) {
+    pique_listener listener = progress_listener(shown);
+    pique_status status = pique_dataset_open(ctx, options, &listener, out);
+    progress_end(shown);
+    if (status != PIQUE_OK) {
+        return cli_failed(command, ctx, status);
+    }
+    pique_dataset_summary s = pique_dataset_describe(*out);
+    fprintf(stderr, "%s: %lu users, %lu items, %lu events", options->path, (unsigned long)s.users,
+            (unsigned long)s.items, (unsigned long)s.events);
+    if (s.bad_rows) {
+        fprintf(stderr, ", %lu bad rows left out", (unsigned long)s.bad_rows);
+    }
+    fputc('\n', stderr);
+    return CLI_OK;
+}

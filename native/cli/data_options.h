@@ -1,0 +1,23 @@
+/* data_options.h — --data, --format and those --set keys that belong to the data set. */
+#ifndef CLI_DATA_OPTIONS_H
+#define CLI_DATA_OPTIONS_H
+
+#include "args.h"
+#include "progress.h"
+
+#define DATA_HELP "ratings: a folder or a file"
+#define FORMAT_HELP "auto (default), csv, movielens or sequences"
+#define DATA_NOTES                                                                                 \
+    "--set keys of the data set:\n"                                                                \
+    "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \
+    "  min_rating=X     events rated lower are left out (default 0)\n"                             \
+    "  strict=1         a bad row is an error (default 0: it is counted and left out)"
+
+/* Moves min_count, min_rating and strict from `set` to the options; the others stay, in their order. */
+cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_options *options);
+
+/* Reads the data set and says on stderr what it holds. */
+cli_exit data_open(const char *command, pique_context *ctx, const pique_dataset_options *options,
+                   progress *shown, pique_dataset **out);
+
+#endif

@@ -1,0 +1,477 @@
+/* test_mind.c — MIND as a whole, in float: how many interests, what comes out where there is nothing,
+ * which input is refused, the memory of a training step, and a tiny overfit. */
+#include "tests/unit/mind_case.h"
+
+#include <math.h>
+
+typedef struct {
+    testing t;
+    mind_case c;
+    pq_tape tape;
+    pq_grads grads;
+} bench;
+
+static void bench_open(bench *b, const char *preset, const char *settings) {
+    *b = (bench){0};
+    testing_open(&b->t);
+    b->t.ctx.kernels = pq_kernels_find("best");
+    pq_tape_init(&b->tape, &b->t.ctx);
+    assert_ok(&b->t.ctx, mind_case_open(&b->c, &b->t.ctx, preset, settings));
+    mind_case_fill(&b->c, 1, 0.7);
+    assert_ok(&b->t.ctx, pq_grads_init(&b->grads, &b->t.ctx, &b->c.model.params));
+}
+
+static void bench_close(bench *b) {
+    pq_grads_free(&b->grads);
+    pq_tape_free(&b->tape);
+    mind_case_close(&b->c);
+    testing_close(&b->t);
+}
+
+/* Interests (B * K, D) of the bench's batch. */
+static const pq_real *interests(bench *b, bool training, uint64_t seed, uint32_t *live) {
+    pq_tape_begin(&b->tape, NULL, training, pq_rng_make(seed, 0, 0));
+    pq_var *v = b->c.model.def->user(&b->tape, &b->c.model, &b->c.batch, live);
+    assert_ok(&b->t.ctx, b->tape.status);
+    assert_int_equal(v->rows, b->c.batch.history.count * b->c.model.interests);
+    return v->value;
+}
+
+static pique_status one_step(bench *b, double *value) {
+    pq_grads_clear(&b->grads);
+    pq_tape_begin(&b->tape, &b->grads, true, pq_rng_make(3, 0, 0));
+    pq_var *loss = b->c.model.def->loss(&b->tape, &b->c.model, &b->c.batch);
+    pique_status status = pq_tape_backward(&b->tape, loss);
+    *value = status == PIQUE_OK ? loss->value[0] : 0;
+    return status;
+}
+
+static bool all_finite(const pq_grads *grads) {
+    for (uint32_t i = 0; i < grads->params->count; i++) {
+        const pq_param *param = grads->params->list[i];
+        const pq_grad *grad = &grads->list[i];
+        size_t rows = grad->dense ? param->rows : grad->touched;
+        const pq_real *values = grad->dense ? grad->dense : grad->values;
+        for (size_t j = 0; j < rows * param->cols; j++) {
+            if (!isfinite(values[j])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- interests in use ---- */
+
+static void interest_counts(void **state) {
+    (void)state;
+    static const uint32_t lengths[] = {0, 1, 2, 3, 4, 7, 8, 15, 16, 20, 21};
+    static const struct {
+        const char *settings;
+        uint32_t want[11];
+    } cases[] = {
+        {"history=32 interests=4 interest_count=log2", {1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4}},
+        {"history=32 interests=3 interest_count=log2", {1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3}},
+        {"history=32 interests=4 interest_count=log2p1", {1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4}},
+        {"history=32 interests=4 interest_count=ln", {1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3}},
+        {"history=32 interests=4 interest_count=all", {4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
+    };
+    uint32_t starts[12] = {0}, items[128], profile[22] = {0};
+    for (size_t i = 0; i < PQ_COUNT(lengths); i++) {
+        starts[i + 1] = starts[i] + lengths[i];
+    }
+    for (size_t i = 0; i < PQ_COUNT(items); i++) {
+        items[i] = (uint32_t)(1 + i % 10);
+    }
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        bench b;
+        bench_open(&b, "paper", cases[i].settings);
+        b.c.batch.history = (pq_segments){starts, PQ_COUNT(lengths)};
+        b.c.batch.items = items;
+        b.c.batch.profile = profile;
+        uint32_t live[11], k = b.c.model.interests, d = b.c.model.width;
+        const pq_real *v = interests(&b, false, 0, live);
+        for (size_t u = 0; u < PQ_COUNT(lengths); u++) {
+            assert_int_equal(live[u], cases[i].want[u]);
+            for (uint32_t j = 0; j < k * d; j++) { /* not in use: exactly zero; else finite */
+                pq_real value = v[u * k * d + j];
+                assert_true(j / d < live[u] ? isfinite(value) : value == 0);
+            }
+        }
+        bench_close(&b);
+    }
+}
+
+static const char *const variants[] = {
+    "bilinear=shared", "bilinear=per_interest", "bilinear=per_position",
+    "bilinear=per_position_interest",
+};
+
+/* Serving gives the same interests always; training draws its noise from the step. */
+static void noise(void **state) {
+    (void)state;
+    for (size_t i = 0; i < PQ_COUNT(variants); i++) {
+        bench b;
+        char settings[128];
+        snprintf(settings, sizeof(settings), MIND_CASE_SIZES "%s", variants[i]);
+        bench_open(&b, "paper", settings);
+        pq_real kept[5 * 3 * 4];
+        uint32_t live[5];
+        memcpy(kept, interests(&b, false, 1, live), sizeof(kept));
+        assert_memory_equal(interests(&b, false, 2, live), kept, sizeof(kept));
+        memcpy(kept, interests(&b, true, 1, live), sizeof(kept));
+        assert_memory_equal(interests(&b, true, 1, live), kept, sizeof(kept));
+        bool noisy = pq_params_find(&b.c.model.params, "route.noise") != NULL;
+        assert_int_equal(noisy, i == 0 || i == 2);
+        bool same = memcmp(interests(&b, true, 2, live), kept, sizeof(kept)) == 0;
+        assert_int_equal(same, !noisy);
+        bench_close(&b);
+    }
+}
+
+/* A user's interests are the same bits alone and among others. */
+static void users_do_not_mix(void **state) {
+    (void)state;
+    static const uint32_t alone[] = {0, 7};
+    for (size_t i = 0; i < PQ_COUNT(variants); i++) {
+        bench b;
+        char settings[128];
+        snprintf(settings, sizeof(settings), MIND_CASE_SIZES "%s", variants[i]);
+        bench_open(&b, "paper", settings);
+        pq_real kept[3 * 4];
+        uint32_t live[5];
+        memcpy(kept, interests(&b, false, 1, live) + 3 * 12, sizeof(kept));
+        b.c.batch.history = (pq_segments){alone, 1};
+        b.c.batch.items += 6;
+        b.c.batch.profile += 6;
+        assert_memory_equal(interests(&b, false, 1, live), kept, sizeof(kept));
+        bench_close(&b);
+    }
+}
+
+/* ---- what is refused, what is borne ---- */
+
+static void refused(void **state) {
+    (void)state;
+    static const uint32_t outside[] = {3, 1, 4, 1, 12, 9, 2, 6, 5, 11, 8, 10, 1, 5, 5, 2, 9};
+    static const uint32_t long_starts[] = {0, 8};
+    static const char *const settings[] = {MIND_CASE_SIZES, MIND_CASE_SIZES "behaviour=concat_selu"};
+    uint32_t live[5];
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        bench_open(&b, "paper", settings[i]);
+        const pq_model *m = &b.c.model;
+        pq_batch batch = b.c.batch;
+        batch.items = outside;
+        pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
+        assert_null(m->def->user(&b.tape, m, &batch, live));
+        assert_failure(&b.t.ctx, b.tape.status, PIQUE_ARGUMENT, "row 12 is outside table \"item.id\"");
+        batch = b.c.batch;
+        batch.history = (pq_segments){long_starts, 1};
+        pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
+        assert_null(m->def->user(&b.tape, m, &batch, live));
+        assert_failure(&b.t.ctx, b.tape.status, PIQUE_ARGUMENT, "8 behaviours");
+        bench_close(&b);
+    }
+}
+
+/* No profile is the same as PAD in every field. */
+static void no_profile(void **state) {
+    (void)state;
+    static const uint32_t none[10] = {0};
+    bench b;
+    uint32_t live[5];
+    pq_real kept[5 * 3 * 4];
+    bench_open(&b, "paper", MIND_CASE_SIZES);
+    b.c.batch.profile = none;
+    memcpy(kept, interests(&b, false, 0, live), sizeof(kept));
+    b.c.batch.profile = NULL;
+    assert_memory_equal(interests(&b, false, 0, live), kept, sizeof(kept));
+    bench_close(&b);
+}
+
+/* Extreme but allowed options leave loss and gradients finite. */
+static void extremes(void **state) {
+    (void)state;
+    static const char *const settings[] = {
+        MIND_CASE_SIZES "output=linear fade=10 fade_spread=10 route_full=1 interest_count=all",
+        MIND_CASE_SIZES "output=linear hard=0 attention_stop=0 power=100 power_kind=signed",
+        MIND_CASE_SIZES "output=linear hard=0 attention_stop=0 power=100 power_kind=raw",
+        MIND_CASE_SIZES "output=linear hard=0 attention_stop=0 power=100 power_kind=temperature",
+        MIND_CASE_SIZES "output=none squash_epsilon=1e-30",
+        MIND_CASE_SIZES "output=linear cosine=1 temperature=0.001",
+    };
+    for (size_t i = 0; i < PQ_COUNT(settings); i++) {
+        bench b;
+        double value;
+        bench_open(&b, "paper", settings[i]);
+        mind_case_fill(&b.c, 2, 3);
+        assert_ok(&b.t.ctx, one_step(&b, &value));
+        if (!isfinite(value) || !all_finite(&b.grads)) {
+            fail_msg("%s: the loss is %g, gradients %s finite", settings[i], value,
+                     all_finite(&b.grads) ? "are" : "are not");
+        }
+        bench_close(&b);
+    }
+}
+
+/* ---- memory ---- */
+
+static void warm_steps_do_not_allocate(void **state) {
+    (void)state;
+    bench b;
+    double value;
+    bench_open(&b, "best", "dropout=0.1 route_full=1"); /* full size: several arena blocks */
+    for (int i = 0; i < 5; i++) {
+        assert_ok(&b.t.ctx, one_step(&b, &value));
+    }
+    size_t calls = b.t.calls;
+    assert_true(calls > 10);
+    for (int i = 0; i < 5; i++) {
+        assert_ok(&b.t.ctx, one_step(&b, &value));
+    }
+    assert_int_equal(b.t.calls, calls);
+    bench_close(&b);
+}
+
+/* Two steps and a reduction, from nothing. */
+static pique_status whole_life(testing *t, void *argument) {
+    mind_case c = {0};
+    pq_grads grads[2] = {{0}};
+    pq_tape tape;
+    t->ctx.kernels = pq_kernels_find("best");
+    pq_tape_init(&tape, &t->ctx);
+    pique_status status;
+    PQ_TRY_GOTO(status, mind_case_open(&c, &t->ctx, "paper", argument));
+    for (int i = 0; i < 2; i++) {
+        PQ_TRY_GOTO(status, pq_grads_init(&grads[i], &t->ctx, &c.model.params));
+    }
+    for (int i = 0; i < 2; i++) {
+        pq_tape_begin(&tape, &grads[i], true, pq_rng_make(1, 2, 3));
+        pq_var *loss = c.model.def->loss(&tape, &c.model, &c.batch);
+        PQ_TRY_GOTO(status, pq_tape_backward(&tape, loss));
+    }
+    status = pq_grads_add(&grads[0], &grads[1], t->ctx.kernels);
+
+done:
+    for (int i = 0; i < 2; i++) {
+        if (grads[i].list) {
+            pq_grads_free(&grads[i]);
+        }
+    }
+    pq_tape_free(&tape);
+    mind_case_close(&c);
+    return status;
+}
+
+/* Serving may run short too: never a result with the status of success. */
+static pique_status serve(testing *t, void *argument) {
+    mind_case c = {0};
+    pq_tape tape;
+    uint32_t live[5];
+    t->ctx.kernels = pq_kernels_find("best");
+    pq_tape_init(&tape, &t->ctx);
+    pique_status status;
+    PQ_TRY_GOTO(status, mind_case_open(&c, &t->ctx, "paper", argument));
+    pq_tape_begin(&tape, NULL, false, (pq_rng){0});
+    bool got = c.model.def->user(&tape, &c.model, &c.batch, live) != NULL;
+    status = tape.status;
+    assert_int_equal(got, status == PIQUE_OK);
+
+done:
+    pq_tape_free(&tape);
+    mind_case_close(&c);
+    return status;
+}
+
+static void short_of_memory(void **state) {
+    (void)state;
+    testing_fail_each(whole_life, "dim=64 bilinear=per_position_interest history=7");
+    testing_fail_each(whole_life, "dim=256 behaviour=concat_selu route_full=1 hard=0 dropout=0.1");
+    testing_fail_each(serve, "dim=1024 interests=16 fade=0.1");
+}
+
+/* Once a take failed, smaller ones that would still fit fail too: an op can never take the NULL of a
+ * failure for "not wanted" and go on to a wrong result. */
+static void nothing_after_a_failure(void **state) {
+    (void)state;
+    testing t;
+    pq_tape tape;
+    testing_open(&t);
+    t.ctx.kernels = pq_kernels_find("best");
+    pq_tape_init(&tape, &t.ctx);
+    pq_tape_begin(&tape, NULL, false, (pq_rng){0});
+    assert_non_null(pq_tape_take(&tape, 1, 8));
+    t.fail_at = t.calls + 1;
+    assert_null(pq_tape_take(&tape, 1u << 20, 8));
+    assert_null(pq_tape_take(&tape, 1, 8));
+    assert_int_equal(tape.status, PIQUE_NO_MEMORY);
+    pq_tape_begin(&tape, NULL, false, (pq_rng){0});
+    assert_non_null(pq_tape_take(&tape, 1, 8));
+    pq_tape_free(&tape);
+    testing_close(&t);
+}
+
+/* ---- a tiny overfit ---- */
+
+#define USERS 8
+#define CLUSTER 4                   /* three items in the history, the fourth is a label */
+#define SEEN (2 * (CLUSTER - 1))    /* behaviours of a user */
+#define ITEMS (USERS * 2 * CLUSTER) /* every user has two clusters of their own */
+
+/* Each user twice, with the same history: once for the label of either cluster. */
+typedef struct {
+    uint32_t starts[2 * USERS + 1], items[2 * USERS * SEEN], targets[2 * USERS], negatives[ITEMS];
+    pq_real target_q[2 * USERS], negative_q[ITEMS];
+} lessons;
+
+static uint32_t cluster_item(uint32_t user, uint32_t side, uint32_t i) {
+    return 1 + (2 * user + side) * CLUSTER + i;
+}
+
+static void lessons_make(lessons *l, pq_batch *batch) {
+    memset(l, 0, sizeof(*l));
+    for (uint32_t n = 0; n < 2 * USERS; n++) {
+        for (uint32_t i = 0; i < SEEN; i++) { /* the clusters take turns */
+            l->items[n * SEEN + i] = cluster_item(n / 2, i % 2, i / 2);
+        }
+        l->starts[n + 1] = (n + 1) * SEEN;
+        l->targets[n] = cluster_item(n / 2, n % 2, CLUSTER - 1);
+    }
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        l->negatives[i] = i + 1;
+    }
+    *batch = (pq_batch){.history = {l->starts, 2 * USERS},
+                        .items = l->items,
+                        .targets = l->targets,
+                        .positions = 2 * USERS,
+                        .negatives = l->negatives,
+                        .negative_count = ITEMS,
+                        .target_log_q = l->target_q,
+                        .negative_log_q = l->negative_q};
+}
+
+static void adam(const pq_kernels *kernels, pq_grads *grads, pq_real **moments, int step) {
+    pq_adam_args args = {.rate = (pq_real)(0.01 / (1 - pow(0.9, step))),
+                         .v_scale = (pq_real)(1 / sqrt(1 - pow(0.999, step))),
+                         .beta1 = (pq_real)0.9,
+                         .beta2 = (pq_real)0.999,
+                         .epsilon = (pq_real)1e-8,
+                         .grad_scale = 1};
+    for (uint32_t i = 0; i < grads->params->count; i++) {
+        const pq_param *param = grads->params->list[i];
+        const pq_grad *grad = &grads->list[i];
+        size_t count = (size_t)param->rows * param->cols;
+        for (uint32_t j = 0; j < grad->touched; j++) {
+            size_t at = (size_t)grad->rows[j] * param->cols;
+            kernels->adam(&args, param->value + at, moments[i] + at, moments[i] + count + at,
+                          grad->values + (size_t)j * param->cols, param->cols);
+        }
+        if (grad->dense) {
+            kernels->adam(&args, param->value, moments[i], moments[i] + count, grad->dense, count);
+        }
+    }
+}
+
+static void train(bench *b, const pq_batch *batch, int steps) {
+    pq_real *moments[8];
+    const pq_params *params = &b->c.model.params;
+    assert_true(params->count <= PQ_COUNT(moments));
+    for (uint32_t i = 0; i < params->count; i++) {
+        size_t count = (size_t)params->list[i]->rows * params->list[i]->cols;
+        moments[i] = calloc(2 * count, sizeof(pq_real));
+        assert_non_null(moments[i]);
+    }
+    for (int step = 1; step <= steps; step++) {
+        pq_grads_clear(&b->grads);
+        pq_tape_begin(&b->tape, &b->grads, true, pq_rng_make(1, (uint64_t)step, 0));
+        pq_var *loss = b->c.model.def->loss(&b->tape, &b->c.model, batch);
+        assert_ok(&b->t.ctx, pq_tape_backward(&b->tape, loss));
+        adam(b->t.ctx.kernels, &b->grads, moments, step);
+    }
+    for (uint32_t i = 0; i < params->count; i++) {
+        free(moments[i]);
+    }
+}
+
+/* The item that interest v (D) likes best, of all that the user has not seen. */
+static uint32_t best_item(const bench *b, const pq_real *v, const pq_real *items, uint32_t user) {
+    uint32_t best = 0, d = b->c.model.width;
+    pq_real top = 0;
+    for (uint32_t i = 1; i <= ITEMS; i++) {
+        bool seen = (i - 1) / (2 * CLUSTER) == user && (i - 1) % CLUSTER < CLUSTER - 1;
+        pq_real score = b->t.ctx.kernels->dot(v, items + (size_t)i * d, d);
+        if (!seen && (best == 0 || score > top)) {
+            best = i;
+            top = score;
+        }
+    }
+    return best;
+}
+
+/* After training, each of a user's two interests must retrieve one of the two labels first: what one
+ * vector could not do. */
+static void check_overfit(bench *b, const lessons *l, const pq_real *items) {
+    uint32_t live[2 * USERS], d = b->c.model.width;
+    const pq_real *v = interests(b, false, 0, live);
+    for (uint32_t n = 0; n < 2 * USERS; n++) {
+        uint32_t found = 0;
+        for (uint32_t k = 0; k < 2; k++) {
+            const pq_real *interest = v + ((size_t)n * 2 + k) * d;
+            found += best_item(b, interest, items, n / 2) == l->targets[n];
+        }
+        if (found != 1) {
+            fail_msg("user %u: label %u comes first for %u of the two interests", (unsigned)(n / 2),
+                     (unsigned)(n % 2), (unsigned)found);
+        }
+    }
+}
+
+static void tiny_overfit(void **state) {
+    (void)state;
+    static lessons l;
+    bench b = {0};
+    uint32_t all[ITEMS + 1];
+    testing_open(&b.t);
+    b.t.ctx.kernels = pq_kernels_find("best");
+    pq_tape_init(&b.tape, &b.t.ctx);
+    pq_model *m = &b.c.model;
+    assert_ok(&b.t.ctx, pq_model_init(m, &b.t.ctx, pq_model_find("mind", 4), "paper"));
+    assert_ok(&b.t.ctx, mind_case_set(&b.t.ctx, m,
+                                       "dim=16 interests=2 history=8 hidden=32 output=linear "
+                                       "cosine=1 temperature=0.1 hard=1"));
+    m->items.rows = ITEMS + 2;
+    assert_ok(&b.t.ctx, pq_model_declare(m));
+    pq_params_draw(&m->params, 1);
+    assert_ok(&b.t.ctx, pq_grads_init(&b.grads, &b.t.ctx, &m->params));
+    lessons_make(&l, &b.c.batch);
+    train(&b, &b.c.batch, 400);
+
+    pq_tape items;
+    pq_tape_init(&items, &b.t.ctx);
+    pq_tape_begin(&items, NULL, false, (pq_rng){0});
+    for (uint32_t i = 0; i <= ITEMS; i++) {
+        all[i] = i;
+    }
+    const pq_var *e = pq_items_vectors(&items, &m->items, all, ITEMS + 1);
+    assert_ok(&b.t.ctx, items.status);
+    check_overfit(&b, &l, e->value);
+    pq_tape_free(&items);
+    bench_close(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(interest_counts),
+        cmocka_unit_test(noise),
+        cmocka_unit_test(users_do_not_mix),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(no_profile),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(warm_steps_do_not_allocate),
+        cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(nothing_after_a_failure),
+        cmocka_unit_test(tiny_overfit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
