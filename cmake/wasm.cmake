@@ -6,6 +6,12 @@ if(NOT PIQUE_SCALAR_ONLY)
     target_compile_options(pique_flags INTERFACE -msimd128)
 endif()
 
+# The module serves: what only training calls is left out. Small code for all but the inner loops.
+target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
+file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
+set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/scan.c"
+    APPEND PROPERTY COMPILE_OPTIONS -O3)
+
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
 if(pique_wasm_sources AND EXISTS "${list}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")

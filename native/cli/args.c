@@ -139,8 +139,8 @@ typedef struct {
     const arg_spec *spec;
     char **arguments;
     int count, at;
-    bool plain_only;  /* behind "--" */
-    bool *given;      /* [options] */
+    bool plain_only; /* behind "--" */
+    bool *given;     /* [options] */
 } parser;
 
 static cli_exit unknown_option(const parser *p, const char *argument, size_t size) {
@@ -180,10 +180,16 @@ static cli_exit set_option(const parser *p, const arg_option *option, const char
                            const char *shown) {
     p->given[option - p->spec->options] = true;
     switch (option->kind) {
-    case ARG_FLAG: *(bool *)option->target = true; return CLI_OK;
-    case ARG_TEXT: *(const char **)option->target = value; return CLI_OK;
-    case ARG_COUNT: return set_count(p, option, value, shown);
-    case ARG_LIST: return arg_list_add(p->spec->command, option->target, value);
+    case ARG_FLAG:
+        *(bool *)option->target = true;
+        return CLI_OK;
+    case ARG_TEXT:
+        *(const char **)option->target = value;
+        return CLI_OK;
+    case ARG_COUNT:
+        return set_count(p, option, value, shown);
+    case ARG_LIST:
+        return arg_list_add(p->spec->command, option->target, value);
     }
     return CLI_FAILURE;
 }

@@ -42,8 +42,7 @@ static cli_exit parse_cutoffs(options *o) {
         }
         o->eval.cutoffs[o->eval.cutoff_count++] = cutoff;
     }
-    return o->eval.cutoff_count ? CLI_OK
-                                : cli_error(COMMAND, CLI_USAGE, "--k: no number is given");
+    return o->eval.cutoff_count ? CLI_OK : cli_error(COMMAND, CLI_USAGE, "--k: no number is given");
 }
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {

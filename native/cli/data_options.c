@@ -7,7 +7,8 @@
 static cli_exit set_min_count(const char *command, const char *value, uint32_t *out) {
     if (!args_number(value, strlen(value), out)) {
         return cli_error(command, CLI_USAGE,
-                         "--set min_count: \"%s\" is not a whole number from 0 to 4294967295", value);
+                         "--set min_count: \"%s\" is not a whole number from 0 to 4294967295",
+                         value);
     }
     return CLI_OK;
 }

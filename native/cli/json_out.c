@@ -22,7 +22,8 @@ static size_t utf8_length(const unsigned char *at, size_t size) {
         }
         code = code << 6 | (at[i] & 0x3fu);
     }
-    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0
+                                                                                        : length;
 }
 
 static void print_ascii(unsigned char c) {

@@ -1,5 +1,7 @@
 #include "json_view.h"
 
+#include "cli.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,4 +141,19 @@ char *json_view_text(const json_view *view, int at) {
     }
     *out = 0;
     return text;
+}
+
+void json_view_print(const json_view *view, int at, bool newlines) {
+    char *text = json_view_text(view, at);
+    if (text) {
+        cli_print_safe(text, strlen(text), newlines);
+    }
+    free(text);
+}
+
+bool json_view_same(const json_view *view, int a, int b) {
+    const jsmntok_t *first = token(view, a), *second = token(view, b);
+    return first && second && first->end - first->start == second->end - second->start &&
+           memcmp(view->text + first->start, view->text + second->start,
+                  (size_t)(first->end - first->start)) == 0;
 }

@@ -29,5 +29,9 @@ bool json_view_is(const json_view *view, int at, const char *text);
 /* Numbers, truth values and names as they stand; a string with its escapes resolved, released by free.
  * NULL when the value is absent or memory is short. */
 char *json_view_text(const json_view *view, int at);
+/* The same on stdout, as cli_print_safe does it. */
+void json_view_print(const json_view *view, int at, bool newlines);
+/* Do both stand written in the same way? */
+bool json_view_same(const json_view *view, int a, int b);
 
 #endif

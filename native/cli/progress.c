@@ -47,8 +47,8 @@ static void draw(progress *p, const pique_progress *now) {
         p->drawn = true;
     } else {
         fprintf(stderr, "%s %lu of %lu (%.0f%%), %.*f/s, %s left%s\n", now->phase,
-                (unsigned long)now->done, (unsigned long)now->total, 100 * share,
-                rate < 10 ? 2 : 0, rate, left, details);
+                (unsigned long)now->done, (unsigned long)now->total, 100 * share, rate < 10 ? 2 : 0,
+                rate, left, details);
     }
 }
 

@@ -7,9 +7,9 @@
 
 typedef struct {
     bool terminal;
-    bool drawn;       /* a bar stands on the last line of the terminal */
-    char phase[32];   /* of the last report */
-    double shown;     /* seconds of the phase at the last report that was shown */
+    bool drawn;     /* a bar stands on the last line of the terminal */
+    char phase[32]; /* of the last report */
+    double shown;   /* seconds of the phase at the last report that was shown */
     bool (*cancelled)(void);
 } progress;
 

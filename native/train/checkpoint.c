@@ -150,9 +150,10 @@ static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, p
     PQ_TRY_GOTO(status, read_number(&json, "finished", &finished));
     PQ_TRY_GOTO(status, read_number(&json, "log_bytes", &log_bytes));
     PQ_TRY_GOTO(status, read_number(&json, "seconds", &s->seconds));
-    const double numbers[] = {step, epoch, batch, best_epoch, stale, log_bytes};
+    const double numbers[] = {epoch, batch, best_epoch, stale, step, log_bytes};
     for (size_t i = 0; i < PQ_COUNT(numbers); i++) {
-        if (!(numbers[i] >= 0 && numbers[i] < 4e15)) {
+        double limit = i < 4 ? UINT32_MAX : 4e15;
+        if (!(numbers[i] >= 0 && numbers[i] <= limit)) {
             status = pq_fail(ctx, PIQUE_CORRUPT, "checkpoint state has a number out of range");
             goto done;
         }

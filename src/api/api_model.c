@@ -139,6 +139,15 @@ done:
     return status;
 }
 
+static bool stands_before(const pique_model *model, uint32_t field) {
+    for (uint32_t f = 0; f < field; f++) {
+        if (strcmp(model->names[f], model->names[field]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The profile fields: pique.profile is an array of names; each has a list of terms. */
 static pique_status open_profile(pique_model *model) {
     pq_ctx *ctx = model->ctx;
@@ -160,10 +169,17 @@ static pique_status open_profile(pique_model *model) {
     for (int i = 0; i < pq_json_size(&json, PQ_JSON_ROOT); i++) {
         size_t size = 0;
         char tensor[64];
-        char *name = pq_json_is_string(&json, at) ? pq_json_string(&json, at, &size) : NULL;
+        bool is_text = pq_json_is_string(&json, at);
+        char *name = is_text ? pq_json_string(&json, at, &size) : NULL;
         model->names[count] = name;
-        if (!name || size == 0 || size > 32 || strlen(name) != size) {
-            status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.profile\": a name is not valid");
+        if (is_text && !name) {
+            status = PIQUE_NO_MEMORY;
+            goto done;
+        }
+        if (!name || size == 0 || size > 32 || strlen(name) != size || stands_before(model, count)) {
+            status = pq_fail(ctx, PIQUE_CORRUPT,
+                             "metadata \"pique.profile\": name %u is empty, too long or not the first",
+                             (unsigned)count);
             goto done;
         }
         snprintf(tensor, sizeof(tensor), "profile.%s.terms", name);

@@ -159,6 +159,23 @@ static pique_status exclude(pique_session *s, const pique_query *q, pq_scan *sca
     return PIQUE_OK;
 }
 
+/* An item that stands in the history several times is one reason: its first place gets all its shares. */
+static void merge_repeats(const pique_session *s, const pique_query *q) {
+    uint32_t count = q->history_count - s->first;
+    const uint32_t *items = q->history + s->first;
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t j = 0;
+        while (items[j] != items[i]) {
+            j++;
+        }
+        for (uint32_t k = 0; j < i && k < s->live; k++) {
+            float *shares = s->shares + (size_t)k * count;
+            shares[j] += shares[i];
+            shares[i] = 0;
+        }
+    }
+}
+
 /* The behaviours with the largest shares of the interest that won, other than the item itself. */
 static void explain(const pique_session *s, const pique_query *q, pique_recommendation *r) {
     uint32_t count = q->history_count - s->first;
@@ -199,6 +216,9 @@ pique_status pique_session_recommend(pique_session *session, const pique_query *
         return PIQUE_NO_MEMORY;
     }
     PQ_TRY(pq_scan_top(&s->tape.arena, &scan, hits, count));
+    if (query->explain) {
+        merge_repeats(s, query);
+    }
     for (uint32_t i = 0; i < *count; i++) {
         found[i] = (pique_recommendation){
             .item = hits[i].row, .score = hits[i].score, .interest = hits[i].interest};

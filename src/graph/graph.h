@@ -135,6 +135,10 @@ pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad
 pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t cols);
 /* A dense parameter as a leaf. */
 pq_var *pq_tape_param(pq_tape *tape, const pq_param *param);
+/* Whether the op that made y must record itself. */
+static inline bool pq_tape_records(const pq_var *y) {
+    return PQ_TRAINING && y->needs_grad;
+}
 void pq_tape_record(pq_tape *tape, pq_backward *backward, void *record);
 /* The gradient to add to, zeroed at first use; NULL when none is wanted. */
 pq_real *pq_tape_grad(pq_tape *tape, pq_var *var);

@@ -54,7 +54,7 @@ pq_var *pq_op_activate(pq_tape *t, pq_var *x, pq_activation kind) {
                                 : (pq_real)(SELU_SCALE * SELU_ALPHA) * (y->value[i] - 1);
         }
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, kind};
         pq_tape_record(t, backward, r);
     }

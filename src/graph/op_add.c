@@ -35,7 +35,7 @@ pq_var *pq_op_add(pq_tape *t, pq_var *a, pq_var *b) {
     size_t n = (size_t)a->rows * a->cols;
     memcpy(y->value, a->value, n * sizeof(pq_real));
     t->kernels->axpy(1, b->value, y->value, n);
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){a, b, y};
         pq_tape_record(t, backward, r);
     }

@@ -67,7 +67,7 @@ pq_var *pq_op_bag(pq_tape *t, const pq_param *table, const pq_bag *bag, uint32_t
             }
         }
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){table, *bag, y};
         pq_tape_record(t, backward, r);
     }

@@ -45,7 +45,7 @@ pq_var *pq_op_concat(pq_tape *t, pq_var *a, pq_var *b) {
         memcpy(row, a->value + (size_t)i * left, left * sizeof(pq_real));
         memcpy(row + left, b->value + (size_t)i * right, right * sizeof(pq_real));
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){a, b, y};
         pq_tape_record(t, backward, r);
     }

@@ -36,7 +36,7 @@ pq_var *pq_op_dropout(pq_tape *t, pq_var *x, double rate) {
         mask[i] = (uint32_t)bits < threshold ? 0 : kept;
         y->value[i] = x->value[i] * mask[i];
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, mask};
         pq_tape_record(t, backward, r);
     }

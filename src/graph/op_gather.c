@@ -44,7 +44,7 @@ pq_var *pq_op_gather(pq_tape *t, const pq_param *table, const uint32_t *ids, uin
         }
         memcpy(y->value + (size_t)i * d, table->value + (size_t)ids[i] * d, d * sizeof(pq_real));
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){table, ids, y};
         pq_tape_record(t, backward, r);
     }

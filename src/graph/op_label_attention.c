@@ -131,7 +131,7 @@ pq_var *pq_op_label_attention(pq_tape *t, pq_var *v, pq_var *e, const pq_label_a
     for (uint32_t b = 0; b < e->rows; b++) {
         attend(t, r, b);
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);
     }
     return y;

@@ -74,7 +74,7 @@ pq_var *pq_op_linear(pq_tape *t, pq_var *x, pq_var *w, pq_var *b) {
                                         .c = y->value,
                                         .ldc = out,
                                         .accumulate = b != NULL});
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, w, b, y};
         pq_tape_record(t, backward, r);
     }

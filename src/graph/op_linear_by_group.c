@@ -60,7 +60,7 @@ pq_var *pq_op_linear_by_group(pq_tape *t, pq_var *x, pq_var *w, const uint32_t *
                                             .c = y->value + (size_t)i * out,
                                             .ldc = out});
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, w, y, groups};
         pq_tape_record(t, backward, r);
     }

@@ -35,7 +35,7 @@ pq_var *pq_op_mask_rows(pq_tape *t, pq_var *x, const bool *keep) {
             memcpy(y->value + (size_t)i * d, x->value + (size_t)i * d, d * sizeof(pq_real));
         }
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, keep};
         pq_tape_record(t, backward, r);
     }

@@ -39,7 +39,7 @@ pq_var *pq_op_normalise(pq_tape *t, pq_var *x, double epsilon) {
             y->value[(size_t)i * d + j] = row[j] * inverse[i];
         }
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, inverse};
         pq_tape_record(t, backward, r);
     }

@@ -31,7 +31,7 @@ pq_var *pq_op_repeat(pq_tape *t, pq_var *x, uint32_t times) {
     for (uint32_t i = 0; i < y->rows; i++) {
         memcpy(y->value + (size_t)i * d, x->value + (size_t)(i / times) * d, d * sizeof(pq_real));
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, times};
         pq_tape_record(t, backward, r);
     }

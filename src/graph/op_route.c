@@ -226,7 +226,7 @@ pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
             fill_shares(t, r, b);
         }
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);
     }
     return y;

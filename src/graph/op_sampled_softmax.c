@@ -117,7 +117,7 @@ pq_var *pq_op_sampled_softmax(pq_tape *t, pq_var *u, pq_var *positive, pq_var *n
         loss += row_loss(t, r, b);
     }
     y->value[0] = (pq_real)(args->weight * loss);
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);
     }
     return y;

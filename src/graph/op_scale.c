@@ -26,7 +26,7 @@ pq_var *pq_op_scale(pq_tape *t, pq_var *x, double factor) {
     for (size_t i = 0; i < (size_t)x->rows * x->cols; i++) {
         y->value[i] = (pq_real)factor * x->value[i];
     }
-    if (y->needs_grad) {
+    if (pq_tape_records(y)) {
         *r = (record){x, y, (pq_real)factor};
         pq_tape_record(t, backward, r);
     }

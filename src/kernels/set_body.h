@@ -15,6 +15,7 @@
 const pq_kernels PQ_SET = {
     PQ_SET_NAME,
 #define PQ_KERNEL(class, name, tolerance, help) kernel_##name,
+#define PQ_KERNEL_TRAINING(class, name, tolerance, help) PQ_TRAINING ? kernel_##name : NULL,
 #include "kernels/kernels.def"
 #undef PQ_KERNEL
 };

@@ -313,6 +313,6 @@ const pq_model_def pq_model_mind = {
     .fields = fields,
     .self_size = sizeof(mind),
     .declare = declare,
-    .loss = loss,
+    .loss = PQ_TRAINING ? loss : NULL,
     .user = user,
 };

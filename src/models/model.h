@@ -36,7 +36,8 @@ typedef struct {
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */
     pique_status (*declare)(pq_model *m);
-    pq_var *(*loss)(pq_tape *t, const pq_model *m, const pq_batch *b); /* (1, 1) */
+    /* (1, 1); written `PQ_TRAINING ? loss : NULL`, so that a build that only serves can leave it out */
+    pq_var *(*loss)(pq_tape *t, const pq_model *m, const pq_batch *b);
     /* Interests (B * K, D), zero where not in use; live [B] receives how many are. */
     pq_var *(*user)(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live);
 } pq_model_def;

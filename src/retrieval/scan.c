@@ -1,5 +1,6 @@
 #include "retrieval/scan.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -80,8 +81,8 @@ static void collect(const pq_scan *scan, heap *best, const float *scores, uint32
         if (best->count == best->capacity && score < best->hits[0].score) {
             continue;
         }
-        /* NaN compares false everywhere and would break the heap's order. */
-        if (score == score && !is_excluded(scan, first + i)) {
+        /* Neither -infinity (no interest gave a number) nor NaN (which would break the heap's order). */
+        if (score > -HUGE_VALF && !is_excluded(scan, first + i)) {
             heap_offer(best, (pq_hit){.row = first + i, .score = score});
         }
     }
@@ -143,11 +144,12 @@ static pique_status scan_all(pq_arena *arena, const pq_scan *scan, heap *best) {
 float pq_scan_score(const pq_scan *scan, const pq_kernels *kernels, uint32_t row, float *scratch,
                     uint32_t *interest) {
     uint32_t cols = scan->table->cols;
-    float best = 0;
+    float best = -HUGE_VALF;
+    *interest = 0;
     pq_table_row(scan->table, row, scratch);
     for (uint32_t k = 0; k < scan->interest_count; k++) {
         float score = kernels->dot(scan->interests + (size_t)k * cols, scratch, cols);
-        if (k == 0 || score > best) {
+        if (score > best) { /* never when it is NaN */
             best = score;
             *interest = k;
         }
@@ -173,7 +175,7 @@ pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uin
     for (uint32_t i = 0; i < best.count; i++) {
         pq_hit hit = {.row = best.hits[i].row};
         hit.score = pq_scan_score(scan, arena->ctx->kernels, hit.row, scratch, &hit.interest);
-        if (hit.score == hit.score) {
+        if (hit.score > -HUGE_VALF) {
             heap_offer(&exact, hit);
         }
     }
@@ -182,21 +184,30 @@ pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uin
     return PIQUE_OK;
 }
 
+static void score_blocks(const pq_scan *scan, const pq_kernels *kernels, uint32_t block, uint32_t n,
+                         float *scores) {
+    kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(scan->table, block), scan->interests, n,
+                                          scan->interest_count, scan->table->cols, scores});
+}
+
 pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores) {
     const pq_table *table = scan->table;
     const pq_kernels *kernels = arena->ctx->kernels;
-    uint32_t whole = table->rows / PQ_TABLE_BLOCK;
+    if (table->kind == PQ_TABLE_F32) {
+        uint32_t whole = table->rows / PQ_TABLE_BLOCK, rest = table->rows % PQ_TABLE_BLOCK;
+        float tail[PQ_TABLE_BLOCK];
+        score_blocks(scan, kernels, 0, whole, scores);
+        if (rest > 0) {
+            score_blocks(scan, kernels, whole, 1, tail);
+            memcpy(scores + (size_t)whole * PQ_TABLE_BLOCK, tail, rest * sizeof(*scores));
+        }
+        return PIQUE_OK;
+    }
     float *scratch = pq_arena_take(arena, table->cols, sizeof(*scratch));
     if (!scratch) {
         return PIQUE_NO_MEMORY;
     }
-    /* Whole blocks of floats straight into the result; what is left row by row. */
-    uint32_t done = table->kind == PQ_TABLE_F32 ? whole : 0;
-    if (done > 0) {
-        kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(table, 0), scan->interests, done,
-                                              scan->interest_count, table->cols, scores});
-    }
-    for (uint32_t row = done * PQ_TABLE_BLOCK; row < table->rows; row++) {
+    for (uint32_t row = 0; row < table->rows; row++) {
         uint32_t interest;
         scores[row] = pq_scan_score(scan, kernels, row, scratch, &interest);
     }

@@ -28,7 +28,8 @@ typedef struct {
  * arena gives working memory. */
 pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found);
 
-/* The exact score of one row, and which interest gives it. scratch [cols]. */
+/* The exact score of one row, and which interest gives it; -infinity when no product is a number.
+ * scratch [cols]. */
 float pq_scan_score(const pq_scan *scan, const struct pq_kernels *kernels, uint32_t row,
                     float *scratch, uint32_t *interest);
 

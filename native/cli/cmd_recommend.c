@@ -1,0 +1,305 @@
+/* cmd_recommend.c — `pique recommend`: the best items for one history, or for each line of a file. */
+#include "args.h"
+#include "json_out.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMAND "recommend"
+
+typedef struct {
+    const char *file;
+    const char *history, *exclude, *profile; /* as given */
+    const char *batch;
+    uint32_t count;
+    bool exclude_seen, explain, json;
+} options;
+
+typedef struct {
+    const options *o;
+    pique_context *ctx;
+    pique_model *model;
+    pique_session *session;
+    uint32_t *excluded, *codes;
+    uint32_t excluded_count;
+    unsigned long line; /* of the batch, from 1; 0: the history comes from the command line */
+} job;
+
+static cli_exit parse(int count, char **arguments, options *o, bool *go) {
+    const arg_option table[] = {
+        {"history", 0, ARG_TEXT, (void *)&o->history, "ID,ID,...",
+         "what the person has seen, oldest first; may be empty", 0, 0, false},
+        {"k", 'k', ARG_COUNT, &o->count, "N", "how many items (default 10)", 1, UINT32_MAX, false},
+        {"exclude-seen", 0, ARG_FLAG, &o->exclude_seen, NULL, "leave the history's items out", 0, 0,
+         false},
+        {"exclude", 0, ARG_TEXT, (void *)&o->exclude, "ID,ID,...", "further items to leave out", 0,
+         0, false},
+        {"profile", 0, ARG_TEXT, (void *)&o->profile, "NAME=VALUE,...",
+         "what is known of the person; `pique info` lists the names", 0, 0, false},
+        {"explain", 0, ARG_FLAG, &o->explain, NULL,
+         "the interest that won, and the items that feed it with their shares", 0, 0, false},
+        {"json", 0, ARG_FLAG, &o->json, NULL, "print one JSON object", 0, 0, false},
+        {"batch", 0, ARG_TEXT, (void *)&o->batch, "FILE",
+         "one history a line instead of --history; prints one JSON object a line", 0, 0, false},
+    };
+    const arg_spec spec = {.command = COMMAND,
+                           .summary = "Prints the best items for a history.",
+                           .plain = "FILE",
+                           .plain_target = &o->file,
+                           .options = table,
+                           .option_count = CLI_COUNT(table)};
+    cli_exit code;
+    *go = args_parse(&spec, count, arguments, &code);
+    if (*go && !o->history == !o->batch) {
+        *go = false;
+        return cli_error(COMMAND, CLI_USAGE, "%s",
+                         o->batch ? "--history and --batch cannot be given together"
+                                  : "--history ID,ID,... or --batch FILE is missing");
+    }
+    return code;
+}
+
+/* ---- what is asked for ---- */
+
+/* ", line 3 of FILE", or nothing. */
+static void print_place(const job *j) {
+    if (j->line) {
+        fprintf(stderr, ", line %lu of %s", j->line, j->o->batch);
+    }
+    fputc('\n', stderr);
+}
+
+/* Numbers of the items of a list; 0 for those that the model does not know, which are told. */
+static cli_exit find_items(const job *j, const char *option, const char *list, uint32_t **items,
+                           uint32_t *count) {
+    const char *at = list, *id;
+    size_t size;
+    uint32_t known = 0;
+    *count = 0;
+    *items = calloc(strlen(list) + 1, sizeof(**items)); /* as many parts at most */
+    if (!*items) {
+        return cli_no_memory(COMMAND);
+    }
+    while (args_next_part(&at, &id, &size)) {
+        if (size == 0) {
+            fprintf(stderr, "pique " COMMAND ": %s: an id is empty", option);
+            print_place(j);
+            return CLI_USAGE;
+        }
+        uint32_t item = pique_model_find_item(j->model, id, size);
+        if (item == 0) {
+            fprintf(stderr, "pique " COMMAND ": %s: the model does not know the item \"%.*s\"",
+                    option, (int)size, id);
+            print_place(j);
+        }
+        known += item != 0;
+        (*items)[(*count)++] = item;
+    }
+    if (*count && !known) {
+        fprintf(stderr, "pique " COMMAND ": %s: the model knows none of the items", option);
+        print_place(j);
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
+static uint32_t find_field(const pique_model *model, const char *name, size_t size) {
+    uint32_t f = 0, count = pique_model_profile_count(model);
+    for (; f < count; f++) {
+        const char *field = pique_model_profile_name(model, f);
+        if (strlen(field) == size && memcmp(field, name, size) == 0) {
+            break;
+        }
+    }
+    return f;
+}
+
+static cli_exit parse_profile(job *j) {
+    const char *at = j->o->profile, *part;
+    size_t size;
+    uint32_t count = pique_model_profile_count(j->model);
+    j->codes = calloc((size_t)count + 1, sizeof(*j->codes));
+    if (!j->codes) {
+        return cli_no_memory(COMMAND);
+    }
+    while (args_next_part(&at, &part, &size)) {
+        const char *sign = memchr(part, '=', size);
+        if (!sign) {
+            return cli_error(COMMAND, CLI_USAGE, "--profile: \"%.*s\" is not NAME=VALUE", (int)size,
+                             part);
+        }
+        size_t length = (size_t)(sign - part);
+        uint32_t field = find_field(j->model, part, length);
+        if (field == count) {
+            return cli_error(COMMAND, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
+                             (int)length, part);
+        }
+        j->codes[field] = pique_model_find_profile(j->model, field, sign + 1, size - length - 1);
+    }
+    return CLI_OK;
+}
+
+/* ---- output ---- */
+
+static void json_item(const job *j, uint32_t item) {
+    size_t size;
+    const char *id = pique_model_item_id(j->model, item, &size);
+    fputs("{\"id\":", stdout);
+    json_print_string(id, size);
+}
+
+/* Nine digits tell every float from its neighbours. */
+static void print_json(const job *j, const pique_recommendation *list, uint32_t count) {
+    fputs("{\"items\":[", stdout);
+    for (uint32_t i = 0; i < count; i++) {
+        const pique_recommendation *r = &list[i];
+        fputs(i ? "," : "", stdout);
+        json_item(j, r->item);
+        printf(",\"score\":%.9g,\"interest\":%lu", (double)r->score, (unsigned long)r->interest);
+        fputs(j->o->explain ? ",\"reasons\":[" : "}", stdout);
+        for (uint32_t k = 0; j->o->explain && k < r->reason_count; k++) {
+            fputs(k ? "," : "", stdout);
+            json_item(j, r->reasons[k]);
+            printf(",\"share\":%.9g}", (double)r->reason_weights[k]);
+        }
+        fputs(j->o->explain ? "]}" : "", stdout);
+    }
+    puts("]}");
+}
+
+static void print_id(const job *j, uint32_t item, size_t width) {
+    size_t size;
+    const char *id = pique_model_item_id(j->model, item, &size);
+    size_t taken = cli_width(id, size);
+    cli_print_safe(id, size, false);
+    if (taken < width) {
+        printf("%*s", (int)(width - taken), "");
+    }
+}
+
+static void print_table(const job *j, const pique_recommendation *list, uint32_t count) {
+    size_t width = 2;
+    for (uint32_t i = 0; i < count && j->o->explain; i++) {
+        size_t size;
+        const char *id = pique_model_item_id(j->model, list[i].item, &size);
+        size_t taken = cli_width(id, size);
+        width = taken > width && taken < 60 ? taken : width;
+    }
+    printf("rank     score  id\n");
+    for (uint32_t i = 0; i < count; i++) {
+        const pique_recommendation *r = &list[i];
+        printf("%4lu  %8.4f  ", (unsigned long)i + 1, (double)r->score);
+        print_id(j, r->item, j->o->explain ? width : 0);
+        if (j->o->explain) {
+            printf("  interest %lu", (unsigned long)r->interest);
+        }
+        for (uint32_t k = 0; k < r->reason_count; k++) {
+            fputs(k ? ", " : ": ", stdout);
+            print_id(j, r->reasons[k], 0);
+            printf(" (%.0f%%)", 100 * (double)r->reason_weights[k]);
+        }
+        putchar('\n');
+    }
+}
+
+/* ---- the work ---- */
+
+static cli_exit answer(const job *j, const char *history) {
+    uint32_t *items = NULL, history_count, count;
+    const pique_recommendation *list;
+    cli_exit code =
+        find_items(j, j->line ? "history" : "--history", history, &items, &history_count);
+    if (code == CLI_OK) {
+        pique_query query = {.history = items,
+                             .history_count = history_count,
+                             .profile = j->codes,
+                             .count = j->o->count,
+                             .exclude_seen = j->o->exclude_seen,
+                             .explain = j->o->explain,
+                             .exclude = j->excluded,
+                             .exclude_count = j->excluded_count};
+        pique_status status = pique_session_recommend(j->session, &query, &list, &count);
+        if (status != PIQUE_OK) {
+            code = cli_failed(COMMAND, j->ctx, status);
+        } else if (j->o->json || j->o->batch) {
+            print_json(j, list, count);
+        } else {
+            print_table(j, list, count);
+        }
+    }
+    free(items);
+    return code;
+}
+
+static cli_exit answer_lines(job *j, FILE *file) {
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t size;
+    cli_exit code = CLI_OK;
+    while (code == CLI_OK && (size = getline(&line, &capacity, file)) >= 0) {
+        j->line++;
+        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) {
+            line[--size] = 0;
+        }
+        if (strlen(line) != (size_t)size) {
+            code = cli_error(COMMAND, CLI_FAILURE, "%s, line %lu: not a text file (zero byte)",
+                             j->o->batch, j->line);
+        } else {
+            code = answer(j, line);
+        }
+        if (code == CLI_OK) {
+            code = cli_check_output(COMMAND);
+        }
+    }
+    if (code == CLI_OK && ferror(file)) {
+        code = cli_error(COMMAND, CLI_FAILURE, "%s: %s", j->o->batch, strerror(errno));
+    }
+    free(line);
+    return code;
+}
+
+static cli_exit answer_batch(job *j) {
+    FILE *file = fopen(j->o->batch, "r");
+    if (!file) {
+        return cli_error(COMMAND, CLI_FAILURE, "%s: %s", j->o->batch, strerror(errno));
+    }
+    cli_exit code = answer_lines(j, file);
+    fclose(file);
+    return code;
+}
+
+static cli_exit recommend(job *j) {
+    pique_status status = pique_session_create(j->ctx, j->model, &j->session);
+    cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, j->ctx, status);
+    if (code == CLI_OK && j->o->exclude) {
+        code = find_items(j, "--exclude", j->o->exclude, &j->excluded, &j->excluded_count);
+    }
+    if (code == CLI_OK && j->o->profile) {
+        code = parse_profile(j);
+    }
+    if (code == CLI_OK) {
+        code = j->o->batch ? answer_batch(j) : answer(j, j->o->history);
+    }
+    return code;
+}
+
+cli_exit cmd_recommend(int count, char **arguments) {
+    options o = {.count = 10};
+    job j = {.o = &o};
+    bool go;
+    cli_exit code = parse(count, arguments, &o, &go);
+    if (go) {
+        code = cli_open_model(COMMAND, o.file, &j.ctx, &j.model);
+    }
+    if (go && code == CLI_OK) {
+        code = recommend(&j);
+    }
+    free(j.excluded);
+    free(j.codes);
+    pique_session_free(j.session);
+    pique_model_free(j.model);
+    pique_context_free(j.ctx);
+    return code;
+}

@@ -1,0 +1,200 @@
+/* boundary.c — the C side of the JavaScript boundary, over pique.h alone (see boundary.h). */
+#include "boundary.h"
+
+#include <string.h>
+
+struct pique_js {
+    pique_context *ctx;
+    pique_model *model;
+    pique_session *session;
+    pique_query query;
+    uint32_t *numbers; /* history, exclude and profile of the query */
+    uint32_t numbers_capacity;
+    float *scores;
+    uint32_t out[PIQUE_JS_OUT_WORDS];
+};
+
+/* The page reads rows of the list by these places. */
+typedef char pique_js_row_is_ten_words[sizeof(pique_recommendation) == 40 ? 1 : -1];
+typedef char pique_js_row_has_three_reasons[PIQUE_MAX_REASONS == 3 ? 1 : -1];
+
+static uint32_t address(const void *pointer) {
+    return (uint32_t)(uintptr_t)pointer;
+}
+
+static const char *text(pique_js *js, const char *bytes) {
+    js->out[0] = bytes ? (uint32_t)strlen(bytes) : 0;
+    return bytes;
+}
+
+pique_js *pique_js_create(void) {
+    pique_context *ctx = NULL;
+    if (pique_context_create(NULL, &ctx) != PIQUE_OK) {
+        return NULL;
+    }
+    pique_js *js = pique_alloc(ctx, sizeof(*js));
+    if (!js) {
+        pique_context_free(ctx);
+        return NULL;
+    }
+    memset(js, 0, sizeof(*js));
+    js->ctx = ctx;
+    return js;
+}
+
+void pique_js_free(pique_js *js) {
+    if (!js) {
+        return;
+    }
+    pique_context *ctx = js->ctx;
+    pique_session_free(js->session);
+    pique_model_free(js->model);
+    pique_release(ctx, js->numbers);
+    pique_release(ctx, js->scores);
+    pique_release(ctx, js);
+    pique_context_free(ctx);
+}
+
+void *pique_js_alloc(pique_js *js, uint32_t size) {
+    return pique_alloc(js->ctx, size);
+}
+
+void pique_js_release(pique_js *js, void *block) {
+    pique_release(js->ctx, block);
+}
+
+const uint32_t *pique_js_out(const pique_js *js) {
+    return js->out;
+}
+
+const char *pique_js_error(const pique_js *js) {
+    return pique_error(js->ctx);
+}
+
+const char *pique_js_isa(const pique_js *js) {
+    return pique_context_isa(js->ctx);
+}
+
+int32_t pique_js_model_size(pique_js *js, const void *bytes, uint32_t count) {
+    size_t total = 0;
+    pique_status status = pique_model_size(js->ctx, bytes, count, &total);
+    js->out[0] = (uint32_t)total;
+    return status;
+}
+
+int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size) {
+    if (js->model) {
+        pique_release(js->ctx, bytes);
+        return PIQUE_ARGUMENT;
+    }
+    pique_status status = pique_model_open(js->ctx, bytes, size, &js->model);
+    if (status == PIQUE_OK) {
+        status = pique_session_create(js->ctx, js->model, &js->session);
+    }
+    if (status != PIQUE_OK) {
+        pique_model_free(js->model);
+        js->model = NULL;
+    }
+    return status;
+}
+
+const char *pique_js_info(pique_js *js) {
+    return text(js, pique_model_info(js->model));
+}
+
+uint32_t pique_js_item_count(const pique_js *js) {
+    return pique_model_item_count(js->model);
+}
+
+uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length) {
+    return pique_model_find_item(js->model, id, length);
+}
+
+const char *pique_js_item_id(pique_js *js, uint32_t item) {
+    size_t length = 0;
+    const char *id = pique_model_item_id(js->model, item, &length);
+    js->out[0] = id ? (uint32_t)length : 0;
+    return id;
+}
+
+uint32_t pique_js_interest_count(const pique_js *js) {
+    return pique_model_interest_count(js->model);
+}
+
+uint32_t pique_js_width(const pique_js *js) {
+    return pique_model_width(js->model);
+}
+
+uint32_t pique_js_profile_count(const pique_js *js) {
+    return pique_model_profile_count(js->model);
+}
+
+const char *pique_js_profile_name(pique_js *js, uint32_t field) {
+    return text(js, pique_model_profile_name(js->model, field));
+}
+
+uint32_t pique_js_find_profile(const pique_js *js, uint32_t field, const char *value,
+                               uint32_t length) {
+    return pique_model_find_profile(js->model, field, value, length);
+}
+
+uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count,
+                         uint32_t profile_count) {
+    uint64_t needed = (uint64_t)history_count + exclude_count + profile_count;
+    if (needed > UINT32_MAX / sizeof(uint32_t)) {
+        return NULL;
+    }
+    if (!js->numbers || needed > js->numbers_capacity) {
+        uint32_t capacity = needed < 64 ? 64 : (uint32_t)needed;
+        uint32_t *numbers = pique_alloc(js->ctx, capacity * sizeof(uint32_t));
+        if (!numbers) {
+            return NULL;
+        }
+        pique_release(js->ctx, js->numbers);
+        js->numbers = numbers;
+        js->numbers_capacity = capacity;
+    }
+    js->query = (pique_query){
+        .history = js->numbers,
+        .history_count = history_count,
+        .exclude = js->numbers + history_count,
+        .exclude_count = exclude_count,
+        .profile = profile_count ? js->numbers + history_count + exclude_count : NULL,
+    };
+    return js->numbers;
+}
+
+int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags) {
+    const pique_recommendation *list = NULL;
+    uint32_t length = 0;
+    js->query.count = count;
+    js->query.exclude_seen = (flags & PIQUE_JS_EXCLUDE_SEEN) != 0;
+    js->query.explain = (flags & PIQUE_JS_EXPLAIN) != 0;
+    pique_status status = pique_session_recommend(js->session, &js->query, &list, &length);
+    js->out[0] = address(list);
+    js->out[1] = length;
+    return status;
+}
+
+int32_t pique_js_interests(pique_js *js) {
+    pique_interests interests = {0};
+    pique_status status = pique_session_interests(js->session, &js->query, &interests);
+    js->out[0] = address(interests.vectors);
+    js->out[1] = address(interests.shares);
+    js->out[2] = interests.live;
+    js->out[3] = interests.history_first;
+    return status;
+}
+
+int32_t pique_js_scores(pique_js *js) {
+    if (!js->scores) {
+        size_t count = (size_t)pique_model_item_count(js->model) + 1;
+        js->scores = pique_alloc(js->ctx, count * sizeof(float));
+        if (!js->scores) {
+            return PIQUE_NO_MEMORY;
+        }
+        js->scores[0] = 0;
+    }
+    js->out[0] = address(js->scores);
+    return pique_session_scores(js->session, &js->query, js->scores);
+}

@@ -1,0 +1,67 @@
+/* boundary.h — what JavaScript calls. Every argument and result is a 32-bit number: an address in the
+ * heap, a count, a status or a float, because 64-bit integers and structs do not cross the boundary.
+ *
+ * One pique_js is one visitor: a context, at most one open model, and its session. Answers that are
+ * more than one number stand in the words of pique_js_out() until the next call. Texts are UTF-8 and
+ * belong to the core. */
+#ifndef PIQUE_BOUNDARY_H
+#define PIQUE_BOUNDARY_H
+
+#include "pique.h"
+
+typedef struct pique_js pique_js;
+
+/* Words of pique_js_out(). */
+enum { PIQUE_JS_OUT_WORDS = 4 };
+
+/* Bits of the flags of pique_js_recommend. */
+enum { PIQUE_JS_EXCLUDE_SEEN = 1, PIQUE_JS_EXPLAIN = 2 };
+
+/* NULL when memory is short. */
+pique_js *pique_js_create(void);
+void pique_js_free(pique_js *js);
+
+void *pique_js_alloc(pique_js *js, uint32_t size);
+void pique_js_release(pique_js *js, void *block);
+
+const uint32_t *pique_js_out(const pique_js *js);
+/* The last failure's message, terminated. */
+const char *pique_js_error(const pique_js *js);
+const char *pique_js_isa(const pique_js *js);
+
+/* 1 when this engine computes the known answers, else 0. Needs no pique_js (see selftest.c). */
+int32_t pique_js_self_test(void);
+
+/* out[0]: size of the whole container, 0 while more than `count` bytes are needed. */
+int32_t pique_js_model_size(pique_js *js, const void *bytes, uint32_t count);
+/* Takes `bytes` (of pique_js_alloc) over, also on failure. One model per pique_js. */
+int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size);
+
+/* The following need an open model. Texts: the address is returned, the length is out[0]. */
+const char *pique_js_info(pique_js *js);
+uint32_t pique_js_item_count(const pique_js *js);
+uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length);
+const char *pique_js_item_id(pique_js *js, uint32_t item);
+uint32_t pique_js_interest_count(const pique_js *js);
+uint32_t pique_js_width(const pique_js *js);
+uint32_t pique_js_profile_count(const pique_js *js);
+const char *pique_js_profile_name(pique_js *js, uint32_t field);
+uint32_t pique_js_find_profile(const pique_js *js, uint32_t field, const char *value,
+                               uint32_t length);
+
+/* Begins a query: room for the numbers of the history (oldest first), then of the items to leave
+ * out, then the codes of the profile (as many as the model has fields, or 0), all uint32. The caller
+ * writes them there and calls one of the functions below, as often as it likes. NULL: no memory. */
+uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count,
+                         uint32_t profile_count);
+
+/* out[0]: address of the list, out[1]: its length. A row is ten words: item, score (float), winning
+ * interest, number of reasons, three reasons (items), their three shares (float). */
+int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags);
+/* out[0]: interests [live, width] of floats, out[1]: shares [live, history_count], out[2]: live,
+ * out[3]: index of the first history item that the model looked at. */
+int32_t pique_js_interests(pique_js *js);
+/* out[0]: scores of all items, [item_count + 1] floats, the first one unused. */
+int32_t pique_js_scores(pique_js *js);
+
+#endif
