@@ -1,5 +1,5 @@
 /* test_mind.c — MIND as a whole, in float: how many interests, what comes out where there is nothing,
- * which input is refused, the memory of a training step, and a tiny overfit. */
+ * which input is refused, shards of a batch, and the memory of a training step. */
 #include "tests/unit/mind_case.h"
 
 #include <math.h>
@@ -103,7 +103,9 @@ static void interest_counts(void **state) {
 }
 
 static const char *const variants[] = {
-    "bilinear=shared", "bilinear=per_interest", "bilinear=per_position",
+    "bilinear=shared",
+    "bilinear=per_interest",
+    "bilinear=per_position",
     "bilinear=per_position_interest",
 };
 
@@ -155,7 +157,8 @@ static void refused(void **state) {
     (void)state;
     static const uint32_t outside[] = {3, 1, 4, 1, 12, 9, 2, 6, 5, 11, 8, 10, 1, 5, 5, 2, 9};
     static const uint32_t long_starts[] = {0, 8};
-    static const char *const settings[] = {MIND_CASE_SIZES, MIND_CASE_SIZES "behaviour=concat_selu"};
+    static const char *const settings[] = {MIND_CASE_SIZES,
+                                           MIND_CASE_SIZES "behaviour=concat_selu"};
     uint32_t live[5];
     for (int i = 0; i < 2; i++) {
         bench b;
@@ -165,7 +168,8 @@ static void refused(void **state) {
         batch.items = outside;
         pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
         assert_null(m->def->user(&b.tape, m, &batch, live));
-        assert_failure(&b.t.ctx, b.tape.status, PIQUE_ARGUMENT, "row 12 is outside table \"item.id\"");
+        assert_failure(&b.t.ctx, b.tape.status, PIQUE_ARGUMENT,
+                       "row 12 is outside table \"item.id\"");
         batch = b.c.batch;
         batch.history = (pq_segments){long_starts, 1};
         pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
@@ -213,6 +217,64 @@ static void extremes(void **state) {
         }
         bench_close(&b);
     }
+}
+
+/* ---- shards ---- */
+
+static void step_on(bench *b, pq_grads *grads, const pq_batch *batch, double *value) {
+    pq_tape_begin(&b->tape, grads, false, (pq_rng){0});
+    pq_var *loss = b->c.model.def->loss(&b->tape, &b->c.model, batch);
+    assert_ok(&b->t.ctx, pq_tape_backward(&b->tape, loss));
+    *value = loss->value[0];
+}
+
+static const pq_real *row_of(const pq_grads *grads, const pq_param *param, uint32_t row) {
+    const pq_grad *grad = &grads->list[param->index];
+    if (grad->dense) {
+        return grad->dense + (size_t)row * param->cols;
+    }
+    return grad->slots[row] ? grad->values + (size_t)(grad->slots[row] - 1) * param->cols : NULL;
+}
+
+/* A batch cut in two, each part on a store of its own, adds up to the whole. */
+static void shards_add_up(void **state) {
+    (void)state;
+    static const uint32_t first[] = {0, 5, 5}, second[] = {0, 1, 8, 12};
+    bench b;
+    pq_grads other, whole;
+    double value[3];
+    bench_open(&b, "paper", MIND_CASE_SIZES "output=linear");
+    const pq_params *params = &b.c.model.params;
+    assert_ok(&b.t.ctx, pq_grads_init(&other, &b.t.ctx, params));
+    assert_ok(&b.t.ctx, pq_grads_init(&whole, &b.t.ctx, params));
+    pq_batch part[2] = {b.c.batch, b.c.batch};
+    part[0].history = (pq_segments){first, 2};
+    part[1].history = (pq_segments){second, 3};
+    part[1].items += 5;
+    part[1].profile += 4;
+    part[1].targets += 2;
+    part[1].target_log_q += 2;
+    step_on(&b, &whole, &b.c.batch, &value[0]);
+    step_on(&b, &b.grads, &part[0], &value[1]);
+    step_on(&b, &other, &part[1], &value[2]);
+    assert_ok(&b.t.ctx, pq_grads_add(&b.grads, &other, b.t.ctx.kernels));
+    assert_true(fabs(value[1] + value[2] - value[0]) <= 1e-6);
+    for (uint32_t i = 0; i < params->count; i++) {
+        const pq_param *param = params->list[i];
+        for (uint32_t j = 0; !param->frozen && j < param->rows; j++) {
+            const pq_real *got = row_of(&b.grads, param, j), *want = row_of(&whole, param, j);
+            assert_int_equal(got != NULL, want != NULL);
+            for (uint32_t k = 0; got && k < param->cols; k++) {
+                if (!(fabs(got[k] - want[k]) <= 1e-6 + 1e-5 * fabs(want[k]))) {
+                    fail_msg("%s[%u][%u]: %g in two parts, %g whole", param->name, (unsigned)j,
+                             (unsigned)k, got[k], want[k]);
+                }
+            }
+        }
+    }
+    pq_grads_free(&other);
+    pq_grads_free(&whole);
+    bench_close(&b);
 }
 
 /* ---- memory ---- */
@@ -312,166 +374,13 @@ static void nothing_after_a_failure(void **state) {
     testing_close(&t);
 }
 
-/* ---- a tiny overfit ---- */
-
-#define USERS 8
-#define CLUSTER 4                   /* three items in the history, the fourth is a label */
-#define SEEN (2 * (CLUSTER - 1))    /* behaviours of a user */
-#define ITEMS (USERS * 2 * CLUSTER) /* every user has two clusters of their own */
-
-/* Each user twice, with the same history: once for the label of either cluster. */
-typedef struct {
-    uint32_t starts[2 * USERS + 1], items[2 * USERS * SEEN], targets[2 * USERS], negatives[ITEMS];
-    pq_real target_q[2 * USERS], negative_q[ITEMS];
-} lessons;
-
-static uint32_t cluster_item(uint32_t user, uint32_t side, uint32_t i) {
-    return 1 + (2 * user + side) * CLUSTER + i;
-}
-
-static void lessons_make(lessons *l, pq_batch *batch) {
-    memset(l, 0, sizeof(*l));
-    for (uint32_t n = 0; n < 2 * USERS; n++) {
-        for (uint32_t i = 0; i < SEEN; i++) { /* the clusters take turns */
-            l->items[n * SEEN + i] = cluster_item(n / 2, i % 2, i / 2);
-        }
-        l->starts[n + 1] = (n + 1) * SEEN;
-        l->targets[n] = cluster_item(n / 2, n % 2, CLUSTER - 1);
-    }
-    for (uint32_t i = 0; i < ITEMS; i++) {
-        l->negatives[i] = i + 1;
-    }
-    *batch = (pq_batch){.history = {l->starts, 2 * USERS},
-                        .items = l->items,
-                        .targets = l->targets,
-                        .positions = 2 * USERS,
-                        .negatives = l->negatives,
-                        .negative_count = ITEMS,
-                        .target_log_q = l->target_q,
-                        .negative_log_q = l->negative_q};
-}
-
-static void adam(const pq_kernels *kernels, pq_grads *grads, pq_real **moments, int step) {
-    pq_adam_args args = {.rate = (pq_real)(0.01 / (1 - pow(0.9, step))),
-                         .v_scale = (pq_real)(1 / sqrt(1 - pow(0.999, step))),
-                         .beta1 = (pq_real)0.9,
-                         .beta2 = (pq_real)0.999,
-                         .epsilon = (pq_real)1e-8,
-                         .grad_scale = 1};
-    for (uint32_t i = 0; i < grads->params->count; i++) {
-        const pq_param *param = grads->params->list[i];
-        const pq_grad *grad = &grads->list[i];
-        size_t count = (size_t)param->rows * param->cols;
-        for (uint32_t j = 0; j < grad->touched; j++) {
-            size_t at = (size_t)grad->rows[j] * param->cols;
-            kernels->adam(&args, param->value + at, moments[i] + at, moments[i] + count + at,
-                          grad->values + (size_t)j * param->cols, param->cols);
-        }
-        if (grad->dense) {
-            kernels->adam(&args, param->value, moments[i], moments[i] + count, grad->dense, count);
-        }
-    }
-}
-
-static void train(bench *b, const pq_batch *batch, int steps) {
-    pq_real *moments[8];
-    const pq_params *params = &b->c.model.params;
-    assert_true(params->count <= PQ_COUNT(moments));
-    for (uint32_t i = 0; i < params->count; i++) {
-        size_t count = (size_t)params->list[i]->rows * params->list[i]->cols;
-        moments[i] = calloc(2 * count, sizeof(pq_real));
-        assert_non_null(moments[i]);
-    }
-    for (int step = 1; step <= steps; step++) {
-        pq_grads_clear(&b->grads);
-        pq_tape_begin(&b->tape, &b->grads, true, pq_rng_make(1, (uint64_t)step, 0));
-        pq_var *loss = b->c.model.def->loss(&b->tape, &b->c.model, batch);
-        assert_ok(&b->t.ctx, pq_tape_backward(&b->tape, loss));
-        adam(b->t.ctx.kernels, &b->grads, moments, step);
-    }
-    for (uint32_t i = 0; i < params->count; i++) {
-        free(moments[i]);
-    }
-}
-
-/* The item that interest v (D) likes best, of all that the user has not seen. */
-static uint32_t best_item(const bench *b, const pq_real *v, const pq_real *items, uint32_t user) {
-    uint32_t best = 0, d = b->c.model.width;
-    pq_real top = 0;
-    for (uint32_t i = 1; i <= ITEMS; i++) {
-        bool seen = (i - 1) / (2 * CLUSTER) == user && (i - 1) % CLUSTER < CLUSTER - 1;
-        pq_real score = b->t.ctx.kernels->dot(v, items + (size_t)i * d, d);
-        if (!seen && (best == 0 || score > top)) {
-            best = i;
-            top = score;
-        }
-    }
-    return best;
-}
-
-/* After training, each of a user's two interests must retrieve one of the two labels first: what one
- * vector could not do. */
-static void check_overfit(bench *b, const lessons *l, const pq_real *items) {
-    uint32_t live[2 * USERS], d = b->c.model.width;
-    const pq_real *v = interests(b, false, 0, live);
-    for (uint32_t n = 0; n < 2 * USERS; n++) {
-        uint32_t found = 0;
-        for (uint32_t k = 0; k < 2; k++) {
-            const pq_real *interest = v + ((size_t)n * 2 + k) * d;
-            found += best_item(b, interest, items, n / 2) == l->targets[n];
-        }
-        if (found != 1) {
-            fail_msg("user %u: label %u comes first for %u of the two interests", (unsigned)(n / 2),
-                     (unsigned)(n % 2), (unsigned)found);
-        }
-    }
-}
-
-static void tiny_overfit(void **state) {
-    (void)state;
-    static lessons l;
-    bench b = {0};
-    uint32_t all[ITEMS + 1];
-    testing_open(&b.t);
-    b.t.ctx.kernels = pq_kernels_find("best");
-    pq_tape_init(&b.tape, &b.t.ctx);
-    pq_model *m = &b.c.model;
-    assert_ok(&b.t.ctx, pq_model_init(m, &b.t.ctx, pq_model_find("mind", 4), "paper"));
-    assert_ok(&b.t.ctx, mind_case_set(&b.t.ctx, m,
-                                       "dim=16 interests=2 history=8 hidden=32 output=linear "
-                                       "cosine=1 temperature=0.1 hard=1"));
-    m->items.rows = ITEMS + 2;
-    assert_ok(&b.t.ctx, pq_model_declare(m));
-    pq_params_draw(&m->params, 1);
-    assert_ok(&b.t.ctx, pq_grads_init(&b.grads, &b.t.ctx, &m->params));
-    lessons_make(&l, &b.c.batch);
-    train(&b, &b.c.batch, 400);
-
-    pq_tape items;
-    pq_tape_init(&items, &b.t.ctx);
-    pq_tape_begin(&items, NULL, false, (pq_rng){0});
-    for (uint32_t i = 0; i <= ITEMS; i++) {
-        all[i] = i;
-    }
-    const pq_var *e = pq_items_vectors(&items, &m->items, all, ITEMS + 1);
-    assert_ok(&b.t.ctx, items.status);
-    check_overfit(&b, &l, e->value);
-    pq_tape_free(&items);
-    bench_close(&b);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(interest_counts),
-        cmocka_unit_test(noise),
-        cmocka_unit_test(users_do_not_mix),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(no_profile),
-        cmocka_unit_test(extremes),
-        cmocka_unit_test(warm_steps_do_not_allocate),
-        cmocka_unit_test(short_of_memory),
-        cmocka_unit_test(nothing_after_a_failure),
-        cmocka_unit_test(tiny_overfit),
+        cmocka_unit_test(interest_counts),  cmocka_unit_test(noise),
+        cmocka_unit_test(users_do_not_mix), cmocka_unit_test(refused),
+        cmocka_unit_test(no_profile),       cmocka_unit_test(extremes),
+        cmocka_unit_test(shards_add_up),    cmocka_unit_test(warm_steps_do_not_allocate),
+        cmocka_unit_test(short_of_memory),  cmocka_unit_test(nothing_after_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

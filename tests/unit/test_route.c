@@ -264,14 +264,10 @@ static void shorter_than_one(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(squash_values),
-        cmocka_unit_test(worked_example),
-        cmocka_unit_test(couplings_sum_to_one),
-        cmocka_unit_test(order_does_not_matter),
-        cmocka_unit_test(segments_do_not_mix),
-        cmocka_unit_test(no_noise_no_difference),
-        cmocka_unit_test(one_interest),
-        cmocka_unit_test(shorter_than_one),
+        cmocka_unit_test(squash_values),        cmocka_unit_test(worked_example),
+        cmocka_unit_test(couplings_sum_to_one), cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(segments_do_not_mix),  cmocka_unit_test(no_noise_no_difference),
+        cmocka_unit_test(one_interest),         cmocka_unit_test(shorter_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

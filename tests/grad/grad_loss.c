@@ -1,0 +1,183 @@
+/* grad_loss.c — gradient cases of the label-aware attention and of the sampled softmax. */
+#include "tests/grad/grad_check.h"
+
+#include <math.h>
+
+/* ---- label attention ---- */
+
+#define B 3
+#define K 3
+#define D 4
+
+typedef struct {
+    grad_bench g;
+    pq_param *v, *e;
+    uint32_t live[B];
+    pq_label_attention args;
+    double attention[B][K]; /* of the forward pass */
+} attention;
+
+static pq_var *attend(pq_tape *t, const void *argument) {
+    const attention *a = argument;
+    return pq_op_label_attention(t, pq_tape_param(t, a->v), pq_tape_param(t, a->e), &a->args);
+}
+
+static double power(const pq_label_attention *args, double s) {
+    switch (args->kind) {
+    case PQ_POWER_SIGNED:
+        return s < 0 ? -pow(-s, args->power) : pow(s, args->power);
+    case PQ_POWER_RAW:
+        return pow(s, args->power);
+    case PQ_POWER_TEMPERATURE:
+        return args->power * s;
+    }
+    return NAN;
+}
+
+/* The attention by the equations, left in `a`. */
+static void weigh(attention *a) {
+    for (uint32_t b = 0; b < B; b++) {
+        double score[K], total = 0;
+        uint32_t best = 0;
+        for (uint32_t k = 0; k < a->live[b]; k++) {
+            score[k] = 0;
+            for (uint32_t i = 0; i < D; i++) {
+                score[k] += a->v->value[(b * K + k) * D + i] * a->e->value[b * D + i];
+            }
+            score[k] = power(&a->args, score[k]);
+            total += exp(score[k]);
+            best = score[k] > score[best] ? k : best;
+        }
+        for (uint32_t k = 0; k < a->live[b]; k++) {
+            a->attention[b][k] = a->args.hard ? k == best : exp(score[k]) / total;
+        }
+    }
+}
+
+static double frozen_loss(const void *argument) {
+    const attention *a = argument;
+    double loss = 0;
+    for (uint32_t b = 0; b < B; b++) {
+        for (uint32_t k = 0; k < a->live[b]; k++) {
+            for (uint32_t i = 0; i < D; i++) {
+                loss +=
+                    a->attention[b][k] * a->v->value[(b * K + k) * D + i] * grad_probe(b * D + i);
+            }
+        }
+    }
+    return loss;
+}
+
+static void attention_open(attention *a, uint64_t seed) {
+    const uint32_t live[B] = {3, 1, 2};
+    *a = (attention){0};
+    grad_open(&a->g, seed);
+    a->v = grad_input(&a->g, "v", B * K, D);
+    a->e = grad_input(&a->g, "e", B, D);
+    memcpy(a->live, live, sizeof(live));
+    a->args = (pq_label_attention){.live = a->live, .interests = K};
+}
+
+void grad_label_attention(void) {
+    static const struct {
+        const char *what;
+        pq_power kind;
+        double power;
+    } kinds[] = {
+        {"attention, signed 2", PQ_POWER_SIGNED, 2},
+        {"attention, signed 1.5", PQ_POWER_SIGNED, 1.5},
+        {"attention, signed 1", PQ_POWER_SIGNED, 1},
+        {"attention, raw 2", PQ_POWER_RAW, 2},
+        {"attention, raw 3", PQ_POWER_RAW, 3},
+        {"attention, temperature", PQ_POWER_TEMPERATURE, 1.7},
+    };
+    for (size_t i = 0; i < PQ_COUNT(kinds); i++) {
+        attention a;
+        attention_open(&a, i);
+        a.args.kind = kinds[i].kind;
+        a.args.power = kinds[i].power;
+        weigh(&a);
+        grad_close_to(kinds[i].what, grad_loss(&a.g, attend, &a), frozen_loss(&a), 1e-12);
+        grad_check(&a.g, kinds[i].what, attend, NULL, &a);
+        a.args.stop_gradient = true;
+        grad_check(&a.g, kinds[i].what, attend, frozen_loss, &a);
+        a.args.hard = true;
+        weigh(&a);
+        grad_close_to(kinds[i].what, grad_loss(&a.g, attend, &a), frozen_loss(&a), 1e-12);
+        grad_check(&a.g, kinds[i].what, attend, frozen_loss, &a);
+        a.args.stop_gradient = false; /* hard attention has no gradient of its own either way */
+        grad_check(&a.g, kinds[i].what, attend, NULL, &a);
+        grad_close(&a.g);
+    }
+}
+
+/* ---- sampled softmax ---- */
+
+typedef struct {
+    grad_bench g;
+    pq_param *u, *positive, *negative;
+    pq_sampled_softmax args;
+} softmax;
+
+static pq_var *sampled(pq_tape *t, const void *argument) {
+    const softmax *s = argument;
+    return pq_op_sampled_softmax(t, pq_tape_param(t, s->u), pq_tape_param(t, s->positive),
+                                 pq_tape_param(t, s->negative), &s->args);
+}
+
+/* Query and items the same variable: the gradients of both roles must add up. */
+static pq_var *sampled_with_itself(pq_tape *t, const void *argument) {
+    const softmax *s = argument;
+    pq_var *u = pq_tape_param(t, s->u);
+    return pq_op_sampled_softmax(t, u, u, pq_tape_param(t, s->negative), &s->args);
+}
+
+/* The loss by the definition: -log of the positive's chance among itself and the others. */
+static double definition(const softmax *s) {
+    const pq_sampled_softmax *a = &s->args;
+    uint32_t d = s->u->cols;
+    double loss = 0;
+    for (uint32_t b = 0; b < s->u->rows; b++) {
+        double total = 0, first = 0;
+        for (uint32_t j = 0; j <= s->negative->rows; j++) {
+            const double *item =
+                j ? s->negative->value + (size_t)(j - 1) * d : s->positive->value + (size_t)b * d;
+            double dot = 0;
+            for (uint32_t i = 0; i < d; i++) {
+                dot += s->u->value[(size_t)b * d + i] * item[i];
+            }
+            double log_q = j ? a->negative_log_q[j - 1] : a->positive_log_q[b];
+            double chance = exp(a->scale * dot - log_q);
+            first = j ? first : chance;
+            total += j && a->negative_ids[j - 1] == a->positive_ids[b] ? 0 : chance;
+        }
+        loss -= log(first / total);
+    }
+    return a->weight * loss;
+}
+
+void grad_sampled_softmax(void) {
+    /* Negatives hold labels of rows 0 and 2, one of them twice. */
+    static const uint32_t positives[] = {4, 7, 2, 4}, negatives[] = {2, 5, 4, 4, 9};
+    static const pq_real positive_q[] = {-1, -0.25, 0.5, -1};
+    static const pq_real negative_q[] = {0.5, -0.7, -1, -1, -2};
+    static const uint32_t shapes[][3] = {{4, 5, 3}, {1, 1, 1}, {3, 4, 9}, {4, 2, 2}};
+    for (size_t i = 0; i < PQ_COUNT(shapes); i++) {
+        softmax s = {0};
+        grad_open(&s.g, i);
+        s.u = grad_input(&s.g, "u", shapes[i][0], shapes[i][2]);
+        s.positive = grad_input(&s.g, "positive", shapes[i][0], shapes[i][2]);
+        s.negative = grad_input(&s.g, "negative", shapes[i][1], shapes[i][2]);
+        s.args = (pq_sampled_softmax){.positive_ids = positives,
+                                      .negative_ids = negatives,
+                                      .positive_log_q = positive_q,
+                                      .negative_log_q = negative_q,
+                                      .scale = i == 2 ? 1 : 2.5,
+                                      .weight = 1.0 / 7};
+        grad_close_to("sampled softmax", grad_loss(&s.g, sampled, &s) / grad_probe(0),
+                      definition(&s), 1e-12);
+        grad_check(&s.g, "sampled softmax", sampled, NULL, &s);
+        grad_check(&s.g, "sampled softmax with itself", sampled_with_itself, NULL, &s);
+        grad_close(&s.g);
+    }
+}

@@ -1,0 +1,55 @@
+/* test_grad.c — every op of ops.def has a row here with its gradient cases, or the run fails. */
+#include "tests/grad/grad_check.h"
+
+static const struct {
+    const char *op;
+    grad_cases *run;
+} cases[] = {
+    {"gather", grad_gather},
+    {"bag", grad_bag},
+    {"linear", grad_linear},
+    {"linear_by_group", grad_linear_by_group},
+    {"activate", grad_activate},
+    {"add", grad_add},
+    {"scale", grad_scale},
+    {"concat", grad_concat},
+    {"repeat", grad_repeat},
+    {"mask_rows", grad_mask_rows},
+    {"dropout", grad_dropout},
+    {"normalise", grad_normalise},
+    {"route", grad_route},
+    {"label_attention", grad_label_attention},
+    {"sampled_softmax", grad_sampled_softmax},
+};
+
+static const char *const ops[] = {
+#define PQ_OP(name, parameters, help) #name,
+#include "graph/ops.def"
+#undef PQ_OP
+};
+
+static void run_cases(void **state) {
+    const char *op = *state;
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        if (strcmp(cases[i].op, op) == 0) {
+            cases[i].run();
+            return;
+        }
+    }
+    fail_msg("op %s has no gradient cases: add a row to test_grad.c", op);
+}
+
+int main(void) {
+    static const struct CMUnitTest others[] = {
+        cmocka_unit_test(grad_tape),
+        cmocka_unit_test(grad_layers),
+        cmocka_unit_test(grad_mind),
+    };
+    struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
+    for (size_t i = 0; i < PQ_COUNT(ops); i++) {
+        tests[i] = (struct CMUnitTest){
+            .name = ops[i], .test_func = run_cases, .initial_state = (void *)(uintptr_t)ops[i]};
+    }
+    memcpy(tests + PQ_COUNT(ops), others, sizeof(others));
+    return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
+}
