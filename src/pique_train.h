@@ -1,7 +1,9 @@
 /* pique_train.h — the native half of Pique: files, data sets, training, evaluation, export.
  * Native builds only; the WebAssembly build holds what pique.h declares.
  *
- * Nothing here prints or exits: progress and warnings reach the caller through pique_listener. */
+ * Nothing here prints or exits: progress and warnings reach the caller through pique_listener.
+ * Threads: training and evaluation call the context's allocator from several threads at once, unless
+ * they are asked for one thread. */
 #ifndef PIQUE_TRAIN_H
 #define PIQUE_TRAIN_H
 

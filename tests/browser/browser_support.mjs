@@ -1,0 +1,94 @@
+/** Chromium on the demo site: starting both, and the few things that every test does. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import puppeteer from 'puppeteer-core';
+import { serve } from '../../web/serve.mjs';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const built = process.env.PIQUE_SITE ?? path.join(root, 'build/site');
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true };
+export const DESKTOP = { width: 1440, height: 900 };
+
+/** A served copy of the demo site, which tests may add files to, and a browser. */
+export async function openSite() {
+  if (!existsSync(path.join(built, 'index.html'))) {
+    throw new Error(`${built} holds no site: node web/build.mjs --site DIR, or set PIQUE_SITE`);
+  }
+  const folder = mkdtempSync(path.join(tmpdir(), 'pique-site-'));
+  cpSync(built, folder, { recursive: true });
+  const server = await serve(folder);
+  const executablePath = process.env.CHROME ?? '/usr/bin/chromium';
+  const browser = await puppeteer.launch({ executablePath, args: FLAGS });
+  return {
+    folder,
+    url: `http://localhost:${server.address().port}/`,
+    browser,
+    async close() {
+      await browser.close();
+      server.closeAllConnections();
+      server.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** A page of its own profile that collects what goes wrong in it. */
+export async function openPage(site, { query = '', viewport = DESKTOP, media = {} } = {}) {
+  const context = await site.browser.createBrowserContext();
+  const page = await context.newPage();
+  await page.setViewport(viewport);
+  const features = { 'prefers-reduced-motion': 'reduce', ...media };
+  await page.emulateMediaFeatures(
+    Object.entries(features).map(([name, value]) => ({ name, value })),
+  );
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => {
+    if (['error', 'warn'].includes(message.type())) problems.push(message.text());
+  });
+  await page.goto(site.url + query);
+  await page.waitForSelector('body[data-state="ready"], body[data-state="failed"]');
+  return { page, context, problems };
+}
+
+export const stateOf = (page) => page.$eval('body', (body) => body.dataset.state);
+export const textOf = (page, selector) => page.$eval(selector, (found) => found.textContent.trim());
+export const listIds = (page, selector) =>
+  page.$$eval(`${selector} > li`, (rows) => rows.map((row) => row.dataset.id));
+
+/** Types into the search field and takes the first film found; resolves when the page shows it. */
+export async function pickFilm(page, text) {
+  const before = (await listIds(page, '#likes')).length;
+  await page.focus('#search-input');
+  await page.keyboard.type(text);
+  await page.waitForSelector('#search-list [role="option"]');
+  await page.keyboard.press('Enter');
+  await waitForLikes(page, before + 1);
+}
+
+/** Likes and recommendations change together, so the one tells of the other. */
+export function waitForLikes(page, count) {
+  return page.waitForFunction(
+    (wanted) => document.querySelectorAll('#likes > li').length === wanted,
+    {},
+    count,
+  );
+}
+
+/** A picture for people, when PIQUE_SCREENSHOTS names a folder. */
+export async function picture(page, name) {
+  const folder = process.env.PIQUE_SCREENSHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: path.join(folder, `${name}.png`) });
+}

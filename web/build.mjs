@@ -1,0 +1,134 @@
+/**
+ * Builds the npm package's dist/, or, with --site, the demo site from that dist/.
+ *
+ *   node web/build.mjs [--build DIR] [--dist DIR]
+ *   node web/build.mjs --site DIR [--model F.pique] [--catalog F.json] [--dist DIR]
+ *
+ * --build (default build) holds wasm/pique.wasm and wasm-nosimd/pique.wasm, as the CMake presets
+ * leave them.
+ */
+import { execFileSync } from 'node:child_process';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const web = path.dirname(fileURLToPath(import.meta.url));
+const root = path.dirname(web);
+
+const { values: options } = parseArgs({
+  options: {
+    build: { type: 'string', default: path.join(root, 'build') },
+    dist: { type: 'string', default: path.join(root, 'dist') },
+    site: { type: 'string' },
+    model: { type: 'string', default: path.join(root, 'models/films.pique') },
+    catalog: { type: 'string', default: path.join(root, 'models/films.json') },
+  },
+});
+
+const common = {
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** Modules whose text is made here: { 'pique:name': source }. */
+function made(modules) {
+  return {
+    name: 'made',
+    setup(builder) {
+      builder.onResolve({ filter: /^pique:/ }, (args) => ({ path: args.path, namespace: 'made' }));
+      builder.onLoad({ filter: /.*/, namespace: 'made' }, (args) => ({
+        contents: modules[args.path],
+      }));
+    },
+  };
+}
+
+async function readWasm(preset) {
+  const file = path.join(options.build, preset, 'pique.wasm');
+  try {
+    return await readFile(file);
+  } catch {
+    throw new Error(
+      `${file} is missing: cmake --preset ${preset} && cmake --build --preset ${preset}`,
+    );
+  }
+}
+
+async function bundleText(entry) {
+  const result = await build({ ...common, entryPoints: [entry], write: false });
+  return result.outputFiles[0].text;
+}
+
+async function buildPackage() {
+  const dist = options.dist;
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist, { recursive: true });
+  const simd = await readWasm('wasm');
+  const nosimd = await readWasm('wasm-nosimd');
+  await writeFile(path.join(dist, 'core.wasm'), simd);
+  await writeFile(path.join(dist, 'core-nosimd.wasm'), nosimd);
+
+  const script = await bundleText(path.join(web, 'src/worker.ts'));
+  await writeFile(path.join(dist, 'worker.js'), script);
+  const base64 = (bytes) => JSON.stringify(gzipSync(bytes, { level: 9 }).toString('base64'));
+  const modules = {
+    'pique:core': `export const simd = ${base64(simd)}; export const nosimd = ${base64(nosimd)};`,
+    'pique:worker': `export const script = ${JSON.stringify(script)};`,
+  };
+  await build({
+    ...common,
+    entryPoints: [path.join(web, 'src/index.ts'), path.join(web, 'src/external.ts')],
+    outdir: dist,
+    plugins: [made(modules)],
+  });
+  await buildTypes(dist);
+}
+
+/** The declarations that the entries refer to; the rest of the sources is nobody's business. */
+const PUBLIC_TYPES = ['index', 'external', 'public', 'errors', 'history', 'types'];
+
+async function buildTypes(dist) {
+  const manifest = createRequire(import.meta.url).resolve('typescript/package.json');
+  const tsc = path.join(path.dirname(manifest), 'bin/tsc');
+  const project = path.join(web, 'tsconfig.types.json');
+  execFileSync(process.execPath, [tsc, '-p', project, '--outDir', dist], { stdio: 'inherit' });
+  const superfluous = (await readdir(dist))
+    .filter((name) => name.endsWith('.d.ts'))
+    .filter((name) => !PUBLIC_TYPES.includes(name.slice(0, -'.d.ts'.length)));
+  await Promise.all(superfluous.map((name) => rm(path.join(dist, name))));
+}
+
+async function buildSite(site) {
+  await mkdir(site, { recursive: true });
+  for (const name of ['index.html', 'demo.css', 'icon.svg']) {
+    await copyFile(path.join(web, 'demo', name), path.join(site, name));
+  }
+  await copyFile(path.join(options.dist, 'worker.js'), path.join(site, 'worker.js'));
+  await copyFile(path.join(options.dist, 'index.js'), path.join(site, 'pique.js'));
+  await build({
+    ...common,
+    entryPoints: [path.join(web, 'demo/demo.ts')],
+    outfile: path.join(site, 'demo.js'),
+    plugins: [
+      {
+        name: 'package',
+        setup(builder) {
+          builder.onResolve({ filter: /^pique$/ }, () => ({ path: './pique.js', external: true }));
+        },
+      },
+    ],
+  });
+  await copyFile(options.model, path.join(site, 'films.pique'));
+  await copyFile(options.catalog, path.join(site, 'films.json'));
+}
+
+if (options.site) await buildSite(options.site);
+else await buildPackage();

@@ -1,0 +1,341 @@
+/** The engine as an object: synchronous calls over the exports, the model written into its heap. */
+import { PiqueError, type PiqueErrorCode } from './errors.ts';
+import type { Interest, ModelInfo, Recommendation, Result } from './types.ts';
+import { type Exports, instantiate } from './wasm.ts';
+
+/** A query after the history store was asked: only what crosses to the worker. */
+export interface EngineQuery {
+  count: number;
+  context: string[];
+  excludeSeen: boolean;
+  excludeIds: string[];
+  fallback: 'popular' | 'none';
+  explain: boolean;
+  profile: Record<string, string>;
+}
+
+export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number };
+
+/** The statuses of pique.h; others are defects. */
+const STATUS_CODES: Record<number, PiqueErrorCode> = {
+  [-1]: 'OOM',
+  [-2]: 'ARGUMENT',
+  [-3]: 'MODEL_CORRUPT',
+  [-4]: 'MODEL_VERSION',
+  [-5]: 'MODEL_VERSION',
+  [-8]: 'MODEL_CORRUPT',
+};
+
+/** Stands for an item that the model does not know. */
+const UNKNOWN_ITEM = 0xffffffff;
+const EXCLUDE_SEEN = 1;
+const EXPLAIN = 2;
+/** Words of a row of pique_js_recommend's list. */
+const ROW = { words: 10, item: 0, score: 1, interest: 2, reasonCount: 3, reasons: 4, shares: 7 };
+/** Together the items of {@link Interest.because} hold at least this part of the interest. */
+const BECAUSE_SHARE = 0.8;
+
+export class Engine {
+  readonly #wasm: Exports;
+  readonly #js: number;
+  readonly #out: number;
+  readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder();
+  /** The model while it arrives: first its head, then, once the size is known, all of it. */
+  #block = 0;
+  #capacity = 0;
+  #filled = 0;
+  #total = 0;
+  #open = false;
+
+  /** @throws PiqueError as {@link instantiate} */
+  static async start(wasm: Uint8Array): Promise<Engine> {
+    return new Engine(await instantiate(wasm));
+  }
+
+  private constructor(wasm: Exports) {
+    this.#wasm = wasm;
+    this.#js = wasm.pique_js_create();
+    if (!this.#js) throw new PiqueError('OOM', 'No memory for the engine');
+    this.#out = wasm.pique_js_out(this.#js);
+  }
+
+  /**
+   * The next bytes of the (inflated) model. They are copied once, to where the model will live: the
+   * head tells the size, so there is one allocation and no growing.
+   *
+   * @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM`
+   */
+  write(chunk: Uint8Array): void {
+    if (!this.#total) {
+      this.#reserve(this.#filled + chunk.length);
+      this.#copy(chunk);
+      const wasm = this.#wasm;
+      this.#check(wasm.pique_js_model_size(this.#js, this.#block, this.#filled));
+      [this.#total] = this.#results();
+      if (!this.#total) return;
+      this.#expect(this.#filled);
+      this.#reserve(this.#total);
+      return;
+    }
+    this.#expect(this.#filled + chunk.length);
+    this.#copy(chunk);
+  }
+
+  /**
+   * All bytes were written: opens the model.
+   *
+   * @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM`
+   */
+  finish(): EngineInfo {
+    if (!this.#total || this.#filled < this.#total) {
+      const of = this.#total ? ` of ${this.#total}` : '';
+      const message = `The model file ends early: ${this.#filled}${of} bytes`;
+      throw new PiqueError('MODEL_CORRUPT', message);
+    }
+    const block = this.#block;
+    this.#block = 0;
+    this.#check(this.#wasm.pique_js_model_open(this.#js, block, this.#total));
+    this.#open = true;
+    return this.#describe();
+  }
+
+  recommend(query: EngineQuery): Result {
+    const started = performance.now();
+    const personal = this.#begin(query);
+    let items: Recommendation[];
+    if (personal) {
+      const flags = (query.excludeSeen ? EXCLUDE_SEEN : 0) | (query.explain ? EXPLAIN : 0);
+      this.#check(this.#wasm.pique_js_recommend(this.#js, query.count, flags));
+      items = this.#readList(query.explain);
+    } else {
+      items = query.fallback === 'popular' ? this.#popular(query) : [];
+    }
+    return { items, personal, milliseconds: performance.now() - started };
+  }
+
+  interests(query: EngineQuery): Interest[] {
+    if (!this.#begin(query)) return [];
+    this.#check(this.#wasm.pique_js_interests(this.#js));
+    const [, sharesAt, live, first] = this.#results();
+    const ids = query.context.slice(first); // what the model looked at
+    const buffer = this.#wasm.memory.buffer;
+    const shares = new Float32Array(buffer, sharesAt, live * ids.length);
+    return interestWeights(shares, live, ids.length).map((weight, k) => {
+      const row = shares.subarray(k * ids.length, (k + 1) * ids.length);
+      return { weight, ...strongest(row, ids) };
+    });
+  }
+
+  /** The score of every item, by number: `scores[0]` is unused. For tests and tools. */
+  scores(query: EngineQuery): Float32Array {
+    this.#begin(query);
+    this.#check(this.#wasm.pique_js_scores(this.#js));
+    const count = this.#wasm.pique_js_item_count(this.#js) + 1;
+    return new Float32Array(this.#wasm.memory.buffer, this.#results()[0], count).slice();
+  }
+
+  /** Gives everything back; the object is of no use afterwards. */
+  dispose(): void {
+    if (this.#block) this.#wasm.pique_js_release(this.#js, this.#block);
+    this.#block = 0;
+    this.#wasm.pique_js_free(this.#js);
+  }
+
+  /** Writes the query into the heap; false when it tells the model nothing. */
+  #begin(query: EngineQuery): boolean {
+    if (!this.#open) throw new PiqueError('ARGUMENT', 'No model is open');
+    const history = query.context.map((id) => this.#find(id));
+    const exclude = query.excludeIds.map((id) => this.#find(id)).filter((item) => item !== 0);
+    const profile = this.#profileCodes(query.profile);
+    const wasm = this.#wasm;
+    const at = wasm.pique_js_query(this.#js, history.length, exclude.length, profile.length);
+    if (!at) throw new PiqueError('OOM', 'No memory for the query');
+    const numbers = [...history.map((item) => item || UNKNOWN_ITEM), ...exclude, ...profile];
+    new Uint32Array(wasm.memory.buffer, at, numbers.length).set(numbers);
+    return history.some((item) => item !== 0) || profile.some((code) => code !== 0);
+  }
+
+  #profileCodes(profile: Record<string, string>): number[] {
+    const names = this.#profileNames();
+    for (const name of Object.keys(profile)) {
+      if (!names.includes(name)) {
+        const known = names.length ? names.join(', ') : 'none';
+        throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
+      }
+    }
+    return names.map((name, field) =>
+      this.#withText(profile[name] ?? '', (at, length) =>
+        this.#wasm.pique_js_find_profile(this.#js, field, at, length),
+      ),
+    );
+  }
+
+  #profileNames(): string[] {
+    const count = this.#wasm.pique_js_profile_count(this.#js);
+    return Array.from({ length: count }, (_, field) =>
+      this.#readText(this.#wasm.pique_js_profile_name(this.#js, field)),
+    );
+  }
+
+  /** The model numbers its items by falling popularity. */
+  #popular(query: EngineQuery): Recommendation[] {
+    const excluded = new Set(query.excludeIds);
+    const items: Recommendation[] = [];
+    const count = this.#wasm.pique_js_item_count(this.#js);
+    for (let item = 1; item <= count && items.length < query.count; item++) {
+      const id = this.#itemId(item);
+      if (!excluded.has(id)) items.push({ id, score: 0, interest: -1 });
+    }
+    return items;
+  }
+
+  #readList(explain: boolean): Recommendation[] {
+    const [at, length] = this.#results();
+    const words = new Uint32Array(this.#wasm.memory.buffer, at, length * ROW.words).slice();
+    const floats = new Float32Array(words.buffer);
+    return Array.from({ length }, (_, row) => {
+      const start = row * ROW.words;
+      const word = (place: number) => words[start + place] as number;
+      const item: Recommendation = {
+        id: this.#itemId(word(ROW.item)),
+        score: floats[start + ROW.score] as number,
+        interest: word(ROW.interest),
+      };
+      if (explain) {
+        const reasons = new Map<string, number>(); // an item may stand in the history twice
+        for (let i = 0; i < word(ROW.reasonCount); i++) {
+          const id = this.#itemId(word(ROW.reasons + i));
+          const share = floats[start + ROW.shares + i] as number;
+          reasons.set(id, (reasons.get(id) ?? 0) + share);
+        }
+        item.reasons = [...reasons].map(([id, share]) => ({ id, share }));
+      }
+      return item;
+    });
+  }
+
+  #describe(): EngineInfo {
+    const wasm = this.#wasm;
+    const details = JSON.parse(this.#readText(wasm.pique_js_info(this.#js)));
+    return {
+      model: String(details.model ?? ''),
+      items: wasm.pique_js_item_count(this.#js),
+      interests: wasm.pique_js_interest_count(this.#js),
+      width: wasm.pique_js_width(this.#js),
+      profile: this.#profileNames(),
+      isa: this.#readTerminated(wasm.pique_js_isa(this.#js)),
+      memory: this.#total,
+      details,
+    };
+  }
+
+  /** The item's number, 0 when the model does not know it. */
+  #find(id: string): number {
+    return this.#withText(id, (at, length) => this.#wasm.pique_js_find_item(this.#js, at, length));
+  }
+
+  #itemId(item: number): string {
+    return this.#readText(this.#wasm.pique_js_item_id(this.#js, item));
+  }
+
+  #withText<T>(text: string, use: (at: number, length: number) => T): T {
+    const bytes = this.#encoder.encode(text);
+    const at = this.#allocate(Math.max(bytes.length, 1));
+    new Uint8Array(this.#wasm.memory.buffer, at, bytes.length).set(bytes);
+    try {
+      return use(at, bytes.length);
+    } finally {
+      this.#wasm.pique_js_release(this.#js, at);
+    }
+  }
+
+  /** The text at an address whose length the last call left in out[0]. */
+  #readText(at: number): string {
+    const [length] = this.#results();
+    return this.#decoder.decode(new Uint8Array(this.#wasm.memory.buffer, at, length));
+  }
+
+  #readTerminated(at: number): string {
+    const bytes = new Uint8Array(this.#wasm.memory.buffer, at);
+    return this.#decoder.decode(bytes.subarray(0, bytes.indexOf(0)));
+  }
+
+  /** The words that the last call left behind. */
+  #results(): [number, number, number, number] {
+    const words = new Uint32Array(this.#wasm.memory.buffer, this.#out, 4);
+    return [...words] as [number, number, number, number];
+  }
+
+  #allocate(size: number): number {
+    const block = this.#wasm.pique_js_alloc(this.#js, size);
+    if (!block) throw new PiqueError('OOM', `No memory for ${size} bytes`);
+    return block >>> 0;
+  }
+
+  /** Room for `size` bytes of the model, keeping what has come. */
+  #reserve(size: number): void {
+    if (size <= this.#capacity && size !== this.#total) return;
+    const capacity = this.#total ? size : Math.max(size, 2 * this.#capacity);
+    const block = this.#allocate(capacity);
+    if (this.#block) {
+      const heap = new Uint8Array(this.#wasm.memory.buffer);
+      heap.copyWithin(block, this.#block, this.#block + this.#filled);
+      this.#wasm.pique_js_release(this.#js, this.#block);
+    }
+    this.#block = block;
+    this.#capacity = capacity;
+  }
+
+  #copy(chunk: Uint8Array): void {
+    new Uint8Array(this.#wasm.memory.buffer, this.#block + this.#filled).set(chunk);
+    this.#filled += chunk.length;
+  }
+
+  #expect(bytes: number): void {
+    if (bytes > this.#total) {
+      const message = `The model file is longer than the ${this.#total} bytes that its head states`;
+      throw new PiqueError('MODEL_CORRUPT', message);
+    }
+  }
+
+  #check(status: number): void {
+    if (status === 0) return;
+    const message = this.#readTerminated(this.#wasm.pique_js_error(this.#js));
+    const tensor = /tensors? "([^"]+)"/.exec(message)?.[1];
+    throw new PiqueError(STATUS_CODES[status] ?? 'INTERNAL', message || `status ${status}`, {
+      tensor,
+    });
+  }
+}
+
+/** How much of the history each interest holds: every item counts one, divided by its shares. */
+function interestWeights(shares: Float32Array, live: number, count: number): number[] {
+  const weights = new Array<number>(live).fill(0);
+  for (let j = 0; j < count; j++) {
+    let column = 0;
+    for (let k = 0; k < live; k++) column += shares[k * count + j] as number;
+    for (let k = 0; k < live && column > 0; k++) {
+      weights[k] = (weights[k] as number) + (shares[k * count + j] as number) / column;
+    }
+  }
+  const all = weights.reduce((sum, weight) => sum + weight, 0);
+  return all > 0 ? weights.map((weight) => weight / all) : weights;
+}
+
+function strongest(row: Float32Array, ids: string[]): Pick<Interest, 'because' | 'shares'> {
+  const byId = new Map<string, number>();
+  row.forEach((share, j) => {
+    const id = ids[j] as string;
+    byId.set(id, (byId.get(id) ?? 0) + share);
+  });
+  const ranked = [...byId].filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
+  const goal = BECAUSE_SHARE * ranked.reduce((sum, [, share]) => sum + share, 0);
+  let sum = 0;
+  const top = ranked.filter(([, share]) => {
+    const wanted = sum < goal;
+    sum += share;
+    return wanted;
+  });
+  return { because: top.map(([id]) => id), shares: top.map(([, share]) => share) };
+}

@@ -1,0 +1,125 @@
+/** Every promise of this package rejects with a {@link PiqueError}, whose `code` says what happened. */
+
+/**
+ * | code | what happened |
+ * |---|---|
+ * | `ARGUMENT` | a call was wrong: an option, an id, a count |
+ * | `HTTP` | the model or the wasm could not be fetched; `status` is 0 when no answer came |
+ * | `MODEL_CORRUPT` | the bytes are not a whole, valid model file |
+ * | `MODEL_VERSION` | a valid file of a version or kind that this build does not read |
+ * | `WASM_NOT_WASM` | something else was served where the engine was expected |
+ * | `WASM_FAILED` | this browser computes wrong results, or cannot run the engine |
+ * | `CSP_BLOCKED` | the page's content security policy forbids WebAssembly |
+ * | `OOM` | memory is short |
+ * | `ABORTED` | the caller's signal fired |
+ * | `DISPOSED` | the recommender was used after `dispose()` |
+ * | `INTERNAL` | a defect of this package |
+ */
+export type PiqueErrorCode =
+  | 'ARGUMENT'
+  | 'HTTP'
+  | 'MODEL_CORRUPT'
+  | 'MODEL_VERSION'
+  | 'WASM_NOT_WASM'
+  | 'WASM_FAILED'
+  | 'CSP_BLOCKED'
+  | 'OOM'
+  | 'ABORTED'
+  | 'DISPOSED'
+  | 'INTERNAL';
+
+export interface PiqueErrorDetail {
+  /** The address concerned. */
+  url?: string | undefined;
+  /** The tensor of the model file concerned. */
+  tensor?: string | undefined;
+  /** The HTTP status, 0 when no answer came. */
+  status?: number | undefined;
+  cause?: unknown;
+}
+
+/**
+ * An error with a stable `code`.
+ *
+ * @example
+ * try {
+ *   await load('/models/films.pique');
+ * } catch (error) {
+ *   if (error instanceof PiqueError && error.code === 'HTTP') console.warn(error.url, error.status);
+ * }
+ */
+export class PiqueError extends Error {
+  override readonly name = 'PiqueError';
+  readonly code: PiqueErrorCode;
+  readonly url?: string;
+  readonly tensor?: string;
+  readonly status?: number;
+
+  constructor(code: PiqueErrorCode, message: string, detail: PiqueErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    if (detail.url !== undefined) this.url = detail.url;
+    if (detail.tensor !== undefined) this.tensor = detail.tensor;
+    if (detail.status !== undefined) this.status = detail.status;
+  }
+}
+
+/** What crosses `postMessage` in place of a PiqueError.
+ * @internal */
+export interface PlainError {
+  code: PiqueErrorCode;
+  message: string;
+  tensor?: string | undefined;
+}
+
+/** @internal */
+export function toPiqueError(error: unknown): PiqueError {
+  if (error instanceof PiqueError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new PiqueError('INTERNAL', message, { cause: error });
+}
+
+/** @internal */
+export function toPlainError(error: unknown): PlainError {
+  const { code, message, tensor } = toPiqueError(error);
+  return { code, message, tensor };
+}
+
+/** The same error with the address of what was being loaded.
+ * @internal */
+export function withUrl(error: unknown, url: string | undefined): PiqueError {
+  const known = toPiqueError(error);
+  if (url === undefined || known.url !== undefined) return known;
+  const { code, message, tensor, status, cause } = known;
+  return new PiqueError(code, `${message} (${url})`, { url, tensor, status, cause });
+}
+
+/** @internal */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** @internal */
+export function abortError(signal: AbortSignal): PiqueError {
+  return new PiqueError('ABORTED', 'The caller aborted the operation', { cause: signal.reason });
+}
+
+/** The promise's outcome, or ABORTED as soon as the signal fires.
+ * @internal */
+export async function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (!signal) return promise;
+  throwIfAborted(signal);
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(abortError(signal));
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,82 @@
+import type { EngineQuery } from './engine.ts';
+import { abortable, PiqueError } from './errors.ts';
+import type { Host } from './host.ts';
+import type { HistoryStore, Interest, ModelInfo, Query, Recommender, Result } from './types.ts';
+
+const DEFAULT_COUNT = 10;
+
+/** Asks the history store, then the engine. */
+export class LocalRecommender implements Recommender {
+  readonly info: ModelInfo;
+  readonly history: HistoryStore;
+  readonly #host: Host;
+  #disposed = false;
+
+  constructor(host: Host, info: ModelInfo, history: HistoryStore) {
+    this.#host = host;
+    this.info = info;
+    this.history = history;
+  }
+
+  async recommend(query: Query = {}): Promise<Result> {
+    return this.#ask('recommend', query);
+  }
+
+  async interests(query: Pick<Query, 'context' | 'profile' | 'signal'> = {}): Promise<Interest[]> {
+    return this.#ask('interests', query);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#host.close();
+  }
+
+  async #ask<O extends 'recommend' | 'interests'>(op: O, query: Query) {
+    this.#refuseDisposed();
+    const input = await abortable(this.#complete(query), query.signal);
+    this.#refuseDisposed();
+    return abortable(this.#host.call(op, input), query.signal);
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new PiqueError('DISPOSED', 'The recommender was disposed');
+  }
+
+  /** The query with everything that was left open, checked. */
+  async #complete(query: Query): Promise<EngineQuery> {
+    const count = query.count ?? DEFAULT_COUNT;
+    if (!Number.isInteger(count) || count < 1 || count > 0x7fffffff) {
+      throw new PiqueError('ARGUMENT', `count must be a whole number from 1, not ${count}`);
+    }
+    const ids = checkIds(query.exclude?.ids ?? [], 'exclude.ids');
+    const own = query.context
+      ? { context: checkIds(query.context, 'context'), hidden: [] }
+      : await this.#remembered();
+    return {
+      count,
+      context: own.context,
+      excludeSeen: query.exclude?.seen ?? true,
+      excludeIds: [...ids, ...own.hidden],
+      fallback: query.fallback ?? 'popular',
+      explain: query.explain ?? false,
+      profile: query.profile ?? {},
+    };
+  }
+
+  /** What the visitor hides is neither shown nor counted as an interest. */
+  async #remembered(): Promise<{ context: string[]; hidden: string[] }> {
+    const events = await this.history.list();
+    const hidden = new Set(events.filter((event) => event.type === 'hide').map(({ id }) => id));
+    const context = events.filter(({ id }) => !hidden.has(id)).map(({ id }) => id);
+    return { context, hidden: [...hidden] };
+  }
+}
+
+function checkIds(ids: readonly string[], name: string): string[] {
+  const wrong = ids.findIndex((id) => typeof id !== 'string');
+  if (wrong >= 0) {
+    throw new PiqueError('ARGUMENT', `${name}[${wrong}] must be a text, the id of an item`);
+  }
+  return [...ids];
+}

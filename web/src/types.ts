@@ -1,0 +1,148 @@
+/** The public types of the package. */
+
+/** An item's id as the training data spelled it. */
+export type ItemId = string;
+
+/** How far loading has come. */
+export interface Progress {
+  phase: 'fetch' | 'init' | 'ready';
+  /** Bytes of the (compressed) model file received so far. */
+  loaded: number;
+  /** Bytes to come in all; 0 when the server did not say. */
+  total: number;
+}
+
+/** What {@link load} takes a model from. */
+export type ModelSource = string | URL | Blob | BufferSource | ReadableStream<Uint8Array>;
+
+export interface LoadOptions {
+  /** Ends loading with an `ABORTED` error; the engine's memory is given back. */
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+  /**
+   * `'auto'` (default): a module worker where there is one, else this thread. `false`: this thread.
+   * A function: the worker to use, for bundlers and policies that need it spelled out; the
+   * package exports its file as `pique/worker`.
+   */
+  worker?: 'auto' | false | (() => Worker);
+  /** The engine: an address, or its bytes. By default what the package brings along. */
+  wasm?: string | URL | BufferSource;
+  /** Where the visitor's events live. By default in memory, forgotten with the page. */
+  history?: HistoryStore;
+}
+
+/** Something the visitor did. */
+export interface HistoryEvent {
+  id: ItemId;
+  type: 'view' | 'like' | 'hide' | 'buy';
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** The visitor's events. The package's own store keeps them in memory; bring another if you like. */
+export interface HistoryStore {
+  /** Adds an event; type `'view'` and the present time unless given. */
+  add(event: { id: ItemId; type?: HistoryEvent['type']; at?: number }): Promise<void>;
+  /** Oldest first; `limit` keeps the newest so many. */
+  list(options?: { limit?: number }): Promise<HistoryEvent[]>;
+  /** Removes every event of that item. */
+  remove(id: ItemId): Promise<void>;
+  clear(): Promise<void>;
+  /** Calls `listener` after every change, until the returned function is called. */
+  subscribe(listener: () => void): () => void;
+}
+
+export interface Query {
+  /** How many recommendations, 10 unless given. */
+  count?: number;
+  /** The visitor's items, oldest first, in place of the history store. */
+  context?: ItemId[];
+  /** `seen` (default true) leaves out the visitor's own items; `ids` leaves out others. */
+  exclude?: { seen?: boolean; ids?: ItemId[] };
+  /** Without any item that the model knows: the most popular items (default), or nothing. */
+  fallback?: 'popular' | 'none';
+  /** Give reasons with each recommendation. */
+  explain?: boolean;
+  /** What is known about the visitor, by the names in {@link ModelInfo.profile}. */
+  profile?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** An item of the visitor's that speaks for a recommendation. */
+export interface Reason {
+  id: ItemId;
+  /** Its share of the interest that won, 0..1. */
+  share: number;
+}
+
+export interface Recommendation {
+  id: ItemId;
+  /** The best inner product of an interest and the item; comparable within one result only. */
+  score: number;
+  /** Number of the interest that won, as in {@link Recommender.interests}; -1 for popular items. */
+  interest: number;
+  /** The strongest reason first; only with `explain`. */
+  reasons?: Reason[];
+}
+
+export interface Result {
+  items: Recommendation[];
+  /** false when the popular items stand in for a visitor without a history. */
+  personal: boolean;
+  /** Milliseconds that the engine computed. */
+  milliseconds: number;
+}
+
+/** One of the visitor's interests. */
+export interface Interest {
+  /** Its part of the visitor's history, 0..1; all together 1. */
+  weight: number;
+  /** The visitor's items that make up most of it, strongest first. */
+  because: ItemId[];
+  /** The share of each of them, 0..1. */
+  shares: number[];
+}
+
+export interface ModelInfo {
+  /** The system, such as `mind`. */
+  model: string;
+  /** Number of items in the catalogue. */
+  items: number;
+  /** Most interests a visitor can have. */
+  interests: number;
+  /** Width of an interest vector. */
+  width: number;
+  /** Names of the profile fields, often none. */
+  profile: string[];
+  /** Instruction set of the engine: `v128` or `scalar`. */
+  isa: string;
+  /** Where the engine runs. */
+  thread: 'worker' | 'main';
+  /** Bytes that were received, and bytes of the model in memory. */
+  size: { download: number; memory: number };
+  /** All that the file says about itself: configuration, quantisation, metrics, card. */
+  details: Record<string, unknown>;
+}
+
+/** A loaded model together with the visitor's history. */
+export interface Recommender {
+  readonly info: ModelInfo;
+  readonly history: HistoryStore;
+  /**
+   * The best items for the visitor, best first.
+   *
+   * @throws PiqueError `ARGUMENT`, `ABORTED`, `DISPOSED`, `OOM`
+   * @example
+   * const { items } = await pique.recommend({ count: 6, explain: true });
+   */
+  recommend(query?: Query): Promise<Result>;
+  /**
+   * What the visitor is interested in, numbered as in {@link Recommendation.interest}; empty without
+   * a history.
+   *
+   * @throws PiqueError as for {@link Recommender.recommend}
+   */
+  interests(query?: Pick<Query, 'context' | 'profile' | 'signal'>): Promise<Interest[]>;
+  /** Gives the memory back and ends the worker. Calls under way reject with `DISPOSED`. */
+  dispose(): Promise<void>;
+}
