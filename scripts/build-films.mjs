@@ -1,21 +1,21 @@
-// npm run films: rebuilds models/films.pique and models/films.json, byte for byte.
+// npm run films: rebuilds models/films.pique and its card models/films.txt, byte for byte.
 //
 //   node scripts/build-films.mjs           write them
 //   node scripts/build-films.mjs --check   build, and compare with what is there
 //
 // The kernels are fixed to 128 bits, which every x86-64 and ARM machine has: the order of sums, and
 // with it the last bit of a weight, depends on the width.
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { exportModel, filmPaths, makeFilms, train } from './film-steps.mjs';
-import { buildPreset, inRoot, run } from './run.mjs';
+import { buildPreset, cli, inRoot, run } from './run.mjs';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const fixed = { PIQUE_ISA: 'v128' };
 const paths = filmPaths(inRoot('build', 'films'));
 const results = [
   [paths.exported, inRoot('models', 'films.pique')],
-  [paths.catalog, inRoot('models', 'films.json')],
+  [paths.card, inRoot('models', 'films.txt')],
 ];
 
 if (!values.check) {
@@ -25,6 +25,9 @@ if (!values.check) {
 await makeFilms(paths);
 await train(paths.viewers, paths.run, fixed);
 await exportModel(paths.trained, paths.exported, fixed);
+// The path is the first line and differs from machine to machine.
+const card = await run(cli, ['info', paths.exported], { capture: true });
+writeFileSync(paths.card, card.slice(card.indexOf('\n') + 1));
 
 for (const [built, kept] of results) {
   if (!values.check) {

@@ -21,10 +21,11 @@ export function filmPaths(folder) {
     folder,
     items: join(folder, 'items.csv'),
     catalog: join(folder, 'films.json'),
-    viewers: join(folder, 'viewers'),
+    viewers: join(folder, 'simulated-viewers'),
     run: join(folder, 'run'),
     trained: join(folder, 'run', 'model.pique'),
     exported: join(folder, 'films.pique'),
+    card: join(folder, 'films.txt'),
   };
 }
 

@@ -126,14 +126,19 @@ export function toJson(films) {
   return `[\n${entries.join(',\n')}\n]\n`;
 }
 
+/** The films of the installed vega-datasets. */
+export function readFilms() {
+  const table = join(dirname(MODULE), '..', 'data', 'movies.json');
+  return makeFilms(JSON.parse(readFileSync(table, 'utf8')));
+}
+
 function main() {
   const { values } = parseArgs({ options: { out: { type: 'string' } } });
   if (!values.out) {
     console.error('usage: node scripts/films.mjs --out OUT');
     return 2;
   }
-  const table = join(dirname(MODULE), '..', 'data', 'movies.json');
-  const films = makeFilms(JSON.parse(readFileSync(table, 'utf8')));
+  const films = readFilms();
   mkdirSync(values.out, { recursive: true });
   writeFileSync(join(values.out, 'items.csv'), toCsv(films));
   writeFileSync(join(values.out, 'films.json'), toJson(films));

@@ -130,14 +130,16 @@ typedef struct {
     float score;       /* max over interests of the inner product */
     uint32_t interest; /* the interest that won */
     uint32_t reason_count;
-    uint32_t reasons[PIQUE_MAX_REASONS]; /* history items that feed that interest most, first first */
+    uint32_t
+        reasons[PIQUE_MAX_REASONS]; /* history items that feed that interest most, first first */
     float reason_weights[PIQUE_MAX_REASONS]; /* their shares of the interest, together at most 1 */
 } pique_recommendation;
 
 typedef struct {
-    const float *vectors;  /* [live, D] row-major */
-    const float *shares;   /* [live, history_count] share of each history item in each interest */
-    uint32_t live;         /* interests in use, 1..K */
+    const float *vectors; /* [live, D] row-major */
+    const float *shares;  /* [live, history_count - history_first] share of each behaviour that was
+                              looked at in each interest, oldest first; together at most 1 */
+    uint32_t live;        /* interests in use, 1..K */
     uint32_t history_first; /* index of the first history item that the model looked at */
 } pique_interests;
 

@@ -188,12 +188,11 @@ int32_t pique_js_interests(pique_js *js) {
 
 int32_t pique_js_scores(pique_js *js) {
     if (!js->scores) {
-        size_t count = (size_t)pique_model_item_count(js->model) + 1;
+        size_t count = (size_t)pique_model_item_count(js->model) + 2;
         js->scores = pique_alloc(js->ctx, count * sizeof(float));
         if (!js->scores) {
             return PIQUE_NO_MEMORY;
         }
-        js->scores[0] = 0;
     }
     js->out[0] = address(js->scores);
     return pique_session_scores(js->session, &js->query, js->scores);

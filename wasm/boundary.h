@@ -58,10 +58,10 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
 /* out[0]: address of the list, out[1]: its length. A row is ten words: item, score (float), winning
  * interest, number of reasons, three reasons (items), their three shares (float). */
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags);
-/* out[0]: interests [live, width] of floats, out[1]: shares [live, history_count], out[2]: live,
+/* out[0]: interests [live, width] of floats, out[1]: shares [live, behaviours looked at], out[2]: live,
  * out[3]: index of the first history item that the model looked at. */
 int32_t pique_js_interests(pique_js *js);
-/* out[0]: scores of all items, [item_count + 1] floats, the first one unused. */
+/* out[0]: scores of all items, [item_count + 2] floats; the first and the last belong to no item. */
 int32_t pique_js_scores(pique_js *js);
 
 #endif

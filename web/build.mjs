@@ -4,6 +4,7 @@
  *   node web/build.mjs [--build DIR] [--dist DIR]
  *   node web/build.mjs --site DIR [--model F.pique] [--catalog F.json] [--dist DIR]
  *
+ * Without --catalog the site's films.json is made from the installed vega-datasets.
  * --build (default build) holds wasm/pique.wasm and wasm-nosimd/pique.wasm, as the CMake presets
  * leave them.
  */
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { readFilms, toJson } from '../scripts/films.mjs';
 
 const web = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(web);
@@ -25,7 +27,7 @@ const { values: options } = parseArgs({
     dist: { type: 'string', default: path.join(root, 'dist') },
     site: { type: 'string' },
     model: { type: 'string', default: path.join(root, 'models/films.pique') },
-    catalog: { type: 'string', default: path.join(root, 'models/films.json') },
+    catalog: { type: 'string' },
   },
 });
 
@@ -127,7 +129,9 @@ async function buildSite(site) {
     ],
   });
   await copyFile(options.model, path.join(site, 'films.pique'));
-  await copyFile(options.catalog, path.join(site, 'films.json'));
+  const catalog = path.join(site, 'films.json');
+  if (options.catalog) await copyFile(options.catalog, catalog);
+  else await writeFile(catalog, toJson(readFilms()));
 }
 
 if (options.site) await buildSite(options.site);

@@ -1,10 +1,11 @@
 /**
- * The same file gives the same recommendations everywhere: native, WASM with SIMD, WASM without, for
- * float and for int8 weights. The data are invented; PIQUE_CLI names the command line to ask.
+ * The same file gives the same recommendations everywhere: native with every instruction set, WASM with
+ * SIMD, WASM without, for float and for int8 weights. The data are invented, and MovieLens as well where
+ * PIQUE_DATA has it; PIQUE_CLI names the command line to ask.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,11 +17,19 @@ const TOLERANCE = 1e-5;
 const cli = process.env.PIQUE_CLI ?? path.join(build, 'native/pique');
 const { load } = await importDist('index.js');
 
-let folder;
-let histories;
+const movielens = path.join(process.env.PIQUE_DATA ?? '', 'ml-latest-small');
+const hasMovielens = Boolean(process.env.PIQUE_DATA) && existsSync(movielens);
 
-function run(...args) {
-  return execFileSync(cli, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+let folder;
+const at = (...names) => path.join(folder, ...names);
+
+function run(args, env = {}) {
+  return execFileSync(cli, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
 }
 
 /** Items of two categories each; the number of the item decides them. */
@@ -33,42 +42,72 @@ function inventCatalogue(file) {
   writeFileSync(file, ['item,title,kind,maker,popularity', ...rows, ''].join('\n'));
 }
 
-/** The items of the first viewers, oldest first. */
-function readHistories(file) {
+/** The items of the first users of a CSV of events, by column names, oldest first. */
+function readHistories(file, userColumn, itemColumn, timeColumn) {
+  const [head, ...lines] = readFileSync(file, 'utf8').trim().split(/\r?\n/);
+  const place = (name) => head.split(',').indexOf(name);
+  const [user, item, time] = [place(userColumn), place(itemColumn), place(timeColumn)];
   const byUser = new Map();
-  for (const line of readFileSync(file, 'utf8').trim().split('\n').slice(1)) {
-    const [user, item] = line.split(',');
-    byUser.set(user, [...(byUser.get(user) ?? []), item]);
+  for (const line of lines) {
+    const cells = line.split(',');
+    const events = byUser.get(cells[user]) ?? [];
+    events.push({ id: cells[item], time: Number(cells[time]) });
+    byUser.set(cells[user], events);
   }
-  return [...byUser.values()].slice(0, USERS);
+  const sorted = [...byUser.values()].map((events) => events.sort((a, b) => a.time - b.time));
+  return sorted.slice(0, USERS).map((events) => events.map(({ id }) => id));
+}
+
+/** Trains on `data` and leaves f32.pique, int8.pique and histories.txt in the folder `name`. */
+function prepare(name, data, histories, settings) {
+  const training = ['--threads', '1', '--seed', '3', '--set', `samples_per_user=${settings.samples}`];
+  const where = ['--data', data, '--out', at(name, 'run'), '--epochs', settings.epochs];
+  run(['train', '--model', 'mind', ...where, ...training]);
+  for (const quant of ['f32', 'int8']) {
+    run(['export', at(name, 'run/model.pique'), '--quant', quant, '-o', at(name, `${quant}.pique`)]);
+  }
+  writeFileSync(at(name, 'histories.txt'), histories.map((ids) => `${ids.join(',')}\n`).join(''));
+  return histories;
+}
+
+function prepareInvented() {
+  inventCatalogue(at('items.csv'));
+  const viewers = at('invented', 'viewers');
+  run(['simulate', '--catalog', at('items.csv'), '--users', '400', '--out', viewers]);
+  const file = path.join(viewers, 'interactions.csv');
+  const histories = readHistories(file, 'user', 'item', 'timestamp');
+  return prepare('invented', viewers, histories, { epochs: '2', samples: 20 });
+}
+
+function prepareMovielens() {
+  const file = path.join(movielens, 'ratings.csv');
+  const histories = readHistories(file, 'userId', 'movieId', 'timestamp');
+  return prepare('movielens', movielens, histories, { epochs: '1', samples: 5 });
 }
 
 before(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'pique-parity-'));
-  const at = (name) => path.join(folder, name);
-  inventCatalogue(at('items.csv'));
-  run('simulate', '--catalog', at('items.csv'), '--users', '400', '--out', at('viewers'));
-  const training = ['--epochs', '2', '--threads', '1', '--seed', '3'];
-  run('train', '--model', 'mind', '--data', at('viewers'), ...training, '--out', at('run'));
-  run('export', at('run/model.pique'), '--quant', 'f32', '-o', at('f32.pique'));
-  run('export', at('run/model.pique'), '--quant', 'int8', '-o', at('int8.pique'));
-  histories = readHistories(at('viewers/interactions.csv'));
-  assert.equal(histories.length, USERS);
-  writeFileSync(at('histories.txt'), histories.map((ids) => `${ids.join(',')}\n`).join(''));
+  for (const name of ['invented', 'movielens']) mkdirSync(at(name));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function askNative(file) {
-  const batch = ['--batch', path.join(folder, 'histories.txt'), '--exclude-seen'];
-  const output = run('recommend', file, ...batch, '-k', String(COUNT));
-  return output
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line).items);
+/** What the command line recommends with an instruction set; undefined where the processor lacks it. */
+function askNative(name, quant, isa) {
+  const batch = ['--batch', at(name, 'histories.txt'), '--exclude-seen', '-k', String(COUNT)];
+  try {
+    const output = run(['recommend', at(name, `${quant}.pique`), ...batch], { PIQUE_ISA: isa });
+    return output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).items);
+  } catch (error) {
+    if (isa !== 'scalar' && /not available here/.test(error.stderr)) return undefined;
+    throw error;
+  }
 }
 
-async function askWasm(file, wasm) {
-  const pique = await load(readFileSync(file), { wasm });
+async function askWasm(name, quant, histories, wasm) {
+  const pique = await load(readFileSync(at(name, `${quant}.pique`)), { wasm });
   const answers = [];
   for (const context of histories) {
     answers.push((await pique.recommend({ context, count: COUNT })).items);
@@ -92,17 +131,33 @@ function assertSame(expected, found, who) {
   }
 }
 
-for (const quant of ['f32', 'int8']) {
-  for (const name of ['core.wasm', 'core-nosimd.wasm']) {
-    test(`${quant}: native and ${name}, ${USERS} histories, the best ${COUNT}`, async () => {
-      const file = path.join(folder, `${quant}.pique`);
-      const native = askNative(file);
-      const wasm = await askWasm(file, readDist(name));
-      assert.equal(native.length, USERS);
-      for (const [user, expected] of native.entries()) {
-        assert.equal(expected.length, COUNT);
-        assertSame(expected, wasm[user], `history ${user}`);
-      }
-    });
+function assertAllSame(expected, found, who) {
+  assert.equal(found.length, expected.length);
+  for (const [user, list] of expected.entries()) {
+    assertSame(list, found[user], `${who}, history ${user}`);
   }
 }
+
+async function compare(name, histories) {
+  assert.equal(histories.length, USERS);
+  for (const quant of ['f32', 'int8']) {
+    const scalar = askNative(name, quant, 'scalar');
+    assert.equal(scalar.length, USERS);
+    for (const list of scalar) assert.equal(list.length, COUNT);
+    for (const isa of ['v128', 'avx2']) {
+      const found = askNative(name, quant, isa);
+      if (found) assertAllSame(scalar, found, `${quant}, ${isa}`);
+    }
+    for (const build of ['core.wasm', 'core-nosimd.wasm']) {
+      const found = await askWasm(name, quant, histories, readDist(build));
+      assertAllSame(scalar, found, `${quant}, ${build}`);
+    }
+  }
+}
+
+test(`invented data: ${USERS} histories, the best ${COUNT}, the same everywhere`, () =>
+  compare('invented', prepareInvented()));
+
+test(`MovieLens: ${USERS} histories, the best ${COUNT}, the same everywhere`, {
+  skip: hasMovielens ? false : 'PIQUE_DATA has no ml-latest-small',
+}, () => compare('movielens', prepareMovielens()));

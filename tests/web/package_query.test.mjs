@@ -1,7 +1,8 @@
 /** recommend() and interests() on the committed model. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { films, importDist, modelBytes, readDist } from './web_support.mjs';
+import { readFilms } from '../../scripts/films.mjs';
+import { importDist, modelBytes, readDist } from './web_support.mjs';
 
 const { load, PiqueError } = await importDist('index.js');
 const pique = await load(modelBytes());
@@ -27,7 +28,7 @@ describe('info', () => {
 
   test('every item of the model has a title in the catalogue', () => {
     assert.equal(new Set(ids).size, pique.info.items);
-    const titled = new Set(films().map(({ id }) => id));
+    const titled = new Set(readFilms().map(({ item }) => item));
     assert.deepEqual(
       ids.filter((id) => !titled.has(id)),
       [],

@@ -23,9 +23,6 @@ export function readDist(name) {
 export const modelBytes = () =>
   new Uint8Array(readFileSync(required(path.join(models, 'films.pique'), 'npm run films')));
 
-export const films = () =>
-  JSON.parse(readFileSync(required(path.join(models, 'films.json'), 'npm run films'), 'utf8'));
-
 export const importDist = (name) =>
   import(new URL(`file://${required(path.join(dist, name), 'node web/build.mjs')}`));
 
