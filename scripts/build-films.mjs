@@ -7,7 +7,7 @@
 // with it the last bit of a weight, depends on the width.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { exportModel, filmPaths, makeFilms, train } from './film-steps.mjs';
+import { exportModel, filmPaths, makeFilms, trainOnViewers } from './film-steps.mjs';
 import { buildPreset, cli, inRoot, run } from './run.mjs';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
@@ -23,7 +23,7 @@ if (!values.check) {
   await buildPreset('native', { target: 'pique_cli' });
 }
 await makeFilms(paths);
-await train(paths.viewers, paths.run, fixed);
+await trainOnViewers(paths.viewers, paths.run, fixed);
 await exportModel(paths.trained, paths.exported, fixed);
 // The path is the first line and differs from machine to machine.
 const card = await run(cli, ['info', paths.exported], { capture: true });

@@ -7,7 +7,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { evaluate, exportModel, filmPaths, makeFilms, train } from './film-steps.mjs';
+import {
+  evaluate,
+  exportModel,
+  filmPaths,
+  makeFilms,
+  train,
+  trainOnViewers,
+} from './film-steps.mjs';
 import { buildPackage, buildPreset, buildSite, CommandError, inRoot, run } from './run.mjs';
 
 const usage = 'usage: npm run demo [-- --data DIR] [--port N] [--no-serve]';
@@ -69,7 +76,7 @@ async function demo(options) {
     await writeCatalog(data, paths.catalog);
   }
   step('Train MIND');
-  await train(data, paths.run);
+  await (options.data === undefined ? trainOnViewers : train)(data, paths.run);
   showMetrics(await evaluate(paths.trained, data));
   step('Export with int8 item vectors');
   await exportModel(paths.trained, paths.exported);

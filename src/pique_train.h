@@ -90,6 +90,10 @@ typedef struct {
 } pique_train_result;
 
 PIQUE_API void pique_train_options_default(pique_train_options *options);
+/* Reads model, preset, config file and settings and throws them away: so that a mistake in them is told
+ * before a large data set is read. */
+PIQUE_API PIQUE_CHECKED pique_status pique_train_check(pique_context *ctx,
+                                                       const pique_train_options *options);
 PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique_dataset *dataset,
                                                  const pique_train_options *options,
                                                  const pique_listener *listener,

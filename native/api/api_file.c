@@ -10,7 +10,7 @@
 #include "pique_train.h"
 
 /* Largest unpacked model: keeps a small hostile file from filling the memory. */
-#define MODEL_LIMIT ((size_t)1 << 36)
+#define MODEL_LIMIT ((size_t)UINT32_MAX)
 
 /* The message of a damaged file, with its name in front. */
 static pique_status name_file(pq_ctx *ctx, pique_status status, const char *path) {

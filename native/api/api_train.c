@@ -1,20 +1,29 @@
 /* api_train.c — training and the list of models, for pique_train.h. */
 #include "base/text.h"
 #include "models/model.h"
-#include "native/train/options.h"
+#include "native/train/settings.h"
 #include "native/train/trainer.h"
 
 void pique_train_options_default(pique_train_options *options) {
     *options = (pique_train_options){.model = "mind", .preset = "best", .seed = 1};
 }
 
+pique_status pique_train_check(pique_context *ctx, const pique_train_options *options) {
+    pq_model model = {0};
+    pq_train_options training;
+    if (!options->model || !options->preset || !options->out) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
+    }
+    pique_status status = pq_settings_read(ctx, options, &model, &training);
+    pq_model_free(&model);
+    return status;
+}
+
 pique_status pique_train(pique_context *ctx, const pique_dataset *dataset,
                          const pique_train_options *options, const pique_listener *listener,
                          pique_train_result *result) {
     *result = (pique_train_result){0};
-    if (!options->model || !options->preset || !options->out) {
-        PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
-    }
+    PQ_TRY(pique_train_check(ctx, options));
     return pq_trainer_run(ctx, dataset, options, listener, result);
 }
 

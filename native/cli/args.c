@@ -33,8 +33,7 @@ bool args_next_part(const char **at, const char **part, size_t *size) {
 }
 
 cli_exit arg_list_add(const char *command, arg_list *list, const char *value) {
-    const char **values =
-        (const char **)realloc((void *)list->values, (list->count + 1) * sizeof(*values));
+    const char **values = realloc(list->values, (list->count + 1) * sizeof(*values));
     if (!values) {
         return cli_no_memory(command);
     }
@@ -44,7 +43,7 @@ cli_exit arg_list_add(const char *command, arg_list *list, const char *value) {
 }
 
 void arg_list_free(arg_list *list) {
-    free((void *)list->values);
+    free(list->values);
     *list = (arg_list){0};
 }
 
@@ -57,26 +56,21 @@ static size_t least(size_t a, size_t b, size_t c) {
     return d < c ? d : c;
 }
 
-/* How many letters must be changed, added, dropped or swapped with their neighbour. */
+/* How many letters must be changed, added or dropped. Two neighbours that are swapped count as two. */
 static size_t distance(const char *a, size_t m, const char *b, size_t n) {
-    size_t rows[3][LONGEST_WORD + 1];
+    size_t rows[2][LONGEST_WORD + 1];
     for (size_t j = 0; j <= n; j++) {
         rows[0][j] = j;
     }
     for (size_t i = 1; i <= m; i++) {
-        size_t *row = rows[i % 3];
-        const size_t *above = rows[(i - 1) % 3];
+        size_t *row = rows[i % 2];
+        const size_t *above = rows[(i - 1) % 2];
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            bool same = a[i - 1] == b[j - 1];
-            row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same ? 0 : 1));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                size_t swapped = rows[(i - 2) % 3][j - 2] + 1;
-                row[j] = swapped < row[j] ? swapped : row[j];
-            }
+            row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
         }
     }
-    return rows[m % 3][n];
+    return rows[m % 2][n];
 }
 
 const char *args_nearest(const char *word, const char *const *names, size_t count) {

@@ -20,13 +20,13 @@ typedef struct {
 } arg_list;
 
 typedef struct {
-    const char *name; /* without dashes */
-    char letter;      /* 0: none */
-    arg_kind kind;
-    void *target;
+    const char *name;  /* without dashes */
     const char *value; /* what the help calls the value; NULL for flags */
     const char *help;
+    void *target;
+    arg_kind kind;
     uint32_t min, max; /* of ARG_COUNT, both included */
+    char letter;       /* 0: none */
     bool required;
 } arg_option;
 

@@ -67,8 +67,13 @@ cli_exit cli_check_output(const char *command) {
     if (!lost && !ferror(stdout)) {
         return CLI_OK;
     }
+    if (!lost) {
+        /* An earlier write failed; errno has been used since, so one more has to tell the reason. */
+        clearerr(stdout);
+        lost = putchar('\n') == EOF || fflush(stdout) != 0;
+    }
     return cli_error(command, CLI_FAILURE, "the result cannot be written: %s",
-                     errno ? strerror(errno) : "standard output failed");
+                     lost && errno ? strerror(errno) : "a part of it is lost");
 }
 
 void cli_print_safe(const char *bytes, size_t size, bool newlines) {

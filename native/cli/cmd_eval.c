@@ -47,19 +47,45 @@ static cli_exit parse_cutoffs(options *o) {
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     const arg_option table[] = {
-        {"data", 0, ARG_TEXT, (void *)&o->data.path, "PATH", DATA_HELP, 0, 0, true},
-        {"format", 0, ARG_TEXT, (void *)&o->data.format, "NAME", FORMAT_HELP, 0, 0, false},
-        {"split", 0, ARG_TEXT, (void *)&o->eval.split, "NAME", "test (default) or valid", 0, 0,
-         false},
-        {"k", 'k', ARG_TEXT, (void *)&o->cutoffs, "K,K,...", "cut-offs (default 5,10,20,50)", 0, 0,
-         false},
-        {"set", 0, ARG_LIST, &o->set, "KEY=VALUE", "a setting of the data set, as in training", 0,
-         0, false},
-        {"threads", 0, ARG_COUNT, &o->eval.threads, "N", "default: one per processor", 1, 1024,
-         false},
-        {"no-baselines", 0, ARG_FLAG, &o->no_baselines, NULL, "leave popularity and item-kNN out",
-         0, 0, false},
-        {"json", 0, ARG_FLAG, &o->json, NULL, "print one JSON object", 0, 0, false},
+        {.name = "data",
+         .kind = ARG_TEXT,
+         .target = &o->data.path,
+         .value = "PATH",
+         .required = true,
+         .help = DATA_HELP},
+        {.name = "format",
+         .kind = ARG_TEXT,
+         .target = &o->data.format,
+         .value = "NAME",
+         .help = FORMAT_HELP},
+        {.name = "split",
+         .kind = ARG_TEXT,
+         .target = &o->eval.split,
+         .value = "NAME",
+         .help = "test (default) or valid"},
+        {.name = "k",
+         .letter = 'k',
+         .kind = ARG_TEXT,
+         .target = &o->cutoffs,
+         .value = "K,K,...",
+         .help = "cut-offs (default 5,10,20,50)"},
+        {.name = "set",
+         .kind = ARG_LIST,
+         .target = &o->set,
+         .value = "KEY=VALUE",
+         .help = "a setting of the data set, as in training"},
+        {.name = "threads",
+         .kind = ARG_COUNT,
+         .target = &o->eval.threads,
+         .value = "N",
+         .min = 1,
+         .max = 1024,
+         .help = "default: one per processor"},
+        {.name = "no-baselines",
+         .kind = ARG_FLAG,
+         .target = &o->no_baselines,
+         .help = "leave popularity and item-kNN out"},
+        {.name = "json", .kind = ARG_FLAG, .target = &o->json, .help = "print one JSON object"},
     };
     const arg_spec spec = {
         .command = COMMAND,
@@ -160,7 +186,7 @@ static void print_table(const options *o, const pique_eval_result *r) {
 
 /* ---- the work ---- */
 
-static cli_exit evaluate(pique_context *ctx, options *o, const pique_model *model) {
+static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model *model) {
     progress shown;
     pique_dataset *dataset = NULL;
     progress_begin(&shown, NULL);
@@ -170,8 +196,9 @@ static cli_exit evaluate(pique_context *ctx, options *o, const pique_model *mode
     }
     pique_eval_result result;
     pique_listener listener = progress_listener(&shown);
-    o->eval.listener = &listener;
-    pique_status status = pique_evaluate(ctx, model, dataset, &o->eval, &result);
+    pique_eval_options eval = o->eval;
+    eval.listener = &listener;
+    pique_status status = pique_evaluate(ctx, model, dataset, &eval, &result);
     progress_end(&shown);
     if (status != PIQUE_OK) {
         code = cli_failed(COMMAND, ctx, status);

@@ -32,9 +32,19 @@ static cli_exit export(const options *o) {
 cli_exit cmd_export(int count, char **arguments) {
     options o = {NULL, NULL, NULL};
     const arg_option table[] = {
-        {"quant", 0, ARG_TEXT, (void *)&o.quant, "KIND",
-         "f32, or int8: a quarter of the size, scores within a percent", 0, 0, true},
-        {"out", 'o', ARG_TEXT, (void *)&o.out, "OUT.pique", "the file to write", 0, 0, true},
+        {.name = "quant",
+         .kind = ARG_TEXT,
+         .target = &o.quant,
+         .value = "KIND",
+         .required = true,
+         .help = "f32, or int8: a quarter of the size, scores within a percent"},
+        {.name = "out",
+         .letter = 'o',
+         .kind = ARG_TEXT,
+         .target = &o.out,
+         .value = "OUT.pique",
+         .required = true,
+         .help = "the file to write"},
     };
     const arg_spec spec = {.command = COMMAND,
                            .summary = "Writes a model again with another kind of item rows.",

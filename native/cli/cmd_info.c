@@ -112,7 +112,7 @@ cli_exit cmd_info(int count, char **arguments) {
     pique_context *ctx;
     pique_model *model;
     const arg_option table[] = {
-        {"json", 0, ARG_FLAG, &json, NULL, "print one JSON object", 0, 0, false},
+        {.name = "json", .kind = ARG_FLAG, .target = &json, .help = "print one JSON object"},
     };
     const arg_spec spec = {.command = COMMAND,
                            .summary = "Shows what a model file holds: card, sizes, options, "

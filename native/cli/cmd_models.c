@@ -120,7 +120,7 @@ cli_exit cmd_models(int count, char **arguments) {
     bool json = false;
     pique_context *ctx;
     const arg_option table[] = {
-        {"json", 0, ARG_FLAG, &json, NULL, "print one JSON object", 0, 0, false},
+        {.name = "json", .kind = ARG_FLAG, .target = &json, .help = "print one JSON object"},
     };
     const arg_spec spec = {.command = COMMAND,
                            .summary = "Lists the systems and every key that `pique train --set` "

@@ -35,25 +35,70 @@ typedef struct {
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     const arg_option table[] = {
-        {"model", 0, ARG_TEXT, (void *)&o->train.model, "NAME", "system: see `pique models`", 0, 0,
-         true},
-        {"data", 0, ARG_TEXT, (void *)&o->data.path, "PATH", DATA_HELP, 0, 0, true},
-        {"out", 'o', ARG_TEXT, (void *)&o->train.out, "RUN",
-         "folder for model.pique, last.ckpt, config.json, metrics.jsonl", 0, 0, true},
-        {"format", 0, ARG_TEXT, (void *)&o->data.format, "NAME", FORMAT_HELP, 0, 0, false},
-        {"preset", 0, ARG_TEXT, (void *)&o->train.preset, "NAME",
-         "best (default), seed (the original code's values) or paper", 0, 0, false},
-        {"config", 0, ARG_TEXT, (void *)&o->train.config_path, "F.json",
-         "a JSON object of settings, over the preset", 0, 0, false},
-        {"set", 0, ARG_LIST, &o->set, "KEY=VALUE",
-         "one setting, over preset and config; may be given many times", 0, 0, false},
-        {"epochs", 0, ARG_COUNT, &o->epochs, "N", "short for --set epochs=N", 1, 100000, false},
-        {"threads", 0, ARG_COUNT, &o->train.threads, "N",
-         "default: one per processor; the result does not depend on it", 1, 1024, false},
-        {"seed", 0, ARG_COUNT, &o->train.seed, "S", "of all that is random (default 1)", 0,
-         UINT32_MAX, false},
-        {"resume", 0, ARG_FLAG, &o->train.resume, NULL,
-         "go on from RUN/last.ckpt; give the same options again", 0, 0, false},
+        {.name = "model",
+         .kind = ARG_TEXT,
+         .target = &o->train.model,
+         .value = "NAME",
+         .required = true,
+         .help = "system: see `pique models`"},
+        {.name = "data",
+         .kind = ARG_TEXT,
+         .target = &o->data.path,
+         .value = "PATH",
+         .required = true,
+         .help = DATA_HELP},
+        {.name = "out",
+         .letter = 'o',
+         .kind = ARG_TEXT,
+         .target = &o->train.out,
+         .value = "RUN",
+         .required = true,
+         .help = "folder for model.pique, last.ckpt, config.json, metrics.jsonl"},
+        {.name = "format",
+         .kind = ARG_TEXT,
+         .target = &o->data.format,
+         .value = "NAME",
+         .help = FORMAT_HELP},
+        {.name = "preset",
+         .kind = ARG_TEXT,
+         .target = &o->train.preset,
+         .value = "NAME",
+         .help = "best (default), seed (the original code's values) or paper"},
+        {.name = "config",
+         .kind = ARG_TEXT,
+         .target = &o->train.config_path,
+         .value = "F.json",
+         .help = "a JSON object of settings, over the preset"},
+        {.name = "set",
+         .kind = ARG_LIST,
+         .target = &o->set,
+         .value = "KEY=VALUE",
+         .help = "one setting, over preset and config; may be given many times"},
+        {.name = "epochs",
+         .kind = ARG_COUNT,
+         .target = &o->epochs,
+         .value = "N",
+         .min = 1,
+         .max = 100000,
+         .help = "short for --set epochs=N"},
+        {.name = "threads",
+         .kind = ARG_COUNT,
+         .target = &o->train.threads,
+         .value = "N",
+         .min = 1,
+         .max = 1024,
+         .help = "default: one per processor; the result does not depend on it"},
+        {.name = "seed",
+         .kind = ARG_COUNT,
+         .target = &o->train.seed,
+         .value = "S",
+         .min = 0,
+         .max = UINT32_MAX,
+         .help = "of all that is random (default 1)"},
+        {.name = "resume",
+         .kind = ARG_FLAG,
+         .target = &o->train.resume,
+         .help = "go on from RUN/last.ckpt; give the same options again"},
     };
     const arg_spec spec = {.command = COMMAND,
                            .summary = "Trains a model and keeps the one that is best on the "
@@ -85,6 +130,12 @@ static void report(const options *o, const pique_train_result *r) {
 static cli_exit train(pique_context *ctx, options *o) {
     progress shown;
     pique_dataset *dataset = NULL;
+    o->train.set = o->set.values;
+    o->train.set_count = o->set.count;
+    pique_status status = pique_train_check(ctx, &o->train);
+    if (status != PIQUE_OK) {
+        return cli_failed(COMMAND, ctx, status);
+    }
     progress_begin(&shown, was_interrupted);
     cli_exit code = data_open(COMMAND, ctx, &o->data, &shown, &dataset);
     if (code != CLI_OK) {
@@ -92,10 +143,8 @@ static cli_exit train(pique_context *ctx, options *o) {
     }
     pique_train_result result;
     pique_listener listener = progress_listener(&shown);
-    o->train.set = o->set.values;
-    o->train.set_count = o->set.count;
     catch_interrupts();
-    pique_status status = pique_train(ctx, dataset, &o->train, &listener, &result);
+    status = pique_train(ctx, dataset, &o->train, &listener, &result);
     progress_end(&shown);
     if (status == PIQUE_OK) {
         report(o, &result);

@@ -202,6 +202,7 @@ static pique_status open_input(input *in, const pique_dataset_options *options) 
 /* Adds the folder's own words to where the data came from. */
 static pique_status add_about(pique_dataset *dataset, const pq_source *source) {
     pq_span line = pq_source_first_line(source);
+    line.size -= line.size > 0 && line.bytes[line.size - 1] == '.'; /* the card has its own */
     pq_text text;
     pq_text_init(&text, dataset->ctx);
     pq_text_add(&text, "%s. %.*s", dataset->provenance, (int)PQ_MIN(line.size, LONGEST_ABOUT),

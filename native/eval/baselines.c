@@ -23,45 +23,74 @@ pq_scorer pq_popularity_scorer(const pique_dataset *dataset) {
         .shared = dataset, .items = dataset->item_rows - 2, .score = score_popularity};
 }
 
-pique_status pq_knn_init(pq_knn *knn, pq_ctx *ctx, const pique_dataset *dataset) {
-    *knn = (pq_knn){.ctx = ctx, .dataset = dataset};
-    uint32_t rows = dataset->item_rows;
-    pq_view view;
-    knn->starts = pq_alloc(ctx, (size_t)rows + 1, sizeof(*knn->starts));
-    knn->weights = pq_alloc(ctx, rows, sizeof(*knn->weights));
-    if (!knn->starts || !knn->weights) {
+/* The distinct items of each user's training events: an item seen twice is one user of the item. */
+static pique_status collect_items(pq_knn *knn) {
+    const pique_dataset *dataset = knn->dataset;
+    uint64_t events = dataset->starts[dataset->user_count], count = 0;
+    uint32_t *latest = pq_alloc(knn->ctx, dataset->item_rows, sizeof(*latest)); /* user + 1 */
+    knn->user_starts =
+        pq_alloc(knn->ctx, (size_t)dataset->user_count + 1, sizeof(*knn->user_starts));
+    knn->items = pq_alloc(knn->ctx, events, sizeof(*knn->items));
+    if (!latest || !knn->user_starts || !knn->items) {
+        pq_free(knn->ctx, latest);
         return PIQUE_NO_MEMORY;
     }
     for (uint32_t u = 0; u < dataset->user_count; u++) {
+        pq_view view;
         (void)pq_dataset_view(dataset, u, PQ_SPLIT_TRAIN, &view);
         for (uint32_t i = 0; i < view.history_count; i++) {
-            knn->starts[view.history[i] + 1]++;
+            uint32_t item = view.history[i];
+            if (latest[item] != u + 1) {
+                latest[item] = u + 1;
+                knn->items[count++] = item;
+            }
         }
+        knn->user_starts[u + 1] = count;
+    }
+    pq_free(knn->ctx, latest);
+    return PIQUE_OK;
+}
+
+/* The same the other way round: the users of each item. */
+static pique_status collect_users(pq_knn *knn) {
+    uint32_t rows = knn->dataset->item_rows, users = knn->dataset->user_count;
+    uint64_t count = knn->user_starts[users];
+    knn->starts = pq_alloc(knn->ctx, (size_t)rows + 1, sizeof(*knn->starts));
+    knn->weights = pq_alloc(knn->ctx, rows, sizeof(*knn->weights));
+    knn->users = pq_alloc(knn->ctx, count, sizeof(*knn->users));
+    uint64_t *next = pq_alloc(knn->ctx, rows, sizeof(*next));
+    if (!knn->starts || !knn->weights || !knn->users || !next) {
+        pq_free(knn->ctx, next);
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        knn->starts[knn->items[i] + 1]++;
     }
     for (uint32_t i = 0; i < rows; i++) {
-        uint64_t count = knn->starts[i + 1];
-        knn->weights[i] = count ? (float)(1 / pq_sqrt((double)count)) : 0;
+        uint64_t own = knn->starts[i + 1];
+        knn->weights[i] = own ? (float)(1 / pq_sqrt((double)own)) : 0;
+        next[i] = knn->starts[i];
         knn->starts[i + 1] += knn->starts[i];
     }
-    knn->users = pq_alloc(ctx, knn->starts[rows], sizeof(*knn->users));
-    uint64_t *next = pq_alloc(ctx, rows, sizeof(*next));
-    if (!knn->users || !next) {
-        pq_free(ctx, next);
-        return PIQUE_NO_MEMORY;
-    }
-    memcpy(next, knn->starts, rows * sizeof(*next));
-    for (uint32_t u = 0; u < dataset->user_count; u++) {
-        (void)pq_dataset_view(dataset, u, PQ_SPLIT_TRAIN, &view);
-        for (uint32_t i = 0; i < view.history_count; i++) {
-            knn->users[next[view.history[i]]++] = u;
+    for (uint32_t u = 0; u < users; u++) {
+        for (uint64_t i = knn->user_starts[u]; i < knn->user_starts[u + 1]; i++) {
+            knn->users[next[knn->items[i]]++] = u;
         }
     }
-    pq_free(ctx, next);
+    pq_free(knn->ctx, next);
     return PIQUE_OK;
+}
+
+pique_status pq_knn_init(pq_knn *knn, pq_ctx *ctx, const pique_dataset *dataset) {
+    *knn = (pq_knn){.ctx = ctx, .dataset = dataset};
+    PQ_TRY(collect_items(knn));
+    return collect_users(knn);
 }
 
 void pq_knn_free(pq_knn *knn) {
     if (knn->ctx) {
+        pq_free(knn->ctx, knn->user_starts);
+        pq_free(knn->ctx, knn->items);
         pq_free(knn->ctx, knn->starts);
         pq_free(knn->ctx, knn->users);
         pq_free(knn->ctx, knn->weights);
@@ -72,19 +101,17 @@ void pq_knn_free(pq_knn *knn) {
 static pique_status score_knn(pq_ctx *ctx, const void *shared, void *state, uint32_t user,
                               const pq_view *view, float *scores) {
     const pq_knn *knn = shared;
-    const pique_dataset *dataset = knn->dataset;
     (void)ctx;
     (void)state;
     (void)user;
-    memset(scores, 0, dataset->item_rows * sizeof(*scores));
+    memset(scores, 0, knn->dataset->item_rows * sizeof(*scores));
     uint32_t count = PQ_MIN(view->history_count, PQ_KNN_HISTORY);
     for (uint32_t h = view->history_count - count; h < view->history_count; h++) {
         uint32_t j = view->history[h];
         for (uint64_t n = knn->starts[j]; n < knn->starts[j + 1]; n++) {
-            pq_view other;
-            (void)pq_dataset_view(dataset, knn->users[n], PQ_SPLIT_TRAIN, &other);
-            for (uint32_t i = 0; i < other.history_count; i++) {
-                uint32_t item = other.history[i];
+            uint32_t other = knn->users[n];
+            for (uint64_t i = knn->user_starts[other]; i < knn->user_starts[other + 1]; i++) {
+                uint32_t item = knn->items[i];
                 scores[item] += knn->weights[j] * knn->weights[item];
             }
         }

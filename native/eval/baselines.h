@@ -15,9 +15,11 @@ pq_scorer pq_popularity_scorer(const pique_dataset *dataset);
 typedef struct {
     pq_ctx *ctx;
     const pique_dataset *dataset;
-    uint64_t *starts; /* [item_rows + 1] into users */
-    uint32_t *users;  /* who has the item in training */
-    float *weights;   /* [item_rows] 1 / sqrt(users of the item) */
+    uint64_t *user_starts; /* [user_count + 1] into items */
+    uint32_t *items;       /* the distinct training items of each user */
+    uint64_t *starts;      /* [item_rows + 1] into users */
+    uint32_t *users;       /* who has the item in training */
+    float *weights;        /* [item_rows] 1 / sqrt(users of the item) */
 } pq_knn;
 
 pique_status pq_knn_init(pq_knn *knn, pq_ctx *ctx, const pique_dataset *dataset);

@@ -104,19 +104,24 @@ uint32_t pq_rank_users(const pq_ranking *ranking) {
 
 void pq_rank_metrics(const pq_ranking *ranking, const pique_eval_options *options,
                      const uint32_t *ranks, pique_metrics *out) {
-    double users = pq_rank_users(ranking);
     memset(out, 0, sizeof(*out));
     for (uint32_t user = 0; user < ranking->dataset->user_count; user++) {
         uint32_t rank = ranks[user];
         if (rank == PQ_MISS) {
             continue;
         }
-        out->mrr += 1.0 / (rank + 1.0) / users;
+        out->mrr += 1.0 / (rank + 1.0);
         for (uint32_t k = 0; k < options->cutoff_count; k++) {
             if (rank < options->cutoffs[k]) {
-                out->recall[k] += 1 / users;
-                out->ndcg[k] += pq_log(2) / pq_log(rank + 2.0) / users;
+                out->recall[k] += 1;
+                out->ndcg[k] += pq_log(2) / pq_log(rank + 2.0);
             }
         }
+    }
+    double users = pq_rank_users(ranking);
+    out->mrr /= users;
+    for (uint32_t k = 0; k < options->cutoff_count; k++) {
+        out->recall[k] /= users;
+        out->ndcg[k] /= users;
     }
 }

@@ -209,6 +209,9 @@ pique_status pq_checkpoint_read(pq_ctx *ctx, const char *path, const char *optio
     PQ_TRY_GOTO(status, read_state(ctx, text, o, state));
     status = read_tensors(&container, o);
 done:
+    if (status == PIQUE_CORRUPT && !strstr(ctx->error, path)) {
+        status = pq_fail(ctx, status, "%s: %.400s", path, ctx->error);
+    }
     pq_free(ctx, made);
     pq_free(ctx, text);
     pq_container_close(&container);

@@ -10,6 +10,8 @@
 #include "native/train/settings.h"
 #include "native/train/shards.h"
 
+#define LONGEST_COLUMN 32
+
 typedef struct {
     pq_ctx *ctx;
     const pique_dataset *dataset;
@@ -33,6 +35,22 @@ typedef struct {
 
 /* ---- making ready ---- */
 
+/* A column's name becomes part of tensor names, which files hold without escapes. */
+static pique_status check_name(pq_ctx *ctx, const char *name) {
+    size_t size = strlen(name);
+    bool plain = size >= 1 && size <= LONGEST_COLUMN && strcmp(name, "id") != 0;
+    for (size_t i = 0; plain && i < size; i++) {
+        plain = (unsigned char)name[i] >= ' ' && name[i] != '"' && name[i] != '\\';
+    }
+    if (!plain) {
+        PQ_FAIL(ctx, PIQUE_DATA,
+                "a feature column cannot be called \"%.80s\": at most %d bytes, no quotes, no "
+                "backslashes, and not \"id\"",
+                name, LONGEST_COLUMN);
+    }
+    return PIQUE_OK;
+}
+
 static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t count,
                             pq_column *out) {
     if (count > PQ_MAX_FIELDS) {
@@ -40,6 +58,7 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
                 (unsigned)count, (unsigned)PQ_MAX_FIELDS);
     }
     for (uint32_t f = 0; f < count; f++) {
+        PQ_TRY(check_name(ctx, features[f].name));
         out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
                              features[f].values};
     }

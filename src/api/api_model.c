@@ -176,10 +176,12 @@ static pique_status open_profile(pique_model *model) {
             status = PIQUE_NO_MEMORY;
             goto done;
         }
-        if (!name || size == 0 || size > 32 || strlen(name) != size || stands_before(model, count)) {
-            status = pq_fail(ctx, PIQUE_CORRUPT,
-                             "metadata \"pique.profile\": name %u is empty, too long or not the first",
-                             (unsigned)count);
+        if (!name || size == 0 || size > 32 || strlen(name) != size ||
+            stands_before(model, count)) {
+            status =
+                pq_fail(ctx, PIQUE_CORRUPT,
+                        "metadata \"pique.profile\": name %u is empty, too long or not the first",
+                        (unsigned)count);
             goto done;
         }
         snprintf(tensor, sizeof(tensor), "profile.%s.terms", name);

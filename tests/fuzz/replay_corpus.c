@@ -17,6 +17,9 @@
 #define LLVMFuzzerTestOneInput fuzz_json
 #include "fuzz_json.c"
 #undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_model
+#include "fuzz_model.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_readers
 #include "fuzz_readers.c"
 #undef LLVMFuzzerTestOneInput
@@ -27,6 +30,7 @@ static const struct {
 } targets[] = {
     {"container", fuzz_container},
     {"json", fuzz_json},
+    {"model", fuzz_model},
     {"readers", fuzz_readers},
 };
 

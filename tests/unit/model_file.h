@@ -31,7 +31,11 @@ typedef struct {
 static const model_kind model_kinds[MODEL_KINDS] = {
     {.bilinear = "shared", .noise = true, .cosine = true},
     {.bilinear = "per_interest", .per_interest = true, .profile = true},
-    {.bilinear = "per_position", .per_position = true, .noise = true, .profile = true, .concat = true},
+    {.bilinear = "per_position",
+     .per_position = true,
+     .noise = true,
+     .profile = true,
+     .concat = true},
     {.bilinear = "per_position_interest",
      .per_position = true,
      .per_interest = true,
@@ -126,15 +130,14 @@ static inline void model_file_rows(model_file *f, const model_kind *kind) {
         for (uint32_t d = 0; d < MODEL_DIM; d++) {
             int code = (int)pq_rng_below(&rng, 255) - 127;
             codes->data.codes[r * MODEL_DIM + d] = (int8_t)code;
-            f->vectors[r * MODEL_DIM + d] =
-                (float)code * pq_half_to_float(scales->data.halves[r]);
+            f->vectors[r * MODEL_DIM + d] = (float)code * pq_half_to_float(scales->data.halves[r]);
         }
     }
 }
 
 static inline void model_file_make(model_file *f, const model_kind *kind) {
-    static const char *const ids[] = {"b", "ab", "10", "1", "Ü", "x y", "k7", "k8", "k9", "m", "n",
-                                      NULL};
+    static const char *const ids[] = {"b",  "ab", "10", "1", "Ü", "x y",
+                                      "k7", "k8", "k9", "m", "n", NULL};
     static const char *const genders[] = {"f", "m", NULL};
     static const char *const ages[] = {"18", "25", "35", NULL};
     memset(f, 0, sizeof(*f));
@@ -146,9 +149,10 @@ static inline void model_file_make(model_file *f, const model_kind *kind) {
              "{\"dim\":%d,\"interests\":%d,\"history\":%d,\"hidden\":%d,\"profile_dim\":%d,"
              "\"bilinear\":\"%s\",\"cosine\":%s,\"behaviour\":\"%s\"}",
              MODEL_DIM, MODEL_INTERESTS, MODEL_HISTORY, MODEL_HIDDEN, MODEL_PROFILE_DIM,
-             kind->bilinear, kind->cosine ? "true" : "false", kind->concat ? "concat_selu" : "pool");
-    uint32_t maps = (kind->per_position ? MODEL_HISTORY : 1) *
-                    (kind->per_interest ? MODEL_INTERESTS : 1);
+             kind->bilinear, kind->cosine ? "true" : "false",
+             kind->concat ? "concat_selu" : "pool");
+    uint32_t maps =
+        (kind->per_position ? MODEL_HISTORY : 1) * (kind->per_interest ? MODEL_INTERESTS : 1);
     uint32_t in = MODEL_DIM + (kind->profile ? 2 * MODEL_PROFILE_DIM : 0);
     model_file_rows(f, kind);
     if (kind->concat) {

@@ -80,8 +80,8 @@ static bool holds(const answer *a, uint32_t item) {
 static float product(const served *s, const pique_interests *in, uint32_t k, uint32_t item) {
     double sum = 0;
     for (uint32_t d = 0; d < MODEL_DIM; d++) {
-        sum += (double)in->vectors[k * MODEL_DIM + d] *
-               (double)s->file.vectors[item * MODEL_DIM + d];
+        sum +=
+            (double)in->vectors[k * MODEL_DIM + d] * (double)s->file.vectors[item * MODEL_DIM + d];
     }
     return (float)sum;
 }
@@ -134,8 +134,8 @@ static void test_info_is_json(void **state) {
         assert_non_null(strstr(info, "\"items\":11,\"interests\":3,\"width\":5,\"history\":8,"));
         assert_non_null(strstr(info, "\"metrics\":{\"recall@50\":0.5}"));
         assert_non_null(strstr(info, "\"card\":\"made by hand\""));
-        assert_non_null(strstr(info, s.kind->profile ? "\"profile\":[\"gender\",\"age\"]"
-                                                     : "\"profile\":[]"));
+        assert_non_null(
+            strstr(info, s.kind->profile ? "\"profile\":[\"gender\",\"age\"]" : "\"profile\":[]"));
         stop(&s);
     }
 }

@@ -14,9 +14,9 @@ static pique_status parse(testing *t, const char *const texts[4], uint32_t min_c
     pique_dataset_options_default(&options);
     options.path = "folder/log";
     options.min_count = min_count;
-    pq_source sources[PQ_READER_FILES] = {source_of("interactions.csv", texts[0]),
-                            source_of("items.csv", texts[1]), source_of("users.csv", texts[2]),
-                            source_of("schema.json", texts[3])};
+    pq_source sources[PQ_READER_FILES] = {
+        source_of("interactions.csv", texts[0]), source_of("items.csv", texts[1]),
+        source_of("users.csv", texts[2]), source_of("schema.json", texts[3])};
     return pq_dataset_parse(&t->ctx, &pq_reader_csv, sources, &options, NULL, out);
 }
 

@@ -35,7 +35,8 @@ static float float_of(uint32_t bits) {
 static uint16_t nearest(double x) {
     uint32_t sign = signbit(x) ? 0x8000u : 0;
     double size = fabs(x);
-    uint32_t low = 0, high = INFINITE; /* halves rise with their bits: value(low) <= size < value(high) */
+    uint32_t low = 0,
+             high = INFINITE; /* halves rise with their bits: value(low) <= size < value(high) */
     if (isinf(size)) {
         return (uint16_t)(sign | INFINITE);
     }
@@ -101,10 +102,20 @@ static void test_ties_go_to_even(void **state) {
 
 static void test_floats_of_every_size(void **state) {
     (void)state;
-    static const float special[] = {
-        0.0f,      -0.0f,     65504.0f, 65519.996f, 65520.0f,  -65520.0f, 3.4e38f, HUGE_VALF,
-        -HUGE_VALF, 1e-45f,   2.9802322e-8f /* half the least */, 2.9802326e-8f, 6.1035156e-5f,
-        6.1035152e-5f};
+    static const float special[] = {0.0f,
+                                    -0.0f,
+                                    65504.0f,
+                                    65519.996f,
+                                    65520.0f,
+                                    -65520.0f,
+                                    3.4e38f,
+                                    HUGE_VALF,
+                                    -HUGE_VALF,
+                                    1e-45f,
+                                    2.9802322e-8f /* half the least */,
+                                    2.9802326e-8f,
+                                    6.1035156e-5f,
+                                    6.1035152e-5f};
     for (size_t i = 0; i < PQ_COUNT(special); i++) {
         check_from(special[i]);
     }
@@ -115,7 +126,8 @@ static void test_floats_of_every_size(void **state) {
             check_from(float_of((random & 0x807fffffu) | exponent << 23));
         }
     }
-    assert_true(is_nan_half(pq_half_from_float(float_of(0x7f800001u)))); /* a NaN of low bits alone */
+    assert_true(
+        is_nan_half(pq_half_from_float(float_of(0x7f800001u)))); /* a NaN of low bits alone */
     assert_true(is_nan_half(pq_half_from_float(float_of(0xffffffffu))));
 }
 

@@ -47,14 +47,14 @@ static void fill(bench *b, const shape *s) {
 /* What `fill` left (and the test changed) becomes the table. */
 static void build(bench *b, const shape *s) {
     for (uint32_t i = 0; i < s->rows * s->cols; i++) {
-        b->rows[i] = s->kind == PQ_TABLE_F32 ? b->floats[i]
-                                             : (float)b->codes[i] * b->scales[i / s->cols];
+        b->rows[i] =
+            s->kind == PQ_TABLE_F32 ? b->floats[i] : (float)b->codes[i] * b->scales[i / s->cols];
     }
     void *data = s->kind == PQ_TABLE_F32 ? (void *)b->floats : (void *)b->codes;
     assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->table, s->kind, s->rows, s->cols, data,
                                        s->kind == PQ_TABLE_I8 ? b->scales : NULL));
-    b->scan = (pq_scan){
-        .table = &b->table, .interests = b->interests, .interest_count = s->interests};
+    b->scan =
+        (pq_scan){.table = &b->table, .interests = b->interests, .interest_count = s->interests};
 }
 
 static void open_bench(bench *b) {

@@ -60,11 +60,25 @@ function readHistories(file, userColumn, itemColumn, timeColumn) {
 
 /** Trains on `data` and leaves f32.pique, int8.pique and histories.txt in the folder `name`. */
 function prepare(name, data, histories, settings) {
-  const training = ['--threads', '1', '--seed', '3', '--set', `samples_per_user=${settings.samples}`];
+  const training = [
+    '--threads',
+    '1',
+    '--seed',
+    '3',
+    '--set',
+    `samples_per_user=${settings.samples}`,
+  ];
   const where = ['--data', data, '--out', at(name, 'run'), '--epochs', settings.epochs];
   run(['train', '--model', 'mind', ...where, ...training]);
   for (const quant of ['f32', 'int8']) {
-    run(['export', at(name, 'run/model.pique'), '--quant', quant, '-o', at(name, `${quant}.pique`)]);
+    run([
+      'export',
+      at(name, 'run/model.pique'),
+      '--quant',
+      quant,
+      '-o',
+      at(name, `${quant}.pique`),
+    ]);
   }
   writeFileSync(at(name, 'histories.txt'), histories.map((ids) => `${ids.join(',')}\n`).join(''));
   return histories;
@@ -158,6 +172,10 @@ async function compare(name, histories) {
 test(`invented data: ${USERS} histories, the best ${COUNT}, the same everywhere`, () =>
   compare('invented', prepareInvented()));
 
-test(`MovieLens: ${USERS} histories, the best ${COUNT}, the same everywhere`, {
-  skip: hasMovielens ? false : 'PIQUE_DATA has no ml-latest-small',
-}, () => compare('movielens', prepareMovielens()));
+test(
+  `MovieLens: ${USERS} histories, the best ${COUNT}, the same everywhere`,
+  {
+    skip: hasMovielens ? false : 'PIQUE_DATA has no ml-latest-small',
+  },
+  () => compare('movielens', prepareMovielens()),
+);

@@ -1,0 +1,192 @@
+/* test_trainer.c — whole runs on small data: a run that is stopped and resumed leaves the files of one that
+ * was not, threads do not change them, and what cannot be trained is refused before anything is written. */
+#include "testing.h"
+
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "pique_train.h"
+
+typedef struct {
+    char folder[TESTING_PATH];
+    pique_context *ctx;
+    pique_dataset *data;
+} place;
+
+/* Events of 40 users on 25 items with a genre, users with an age; `column` names the items' column. */
+static void open_place(place *p, const char *column) {
+    char path[TESTING_PATH], data[TESTING_PATH];
+    pique_dataset_options options;
+    testing_folder(p->folder);
+    testing_path(data, p->folder, "data");
+    assert_int_equal(mkdir(data, 0700), 0);
+    FILE *file = fopen(testing_path(path, data, "interactions.csv"), "w");
+    assert_non_null(file);
+    fprintf(file, "user,item,timestamp\n");
+    for (unsigned u = 0; u < 40; u++) {
+        pq_rng rng = pq_rng_make(2, u, 0);
+        for (unsigned i = 0; i < 4 + u % 9; i++) {
+            fprintf(file, "u%u,i%u,%u\n", u, (unsigned)pq_rng_below(&rng, 25), 100 + i);
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+    file = fopen(testing_path(path, data, "items.csv"), "w");
+    assert_non_null(file);
+    fprintf(file, "item,%s\n", column);
+    for (unsigned i = 0; i < 25; i++) {
+        fprintf(file, "i%u,g%u\n", i, i % 4);
+    }
+    assert_int_equal(fclose(file), 0);
+    file = fopen(testing_path(path, data, "users.csv"), "w");
+    assert_non_null(file);
+    fprintf(file, "user,age\n");
+    for (unsigned u = 0; u < 40; u += 2) {
+        fprintf(file, "u%u,%u\n", u, 20 + u % 3);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(pique_context_create(NULL, &p->ctx), PIQUE_OK);
+    pique_dataset_options_default(&options);
+    options.path = data;
+    assert_ok(p->ctx, pique_dataset_open(p->ctx, &options, NULL, &p->data));
+}
+
+static void close_place(place *p) {
+    pique_dataset_free(p->data);
+    pique_context_free(p->ctx);
+    testing_folder_remove(p->folder);
+}
+
+static bool stop_after(void *user) {
+    int *steps = user;
+    return --*steps == 0;
+}
+
+/* Trains into folder/name; steps > 0: stops after so many. */
+static pique_status train(place *p, const char *name, uint32_t threads, bool resume, int steps) {
+    static const char *const set[] = {"dim=8",         "hidden=6",     "epochs=4", "negatives=10",
+                                      "batch=50",      "eval_every=2", "lr=0.01",  "history=6",
+                                      "profile_dim=3", "cutoff=5"};
+    char run[TESTING_PATH];
+    pique_train_options options;
+    pique_train_result result;
+    const pique_listener listener = {.cancelled = stop_after, .user = &steps};
+    pique_train_options_default(&options);
+    options.set = set;
+    options.set_count = PQ_COUNT(set);
+    options.out = testing_path(run, p->folder, name);
+    options.threads = threads;
+    options.resume = resume;
+    return pique_train(p->ctx, p->data, &options, steps ? &listener : NULL, &result);
+}
+
+/* Files of two runs; metrics.jsonl without its last member, the seconds. */
+static void assert_same_file(const place *p, const char *first, const char *second,
+                             const char *name) {
+    char run[TESTING_PATH], path[TESTING_PATH];
+    size_t sizes[2];
+    char *bytes[2];
+    for (int i = 0; i < 2; i++) {
+        testing_path(run, p->folder, i ? second : first);
+        bytes[i] = testing_read(testing_path(path, run, name), &sizes[i]);
+        assert_non_null(bytes[i]);
+    }
+    if (strcmp(name, "metrics.jsonl") == 0) {
+        for (int i = 0; i < 2; i++) {
+            for (char *at = bytes[i]; (at = strstr(at, ",\"seconds\":"));) {
+                memset(at, ' ', strcspn(at, "}"));
+                memmove(at, at + strcspn(at, "}"), strlen(at + strcspn(at, "}")) + 1);
+            }
+            sizes[i] = strlen(bytes[i]);
+        }
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], sizes[0]);
+    assert_true(sizes[0] > 20);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+static void test_resumed_runs_are_whole_runs(void **state) {
+    (void)state;
+    place p;
+    open_place(&p, "genre");
+    assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+    static const int stops[] = {1, 3, 8, 11}; /* inside epochs, and at an end */
+    for (size_t i = 0; i < PQ_COUNT(stops); i++) {
+        pique_status status = train(&p, "broken", 1, false, stops[i]);
+        assert_failure(p.ctx, status, PIQUE_CANCELLED, "can be resumed");
+        status = train(&p, "broken", 2, true, 2); /* and once more, with other threads */
+        assert_failure(p.ctx, status, PIQUE_CANCELLED, "can be resumed");
+        assert_ok(p.ctx, train(&p, "broken", 2, true, 0));
+        assert_same_file(&p, "whole", "broken", "model.pique");
+        assert_same_file(&p, "whole", "broken", "config.json");
+        assert_same_file(&p, "whole", "broken", "metrics.jsonl");
+    }
+    assert_ok(p.ctx, train(&p, "broken", 1, true, 0)); /* nothing left to do */
+    assert_same_file(&p, "whole", "broken", "model.pique");
+    close_place(&p);
+}
+
+static void test_threads_give_the_same_files(void **state) {
+    (void)state;
+    place p;
+    open_place(&p, "genre");
+    assert_ok(p.ctx, train(&p, "one", 1, false, 0));
+    assert_ok(p.ctx, train(&p, "three", 3, false, 0));
+    assert_same_file(&p, "one", "three", "model.pique");
+    assert_same_file(&p, "one", "three", "metrics.jsonl");
+    close_place(&p);
+}
+
+/* The model in the folder serves what training knew: ids, profile, and the metric of its card. */
+static void test_the_model_of_a_run(void **state) {
+    (void)state;
+    char run[TESTING_PATH], path[TESTING_PATH];
+    place p;
+    pique_model *model;
+    open_place(&p, "genre");
+    assert_ok(p.ctx, train(&p, "run", 1, false, 0));
+    testing_path(path, testing_path(run, p.folder, "run"), "model.pique");
+    assert_ok(p.ctx, pique_model_read(p.ctx, path, &model));
+    assert_int_equal(pique_model_item_count(model), pique_dataset_describe(p.data).items);
+    assert_string_equal(pique_model_profile_name(model, 0), "age");
+    assert_int_equal(pique_model_find_profile(model, 0, "21", 2), 2);
+    assert_non_null(strstr(pique_model_info(model), "\"split\":\"valid\""));
+    assert_non_null(strstr(pique_model_info(model), "recall@5"));
+    pique_model_free(model);
+    close_place(&p);
+}
+
+static void test_columns_that_cannot_be_named(void **state) {
+    (void)state;
+    static const char *const names[] = {"id", "a name of more than thirty-two by", "\"a\"\"b\"",
+                                        "a\\b"};
+    for (size_t i = 0; i < PQ_COUNT(names); i++) {
+        char run[TESTING_PATH];
+        place p;
+        open_place(&p, names[i]);
+        assert_failure(p.ctx, train(&p, "run", 1, false, 0), PIQUE_DATA,
+                       "a feature column cannot be called");
+        assert_int_equal(access(testing_path(run, p.folder, "run"), F_OK), -1);
+        close_place(&p);
+    }
+}
+
+static void test_nothing_to_resume(void **state) {
+    (void)state;
+    place p;
+    open_place(&p, "genre");
+    assert_failure(p.ctx, train(&p, "run", 1, true, 0), PIQUE_IO, "nothing to resume");
+    close_place(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resumed_runs_are_whole_runs),
+        cmocka_unit_test(test_threads_give_the_same_files),
+        cmocka_unit_test(test_the_model_of_a_run),
+        cmocka_unit_test(test_columns_that_cannot_be_named),
+        cmocka_unit_test(test_nothing_to_resume),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
