@@ -20,8 +20,8 @@ typedef struct {
     pq_ctx *ctx;
     pq_table_kind kind;
     uint32_t rows, cols;
-    void *blocks;        /* whole blocks of eight rows, interleaved inside the caller's memory */
-    void *tail;          /* the last rows % 8 rows as a block of their own, zero-filled; may be NULL */
+    void *blocks; /* whole blocks of eight rows, interleaved inside the caller's memory */
+    void *tail;   /* the last rows % 8 rows as a block of their own, zero-filled; may be NULL */
     const float *scales; /* [rows] of int8; NULL for f32 */
     void *odd;           /* int8 with an odd width: a widened copy that `blocks` points into */
 } pq_table;

@@ -96,7 +96,7 @@ export function checkFunctionLengths(files) {
 }
 
 /** Names that a folder gives its files by custom. */
-const customary = new Set(['README.md', 'CMakeLists.txt', 'index.html']);
+const customary = new Set(['README.md', 'CMakeLists.txt', 'index.html', '.clang-tidy']);
 
 export function checkUniqueNames(files) {
   const places = new Map();
