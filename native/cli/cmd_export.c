@@ -37,7 +37,7 @@ cli_exit cmd_export(int count, char **arguments) {
          .target = &o.quant,
          .value = "KIND",
          .required = true,
-         .help = "f32, or int8: a quarter of the size, scores within a percent"},
+         .help = "f32, or int8: rows in a quarter of the bytes"},
         {.name = "out",
          .letter = 'o',
          .kind = ARG_TEXT,

@@ -64,7 +64,7 @@ cli_exit cmd_simulate(int count, char **arguments) {
          .target = &o.out,
          .value = "DIR",
          .required = true,
-         .help = "folder for items.csv, interactions.csv and truth.csv"},
+         .help = "folder for interactions.csv, items.csv, truth.csv, about.txt"},
         {.name = "columns",
          .kind = ARG_TEXT,
          .target = &o.columns,
