@@ -1,21 +1,14 @@
 #include "native/eval/team.h"
 
-#include <stdio.h>
 #include <time.h>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include <unistd.h>
 
 /* Units of the first member between two calls of the listener. */
 #define PROGRESS_UNITS 64
 
 uint32_t pq_processors(void) {
-#ifdef _OPENMP
-    return (uint32_t)omp_get_num_procs();
-#else
-    return 1;
-#endif
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (uint32_t)online : 1;
 }
 
 double pq_seconds(void) {
