@@ -106,32 +106,56 @@ PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char 
 /* ---- evaluation ---- */
 
 #define PIQUE_MAX_CUTOFFS 8
+#define PIQUE_BUCKETS 3 /* head, middle, tail */
 
 typedef struct {
     const char *split; /* "valid" or "test" */
     uint32_t cutoffs[PIQUE_MAX_CUTOFFS];
     uint32_t cutoff_count;
-    uint32_t threads;               /* 0: one per processor */
-    bool baselines;                 /* popularity and item-kNN beside the model */
+    uint32_t threads; /* 0: one per processor */
+    bool baselines;   /* popularity and item-kNN beside the model */
+    bool with_seen;   /* items of the history stay in the ranking and in the lists */
+    uint32_t
+        sampled; /* rank the target among so many drawn items; 0: among all. The figures are not
+                          comparable with those of full ranking */
+    bool lists;  /* coverage, Gini, novelty and diversity, which take the lists of all users */
     const pique_listener *listener; /* may be NULL */
 } pique_eval_options;
 
+/* Means over the users with a target, at each cut-off K. One target a user: the hit rate is the recall,
+ * and the mean average precision at K is mrr_at. */
 typedef struct {
     double recall[PIQUE_MAX_CUTOFFS];
     double ndcg[PIQUE_MAX_CUTOFFS];
-    double mrr;
+    double mrr_at[PIQUE_MAX_CUTOFFS]; /* reciprocal rank within the first K */
+    /* With `lists`, over the first K items of every user: */
+    double coverage[PIQUE_MAX_CUTOFFS]; /* share of the catalogue in anyone's list */
+    double gini[PIQUE_MAX_CUTOFFS];     /* of how often items are listed; 0: all alike */
+    double novelty[PIQUE_MAX_CUTOFFS];  /* bits: -log2 of the items' share of the training events */
+    double
+        diversity[PIQUE_MAX_CUTOFFS]; /* 1 - cosine of who has the items, over the pairs of a list;
+                                            NaN when no list has two items */
+    /* Of the users whose target is in a bucket; NaN for none. The head is the most popular items that make
+     * up the first third of the training events, the tail those behind the second third. */
+    double bucket_recall[PIQUE_BUCKETS][PIQUE_MAX_CUTOFFS];
+    double bucket_ndcg[PIQUE_BUCKETS][PIQUE_MAX_CUTOFFS];
+    double mrr; /* over the whole ranking */
     double seconds;
 } pique_metrics;
 
 typedef struct {
     uint32_t users;
+    uint32_t bucket_users[PIQUE_BUCKETS]; /* whose target is in the bucket */
+    uint32_t bucket_items[PIQUE_BUCKETS];
     pique_metrics model;
     pique_metrics popularity;
     pique_metrics item_knn;
 } pique_eval_result;
 
 PIQUE_API void pique_eval_options_default(pique_eval_options *options);
-/* Full ranking over all items except those of the user's history; ties count against the target. */
+/* By default full ranking over all items except those of the user's history; ties count against the
+ * target. Sampled negatives are distinct, uniform, neither the target nor (unless with_seen) of the
+ * history, and the same for model and baselines. The figures do not depend on the number of threads. */
 PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                                                     const pique_dataset *dataset,
                                                     const pique_eval_options *options,

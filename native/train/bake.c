@@ -163,7 +163,7 @@ static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_da
     }
     pq_text_init(&text, m->ctx);
     pq_text_add(&text, "[");
-    for (uint32_t f = 0; f < dataset->profile_count; f++) {
+    for (uint32_t f = 0; f < m->profile.column_count; f++) {
         const char *name = dataset->profile[f].name;
         pq_text_add(&text, f ? "," : "");
         pq_text_json(&text, name, strlen(name));
@@ -192,7 +192,7 @@ static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
     }
     PQ_TRY(add_params(w, m, arena));
     PQ_TRY(add_strings(w, arena, PQ_ITEM_IDS, &dataset->items));
-    for (uint32_t f = 0; f < dataset->profile_count; f++) {
+    for (uint32_t f = 0; f < m->profile.column_count; f++) {
         const char *name = keep(arena, "profile.", dataset->profile[f].name, ".terms");
         if (!name) {
             return PIQUE_NO_MEMORY;

@@ -14,9 +14,9 @@ typedef enum { PQ_METRIC_RECALL, PQ_METRIC_NDCG, PQ_METRIC_MRR } pq_metric;
 
 typedef struct {
     int32_t epochs, batch, negatives, samples_per_user, eval_every, patience, cutoff, warmup;
-    int32_t sampler, schedule, metric;
-    double lr, lr_floor, weight_decay, clip, beta1, beta2, epsilon, negative_power, around,
-        checkpoint_seconds;
+    int32_t sampler, schedule, metric, supervision, loss, pair_negatives;
+    double label_smoothing, gbce_beta, lr, lr_floor, weight_decay, clip, beta1, beta2, epsilon,
+        negative_power, around, checkpoint_seconds;
 } pq_train_options;
 
 extern const pq_field pq_train_fields[];

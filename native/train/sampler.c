@@ -4,6 +4,10 @@
 #define STREAM_EPOCH 0x65706f6368u
 #define STREAM_USER 0x75736572u
 #define STREAM_NEGATIVES 0x6e6567u
+#define STREAM_PAIRS 0x7061697273u
+
+/* Draws of a negative that its user has before one is taken all the same. */
+#define MOST_TRIES 100
 
 static uint32_t unknown(const pique_dataset *dataset) {
     return dataset->item_rows - 1;
@@ -83,7 +87,15 @@ static uint32_t labels(const pq_sampler *s, uint32_t user, uint32_t *out) {
     return count;
 }
 
+static bool every_row(const pq_sampler *s) {
+    return s->options->supervision == PQ_SUPERVISE_ALL;
+}
+
+/* Samples that a user with so many possible labels gives in an epoch. */
 static uint32_t wanted(const pq_sampler *s, uint32_t available) {
+    if (every_row(s)) {
+        return available > 0;
+    }
     uint32_t most = (uint32_t)s->options->samples_per_user;
     return most == 0 || most > available ? available : most;
 }
@@ -103,6 +115,10 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
     PQ_TRY(pq_reserve(s->ctx, (void **)&s->samples, &s->capacity, s->count + count,
                       sizeof(*s->samples)));
     labels(s, user, s->scratch);
+    if (every_row(s) && count > 0) { /* one window, up to the newest label */
+        s->samples[s->count++] = (pq_sample){user, s->scratch[available - 1], false};
+        return PIQUE_OK;
+    }
     pq_rng rng = pq_rng_make(s->seed ^ STREAM_USER, epoch, user);
     for (uint32_t i = 0; i < count; i++) { /* the first `count` places of a shuffle */
         uint32_t j = i + pq_rng_below(&rng, available - i);
@@ -129,22 +145,46 @@ pique_status pq_sampler_epoch(pq_sampler *s, uint32_t epoch) {
     return PIQUE_OK;
 }
 
+/* The first item whose running sum exceeds a uniform number. */
+static uint32_t draw_item(const pq_sampler *s, pq_rng *rng) {
+    double x = pq_rng_uniform(rng);
+    uint32_t low = 1, high = s->dataset->item_rows - 2;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->cumulative[middle] > x) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 void pq_sampler_negatives(const pq_sampler *s, uint64_t step, uint32_t *ids, pq_real *log_q) {
     pq_rng rng = pq_rng_make(s->seed ^ STREAM_NEGATIVES, step, 0);
-    uint32_t items = s->dataset->item_rows - 2;
     for (int32_t n = 0; n < s->options->negatives; n++) {
-        double x = pq_rng_uniform(&rng);
-        uint32_t low = 1, high = items; /* the first item whose running sum exceeds x */
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (s->cumulative[middle] > x) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
+        ids[n] = draw_item(s, &rng);
+        log_q[n] = s->log_q[ids[n]];
+    }
+}
+
+static bool has_item(const pq_view *view, uint32_t item) {
+    for (uint32_t i = 0; i < view->history_count; i++) {
+        if (view->history[i] == item) {
+            return true;
         }
-        ids[n] = low;
-        log_q[n] = s->log_q[low];
+    }
+    return false;
+}
+
+/* Negatives of one user's labels: none is an item of the user's, unless nearly all are. */
+static void draw_pairs(const pq_sampler *s, const pq_view *view, pq_rng *rng, uint32_t count,
+                       uint32_t *out) {
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = draw_item(s, rng);
+        for (int tries = 0; tries < MOST_TRIES && has_item(view, out[i]); tries++) {
+            out[i] = draw_item(s, rng);
+        }
     }
 }
 
@@ -182,39 +222,103 @@ static uint32_t profile_code(const pq_feature *feature, uint32_t user) {
     return at < feature->offsets[user + 1] ? feature->values[at] : 0;
 }
 
-pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, size_t first, uint32_t count,
-                              uint32_t max_history, pq_batch *out) {
-    const pique_dataset *d = s->dataset;
-    uint32_t fields = d->profile_count;
-    uint32_t *starts = pq_arena_take(arena, (size_t)count + 1, sizeof(*starts));
-    uint32_t *items = pq_arena_take(arena, (size_t)count * max_history, sizeof(*items));
-    uint32_t *targets = pq_arena_take(arena, count, sizeof(*targets));
-    uint32_t *profile = pq_arena_take(arena, (size_t)count * fields, sizeof(*profile));
-    pq_real *log_q = pq_arena_take(arena, count, sizeof(*log_q));
-    if (!starts || !items || !targets || !profile || !log_q) {
+/* Where a batch is put together. */
+typedef struct {
+    uint32_t *starts, *items, *targets, *label_rows, *profile, *pairs;
+    pq_real *log_q;
+} rows;
+
+/* The label after row `row`; a stranger is no label. */
+static void add_label(const pq_sampler *s, rows *r, pq_batch *out, uint32_t target, uint32_t row) {
+    if (target != unknown(s->dataset)) {
+        r->targets[out->label_count] = target;
+        r->log_q[out->label_count] = s->log_q[target];
+        r->label_rows[out->label_count++] = row;
+    }
+}
+
+/* Window of every_row: the rows before the sample's position, each followed by its label. */
+static uint32_t window(const pq_sample *sample, uint32_t most) {
+    return PQ_MIN(sample->position, most);
+}
+
+static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sample_range *range,
+                       uint32_t b) {
+    const pq_sample *sample = &s->samples[range->first + b];
+    uint32_t start = r->starts[b], labels_before = out->label_count;
+    uint32_t n = (uint32_t)s->options->pair_negatives;
+    uint32_t *row = r->items + start;
+    pq_view view;
+    (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
+    uint32_t length = history(sample, view.history_count, range->max_history, row);
+    for (uint32_t i = 0; i < length; i++) {
+        if (every_row(s)) {
+            add_label(s, r, out, view.history[row[i] + 1], start + i);
+        }
+        row[i] = view.history[row[i]];
+    }
+    if (!every_row(s)) {
+        add_label(s, r, out, view.history[sample->position], start + length - 1);
+    }
+    r->starts[b + 1] = start + length;
+    if (r->pairs) {
+        pq_rng rng = pq_rng_make(s->seed ^ STREAM_PAIRS, range->step, sample->user);
+        draw_pairs(s, &view, &rng, (out->label_count - labels_before) * n,
+                   r->pairs + (size_t)labels_before * n);
+    }
+    for (uint32_t f = 0; f < s->dataset->profile_count; f++) {
+        r->profile[(size_t)b * s->dataset->profile_count + f] =
+            profile_code(&s->dataset->profile[f], sample->user);
+    }
+}
+
+uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range) {
+    if (!every_row(s)) {
+        return range->count;
+    }
+    uint32_t count = 0;
+    for (uint32_t b = 0; b < range->count; b++) {
+        const pq_sample *sample = &s->samples[range->first + b];
+        pq_view view;
+        (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
+        uint32_t length = window(sample, range->max_history);
+        for (uint32_t i = 0; i < length; i++) {
+            count += view.history[sample->position - i] != unknown(s->dataset);
+        }
+    }
+    return count;
+}
+
+pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,
+                              pq_batch *out) {
+    size_t users = range->count, most = users * range->max_history;
+    size_t labels_most = every_row(s) ? most : users;
+    bool pairs = s->options->loss >= PQ_LOSS_BCE;
+    rows r = {.starts = pq_arena_take(arena, users + 1, sizeof(uint32_t)),
+              .items = pq_arena_take(arena, most, sizeof(uint32_t)),
+              .targets = pq_arena_take(arena, labels_most, sizeof(uint32_t)),
+              .label_rows = pq_arena_take(arena, labels_most, sizeof(uint32_t)),
+              .profile = pq_arena_take(arena, users * s->dataset->profile_count, sizeof(uint32_t)),
+              .log_q = pq_arena_take(arena, labels_most, sizeof(pq_real))};
+    if (pairs) {
+        r.pairs = pq_arena_take(arena, labels_most * (size_t)s->options->pair_negatives,
+                                sizeof(uint32_t));
+    }
+    if (!r.starts || !r.items || !r.targets || !r.label_rows || !r.profile || !r.log_q ||
+        (pairs && !r.pairs)) {
         return PIQUE_NO_MEMORY;
     }
-    starts[0] = 0;
-    for (uint32_t b = 0; b < count; b++) {
-        const pq_sample *sample = &s->samples[first + b];
-        pq_view view;
-        (void)pq_dataset_view(d, sample->user, PQ_SPLIT_TRAIN, &view);
-        uint32_t *row = items + starts[b];
-        uint32_t length = history(sample, view.history_count, max_history, row);
-        for (uint32_t i = 0; i < length; i++) {
-            row[i] = view.history[row[i]];
-        }
-        starts[b + 1] = starts[b] + length;
-        targets[b] = view.history[sample->position];
-        log_q[b] = s->log_q[targets[b]];
-        for (uint32_t f = 0; f < fields; f++) {
-            profile[(size_t)b * fields + f] = profile_code(&d->profile[f], sample->user);
-        }
+    r.starts[0] = 0;
+    out->label_count = 0;
+    for (uint32_t b = 0; b < range->count; b++) {
+        add_sample(s, &r, out, range, b);
     }
-    out->history = (pq_segments){starts, count};
-    out->items = items;
-    out->profile = profile;
-    out->targets = targets;
-    out->target_log_q = log_q;
+    out->history = (pq_segments){r.starts, range->count};
+    out->items = r.items;
+    out->profile = r.profile;
+    out->targets = r.targets;
+    out->label_rows = r.label_rows;
+    out->target_log_q = r.log_q;
+    out->pair_negatives = r.pairs;
     return PIQUE_OK;
 }

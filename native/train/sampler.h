@@ -10,9 +10,17 @@
 
 typedef struct {
     uint32_t user;
-    uint32_t position; /* of the label among the user's training events */
+    uint32_t position; /* of the (last) label among the user's training events */
     bool around;       /* history: the nearest events on both sides */
 } pq_sample;
+
+/* Samples first .. first + count - 1 of the epoch, as seen in a step. */
+typedef struct {
+    size_t first;
+    uint32_t count;
+    uint32_t max_history;
+    uint64_t step; /* numbers the random draws */
+} pq_sample_range;
 
 typedef struct {
     pq_ctx *ctx;
@@ -31,14 +39,16 @@ typedef struct {
 pique_status pq_sampler_init(pq_sampler *sampler, pq_ctx *ctx, const pique_dataset *dataset,
                              const pq_train_options *options, uint64_t seed);
 void pq_sampler_free(pq_sampler *sampler);
-/* Labels in every epoch. */
+/* Samples in every epoch: labels, or with supervision=all users. */
 uint64_t pq_sampler_epoch_size(const pq_sampler *sampler);
 /* Draws and shuffles the labels of the epoch. */
 pique_status pq_sampler_epoch(pq_sampler *sampler, uint32_t epoch);
 /* Draws the negatives of a step: ids and log expected counts, [options->negatives] each. */
 void pq_sampler_negatives(const pq_sampler *sampler, uint64_t step, uint32_t *ids, pq_real *log_q);
-/* The batch of samples[first .. first + count - 1], in the arena; negatives are left to the caller. */
-pique_status pq_sampler_batch(const pq_sampler *sampler, pq_arena *arena, size_t first,
-                              uint32_t count, uint32_t max_history, pq_batch *out);
+/* Labels of the range: as many as samples, or with supervision=all those of every row. */
+uint32_t pq_sampler_labels(const pq_sampler *sampler, const pq_sample_range *range);
+/* The batch of the range, in the arena; shared negatives and positions are left to the caller. */
+pique_status pq_sampler_batch(const pq_sampler *sampler, pq_arena *arena,
+                              const pq_sample_range *range, pq_batch *out);
 
 #endif

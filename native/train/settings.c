@@ -46,6 +46,37 @@ static pique_status set_text(pq_ctx *ctx, pq_model *m, pq_train_options *train, 
                (pq_span){sign + 1, strlen(sign + 1)});
 }
 
+/* How the model's own training options differ from the general ones: "key=value key=value". */
+static pique_status set_model_training(pq_ctx *ctx, pq_model *m, pq_train_options *train,
+                                       const char *preset) {
+    const pq_model_def *def = m->def;
+    const char *text = strcmp(preset, "seed") == 0    ? def->training_seed
+                       : strcmp(preset, "paper") == 0 ? def->training_paper
+                                                      : def->training_best;
+    while (text && *text) {
+        const char *sign = strchr(text, '=');
+        size_t size = strcspn(text, " ");
+        pq_span key = {text, (size_t)(sign - text)};
+        PQ_TRY(set(ctx, m, train, key, (pq_span){sign + 1, size - key.size - 1}));
+        text += size + (text[size] == ' ');
+    }
+    return PIQUE_OK;
+}
+
+/* What the options ask of the model, and of each other. */
+static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_options *train) {
+    if (train->supervision == PQ_SUPERVISE_ALL && !m->def->causal) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT,
+                "supervision = all needs a state after every event, which %s has not",
+                m->def->name);
+    }
+    m->loss = (pq_loss_options){.kind = (pq_loss)train->loss,
+                                .pair_count = (uint32_t)train->pair_negatives,
+                                .smoothing = train->label_smoothing,
+                                .beta = train->gbce_beta};
+    return PIQUE_OK;
+}
+
 static pique_status read_members(pq_ctx *ctx, const pq_json *json, const char *path, pq_model *m,
                                  pq_train_options *train) {
     int at = pq_json_first(json, PQ_JSON_ROOT);
@@ -93,13 +124,14 @@ pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_
     }
     PQ_TRY(pq_model_init(m, ctx, def, asked->preset));
     PQ_TRY(pq_fields_preset(ctx, pq_train_fields, train, asked->preset));
+    PQ_TRY(set_model_training(ctx, m, train, asked->preset));
     if (asked->config_path) {
         PQ_TRY(read_config(ctx, asked->config_path, m, train));
     }
     for (uint32_t i = 0; i < asked->set_count; i++) {
         PQ_TRY(set_text(ctx, m, train, asked->set[i]));
     }
-    return PIQUE_OK;
+    return check_together(ctx, m, train);
 }
 
 pique_status pq_settings_write(const pique_train_options *asked, const pq_model *m,

@@ -39,14 +39,14 @@ void pq_shards_free(pq_shards *s) {
     *s = (pq_shards){0};
 }
 
-static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler, size_t first,
-                        uint32_t rows, uint32_t all) {
-    pq_batch batch = {.positions = all,
+static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler,
+                        const pq_sample_range *range, uint32_t positions) {
+    pq_batch batch = {.positions = positions,
                       .negatives = s->negatives,
                       .negative_log_q = s->negative_log_q,
                       .negative_count = (uint32_t)sampler->options->negatives};
     pq_arena_reset(&shard->batch);
-    PQ_TRY(pq_sampler_batch(sampler, &shard->batch, first, rows, s->m->max_history, &batch));
+    PQ_TRY(pq_sampler_batch(sampler, &shard->batch, range, &batch));
     pq_var *loss = s->m->def->loss(&shard->tape, s->m, &batch);
     if (!loss) {
         return shard->tape.status;
@@ -58,6 +58,8 @@ static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler
 pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t first, uint32_t count,
                             uint64_t step, double *loss) {
     uint32_t each = (count + PQ_SHARDS - 1) / PQ_SHARDS;
+    const pq_sample_range whole = {first, count, s->m->max_history, step};
+    uint32_t positions = pq_sampler_labels(sampler, &whole);
     pq_sampler_negatives(sampler, step, s->negatives, s->negative_log_q);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
     for (uint32_t i = 0; i < PQ_SHARDS; i++) {
@@ -69,7 +71,8 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
         if (from < to) {
             pq_rng rng = pq_rng_make(sampler->seed ^ STREAM_TAPE, step, i);
             pq_tape_begin(&shard->tape, &shard->grads, true, rng);
-            shard->status = run(s, shard, sampler, first + from, to - from, count);
+            pq_sample_range part = {first + from, to - from, s->m->max_history, step};
+            shard->status = run(s, shard, sampler, &part, positions);
         }
     }
     *loss = 0;

@@ -20,6 +20,7 @@
 
 typedef enum {
     PQ_INIT_ZERO,
+    PQ_INIT_ONE,
     PQ_INIT_GLOROT_UNIFORM, /* U(±sqrt(6 / (rows + cols))) */
     PQ_INIT_NORMAL,         /* N(0, scale), scale is the deviation */
     PQ_INIT_TRUNCATED,      /* the same, redrawn beyond two deviations */

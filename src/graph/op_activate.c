@@ -1,5 +1,5 @@
-/* op_activate.c — y = f(x), element by element, any shape. Backward: dx = g f'(x), with f' written in
- * terms of x and y. */
+/* op_activate.c — y = f(x), element by element, any shape. Backward: dx = g f'(x), with f' of RELU and
+ * SELU written in terms of x and y; GELU is a kernel both ways. */
 #include "graph/ops.h"
 
 #define SELU_SCALE 1.0507009873554805
@@ -11,15 +11,10 @@ typedef struct {
 } record;
 
 static pq_real slope(pq_activation kind, pq_real x, pq_real y) {
-    switch (kind) {
-    case PQ_LINEAR:
-        return 1;
-    case PQ_RELU:
+    if (kind == PQ_RELU) {
         return x > 0;
-    case PQ_SELU:
-        return x > 0 ? (pq_real)SELU_SCALE : y + (pq_real)(SELU_SCALE * SELU_ALPHA);
     }
-    return 0;
+    return x > 0 ? (pq_real)SELU_SCALE : y + (pq_real)(SELU_SCALE * SELU_ALPHA);
 }
 
 static void backward(pq_tape *t, void *data) {
@@ -27,8 +22,34 @@ static void backward(pq_tape *t, void *data) {
     const pq_real *g = r->y->grad;
     pq_real *dx = pq_tape_grad(t, r->x);
     size_t n = (size_t)r->x->rows * r->x->cols;
-    for (size_t i = 0; g && dx && i < n; i++) {
+    if (!g || !dx) {
+        return;
+    }
+    if (r->kind == PQ_GELU) {
+        t->kernels->gelu_slope(r->x->value, g, dx, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
         dx[i] += g[i] * slope(r->kind, r->x->value[i], r->y->value[i]);
+    }
+}
+
+static void activate(const pq_kernels *f, pq_activation kind, const pq_real *x, pq_real *y,
+                     size_t n) {
+    if (kind == PQ_GELU) {
+        f->gelu(x, y, n);
+        return;
+    }
+    if (kind == PQ_SELU) {
+        f->exp(x, y, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (kind == PQ_RELU) {
+            y[i] = x[i] > 0 ? x[i] : 0;
+        } else {
+            y[i] = x[i] > 0 ? (pq_real)SELU_SCALE * x[i]
+                            : (pq_real)(SELU_SCALE * SELU_ALPHA) * (y[i] - 1);
+        }
     }
 }
 
@@ -41,19 +62,7 @@ pq_var *pq_op_activate(pq_tape *t, pq_var *x, pq_activation kind) {
     if (!y || !r) {
         return NULL;
     }
-    size_t n = (size_t)x->rows * x->cols;
-    if (kind == PQ_SELU) {
-        t->kernels->exp(x->value, y->value, n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        pq_real v = x->value[i];
-        if (kind == PQ_RELU) {
-            y->value[i] = v > 0 ? v : 0;
-        } else {
-            y->value[i] = v > 0 ? (pq_real)SELU_SCALE * v
-                                : (pq_real)(SELU_SCALE * SELU_ALPHA) * (y->value[i] - 1);
-        }
-    }
+    activate(t->kernels, kind, x->value, y->value, (size_t)x->rows * x->cols);
     if (pq_tape_records(y)) {
         *r = (record){x, y, kind};
         pq_tape_record(t, backward, r);

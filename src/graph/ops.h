@@ -7,7 +7,8 @@
 typedef enum {
     PQ_LINEAR, /* x */
     PQ_RELU,   /* max(0, x) */
-    PQ_SELU    /* l x, or l a (e^x - 1) below zero (Klambauer et al., 2017) */
+    PQ_SELU,   /* l x, or l a (e^x - 1) below zero (Klambauer et al., 2017) */
+    PQ_GELU    /* x Phi(x) with the normal distribution's Phi (Hendrycks & Gimpel, 2016), exact */
 } pq_activation;
 
 /* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
@@ -57,6 +58,37 @@ typedef struct {
     double scale;                  /* multiplies inner products (1 / temperature) */
     double weight;                 /* of each row in the sum: 1 / positions of the whole batch */
 } pq_sampled_softmax;
+
+typedef struct {
+    const pq_segments *segments; /* rows of q, k, v */
+    uint32_t heads;              /* divides D; head h has columns h D / heads .. */
+    bool causal;                 /* a row sees itself and those before it in its segment */
+    double dropout;              /* of the attention weights, in training */
+} pq_attention;
+
+typedef struct {
+    const uint32_t *targets; /* [P] row of `items` that is right for each row of u */
+    uint32_t first;          /* rows of items before this one take no part (PAD) */
+    uint32_t last;           /* nor those from this one on (UNKNOWN) */
+    double scale;            /* multiplies inner products */
+    double smoothing;        /* share of the label that is spread over all items */
+    double weight;           /* of each row in the sum */
+} pq_softmax_loss;
+
+typedef enum {
+    PQ_PAIR_BCE, /* softplus(-s+) + mean softplus(s-) */
+    PQ_PAIR_BPR, /* mean softplus(s- - s+) */
+    PQ_PAIR_GBCE /* (beta softplus(-s+) + sum softplus(s-)) / (n + 1): sigmoid(s+)^beta in place of
+                    sigmoid(s+) (Petrov & Macdonald, 2023) */
+} pq_pair_kind;
+
+typedef struct {
+    pq_pair_kind kind;
+    uint32_t negatives; /* n: rows b n .. b n + n - 1 of `negative` belong to row b */
+    double scale;       /* multiplies inner products */
+    double beta;        /* of gBCE */
+    double weight;      /* of each row in the sum */
+} pq_pair_loss;
 
 #define PQ_OP(name, parameters, help) pq_var *pq_op_##name parameters;
 #include "graph/ops.def"

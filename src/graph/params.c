@@ -77,6 +77,8 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
     switch (param->init.kind) {
     case PQ_INIT_ZERO:
         return 0;
+    case PQ_INIT_ONE:
+        return 1;
     case PQ_INIT_GLOROT_UNIFORM:
         scale = pq_sqrt(6.0 / ((double)param->rows + param->cols));
         return (pq_real)(scale * (2 * pq_rng_uniform(rng) - 1));

@@ -62,6 +62,8 @@ typedef struct {
 
 /* Classes: the signature of a kernel. */
 typedef void pq_kernel_map(const pq_real *x, pq_real *y, size_t n); /* y may be x */
+typedef void pq_kernel_slope(const pq_real *x, const pq_real *g, pq_real *dx,
+                             size_t n); /* dx += g f'(x) */
 typedef pq_real pq_kernel_reduce(const pq_real *x, size_t n);
 typedef pq_real pq_kernel_reduce2(const pq_real *x, const pq_real *y, size_t n);
 typedef void pq_kernel_axpy(pq_real a, const pq_real *x, pq_real *y,

@@ -18,6 +18,12 @@ VEC_INLINE vec vec_exp(vec x) {
     return pq_exp(x);
 }
 
+/* Error below 3e-16 absolute, which is all that differences in double need. */
+VEC_INLINE vec vec_tanh(vec x) {
+    double e = pq_exp(x < 0 ? 2 * x : -2 * x); /* never overflows */
+    return (x < 0 ? e - 1 : 1 - e) / (1 + e);
+}
+
 #else
 
 /* 2^n for n in -126..127. */
@@ -25,19 +31,18 @@ VEC_INLINE vec vec_power_of_two(ivec n) {
     return vec_from_bits(ivec_shift_left(ivec_add(n, ivec_splat(127)), 23));
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2, e^x = 2^n e^r. */
-VEC_INLINE vec vec_exp(vec x) {
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1, exact to rounding also where it is small. */
+VEC_INLINE vec vec_exp_parts(vec x, ivec *power) {
     /* Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
     const vec magic = vec_splat(0x1.8p23f);
     /* ln 2 in two parts; the first has 9 bits, so that n times it is exact. */
     const vec ln2_high = vec_splat(-0x1.63p-1f);
     const vec ln2_low = vec_splat(0x1.bd0106p-13f);
 
-    /* Beyond these bounds the result is infinite or zero already. NaN passes. */
-    x = vec_max(vec_min(x, vec_splat(89.0f)), vec_splat(-104.0f));
     vec shifted = vec_fma(x, vec_splat(1.44269504f), magic);
     vec n = vec_sub(shifted, magic);
     vec r = vec_fma(n, ln2_low, vec_fma(n, ln2_high, x));
+    *power = ivec_sub(vec_bits(shifted), vec_bits(magic));
 
     /* The Taylor series to r^7: what it leaves out is below 6e-9. */
     vec sum = vec_splat(1.0f / 5040);
@@ -46,16 +51,40 @@ VEC_INLINE vec vec_exp(vec x) {
     sum = vec_fma(sum, r, vec_splat(1.0f / 24));
     sum = vec_fma(sum, r, vec_splat(1.0f / 6));
     sum = vec_fma(sum, r, vec_splat(0.5f));
-    sum = vec_add(vec_fma(sum, vec_mul(r, r), r), vec_splat(1));
+    return vec_fma(sum, vec_mul(r, r), r);
+}
+
+/* e^x = 2^n e^r. */
+VEC_INLINE vec vec_exp(vec x) {
+    /* Beyond these bounds the result is infinite or zero already. NaN passes. */
+    x = vec_max(vec_min(x, vec_splat(89.0f)), vec_splat(-104.0f));
+    ivec power;
+    vec sum = vec_add(vec_exp_parts(x, &power), vec_splat(1));
 
     /* In two factors: 2^n alone may lie outside the range of float, at either end. */
-    ivec power = ivec_sub(vec_bits(shifted), vec_bits(magic));
     ivec half = ivec_shift_right(power, 1);
     sum = vec_mul(sum, vec_power_of_two(half));
     return vec_mul(sum, vec_power_of_two(ivec_sub(power, half)));
 }
 
+/* m / (m + 2) with m = e^2x - 1 = 2^n (e^r - 1) + (2^n - 1): no cancellation near zero. */
+VEC_INLINE vec vec_tanh(vec x) {
+    /* Beyond these bounds the result is 1 or -1 to float. NaN passes. */
+    x = vec_max(vec_min(x, vec_splat(10)), vec_splat(-10));
+    ivec power;
+    vec part = vec_exp_parts(vec_add(x, x), &power);
+    vec scale = vec_power_of_two(power);
+    vec m = vec_fma(scale, part, vec_sub(scale, vec_splat(1)));
+    return vec_div(m, vec_add(m, vec_splat(2)));
+}
+
 #endif
+
+/* 0 where e^-x is infinite. */
+VEC_INLINE vec vec_sigmoid(vec x) {
+    const vec one = vec_splat(1);
+    return vec_div(one, vec_add(one, vec_exp(vec_sub(vec_splat(0), x))));
+}
 
 static void kernel_exp(const pq_real *x, pq_real *y, size_t n) {
     size_t i = 0;
@@ -64,6 +93,26 @@ static void kernel_exp(const pq_real *x, pq_real *y, size_t n) {
     }
     if (i < n) {
         vec_store_part(y + i, n - i, vec_exp(vec_load_part(x + i, n - i, 0)));
+    }
+}
+
+static void kernel_sigmoid(const pq_real *x, pq_real *y, size_t n) {
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec_store(y + i, vec_sigmoid(vec_load(x + i)));
+    }
+    if (i < n) {
+        vec_store_part(y + i, n - i, vec_sigmoid(vec_load_part(x + i, n - i, 0)));
+    }
+}
+
+static void kernel_tanh(const pq_real *x, pq_real *y, size_t n) {
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec_store(y + i, vec_tanh(vec_load(x + i)));
+    }
+    if (i < n) {
+        vec_store_part(y + i, n - i, vec_tanh(vec_load_part(x + i, n - i, 0)));
     }
 }
 

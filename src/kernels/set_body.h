@@ -4,6 +4,7 @@
 #define PQ_SET_BODY_H
 
 #include "kernels/adam_body.h"
+#include "kernels/gelu_body.h"
 #include "kernels/gemm_body.h"
 #include "kernels/isa.h"
 #include "kernels/kernels.h"

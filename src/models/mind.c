@@ -14,7 +14,7 @@
  * Beyond the paper, each an option: item and interest vectors of length 1 with a temperature; a
  * behaviour's part in an interest fading with its age, at a pace of the interest's own; a skip
  * connection around the two layers. */
-#include "models/model.h"
+#include "models/retrieval_loss.h"
 
 typedef enum {
     BILINEAR_SHARED,
@@ -286,7 +286,6 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     }
     pq_var *v = user(t, m, b, live);
     pq_var *positive = pq_items_vectors(t, &m->items, b->targets, users);
-    pq_var *negative = pq_items_vectors(t, &m->items, b->negatives, b->negative_count);
     pq_label_attention attention = {.live = live,
                                     .interests = m->interests,
                                     .power = c->power,
@@ -297,13 +296,7 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     if (c->cosine && !c->hard) {
         u = pq_op_normalise(t, u, 1e-12); /* a mean of unit vectors is shorter than one */
     }
-    pq_sampled_softmax softmax = {.positive_ids = b->targets,
-                                  .negative_ids = b->negatives,
-                                  .positive_log_q = b->target_log_q,
-                                  .negative_log_q = b->negative_log_q,
-                                  .scale = 1 / c->temperature,
-                                  .weight = 1.0 / b->positions};
-    return pq_op_sampled_softmax(t, u, positive, negative, &softmax);
+    return pq_retrieval_loss(t, m, u, b, 1 / c->temperature);
 }
 
 const pq_model_def pq_model_mind = {

@@ -15,14 +15,32 @@ typedef struct {
     const uint32_t *items;   /* [T] item numbers */
     const uint32_t *profile; /* [B, profile fields] codes; NULL: none known */
 
-    const uint32_t *targets;   /* [B] the item that followed the history */
-    uint32_t positions;        /* labels of the whole batch, over all its shards */
-    const uint32_t *negatives; /* [n] */
+    uint32_t label_count;       /* P */
+    const uint32_t *targets;    /* [P] the item that followed */
+    const uint32_t *label_rows; /* [P] row of the history after which it did, rising */
+    uint32_t positions;         /* labels of the whole batch, over all its shards */
+
+    const uint32_t *negatives; /* [n], shared by the batch */
     uint32_t negative_count;
-    const pq_real *target_log_q, *negative_log_q; /* [B], [n] log expected counts */
+    const pq_real *target_log_q, *negative_log_q; /* [P], [n] log expected counts */
+    const uint32_t *pair_negatives;               /* [P, pair_count] of each label's own */
 
     pq_real *shares; /* NULL or [T, K]: filled with the share of each behaviour in each interest */
 } pq_batch;
+
+/* Which events of a user are labels. PREFIX: some, each with the events before it as its history, and
+ * the label belongs to the whole segment. ALL: every event of the newest window but its first, each
+ * predicted from the rows before it. */
+typedef enum { PQ_SUPERVISE_PREFIX, PQ_SUPERVISE_ALL } pq_supervision;
+
+typedef enum { PQ_LOSS_SAMPLED, PQ_LOSS_SOFTMAX, PQ_LOSS_BCE, PQ_LOSS_BPR, PQ_LOSS_GBCE } pq_loss;
+
+/* Set by the training loop; see its options for the meaning. */
+typedef struct {
+    pq_loss kind;
+    uint32_t pair_count; /* negatives of each label in the pair losses */
+    double smoothing, beta;
+} pq_loss_options;
 
 typedef enum { PQ_TASK_RETRIEVAL } pq_task;
 
@@ -33,6 +51,10 @@ typedef struct {
     pq_task task;
     const char *summary;
     const pq_field *fields; /* of the struct that `self` points to */
+    /* "key=value key=value": how the training options of a preset differ for this model; NULL: not */
+    const char *training_best, *training_seed, *training_paper;
+    /* Whether a state is defined after every row, so that every event can be a label. */
+    bool causal;
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */
     pique_status (*declare)(pq_model *m);
@@ -52,6 +74,7 @@ struct pq_model {
     uint32_t interests;   /* K, set by declare */
     uint32_t width;       /* D, set by declare */
     uint32_t max_history; /* newest behaviours a user may have, set by declare */
+    pq_loss_options loss;
 };
 
 /* NULL when there is none of that name. */

@@ -11,67 +11,12 @@
  * that belongs in the list. */
 #define SHORTLIST_MARGIN 32
 
-/* A heap of the best hits so far, the worst on top: among equal scores the higher row is worse. */
-typedef struct {
-    pq_hit *hits;
-    uint32_t count, capacity;
-} heap;
-
-static bool worse(const pq_hit *a, const pq_hit *b) {
-    return a->score < b->score || (a->score == b->score && a->row > b->row);
-}
-
-static void sift_down(heap *h, uint32_t at) {
-    pq_hit hit = h->hits[at];
-    for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= h->count) {
-            break;
-        }
-        if (child + 1 < h->count && worse(&h->hits[child + 1], &h->hits[child])) {
-            child++;
-        }
-        if (!worse(&h->hits[child], &hit)) {
-            break;
-        }
-        h->hits[at] = h->hits[child];
-        at = child;
-    }
-    h->hits[at] = hit;
-}
-
-static void heap_offer(heap *h, pq_hit hit) {
-    if (h->count < h->capacity) {
-        uint32_t at = h->count++;
-        while (at > 0 && worse(&hit, &h->hits[(at - 1) / 2])) {
-            h->hits[at] = h->hits[(at - 1) / 2];
-            at = (at - 1) / 2;
-        }
-        h->hits[at] = hit;
-    } else if (worse(&h->hits[0], &hit)) {
-        h->hits[0] = hit;
-        sift_down(h, 0);
-    }
-}
-
-/* Heap sort: the worst goes to the end each time, so the best end up first. */
-static void heap_order(heap *h) {
-    uint32_t all = h->count;
-    while (h->count > 1) {
-        pq_hit last = h->hits[--h->count];
-        h->hits[h->count] = h->hits[0];
-        h->hits[0] = last;
-        sift_down(h, 0);
-    }
-    h->count = all;
-}
-
 static bool is_excluded(const pq_scan *scan, uint32_t row) {
     return scan->excluded && (scan->excluded[row / 8] >> row % 8 & 1);
 }
 
 /* Looks through the scores of the rows from `first` on. */
-static void collect(const pq_scan *scan, heap *best, const float *scores, uint32_t first,
+static void collect(const pq_scan *scan, pq_best *best, const float *scores, uint32_t first,
                     uint32_t rows) {
     for (uint32_t i = 0; i < rows; i++) {
         float score = scores[i];
@@ -83,7 +28,7 @@ static void collect(const pq_scan *scan, heap *best, const float *scores, uint32
         }
         /* Neither -infinity (no interest gave a number) nor NaN (which would break the heap's order). */
         if (score > -HUGE_VALF && !is_excluded(scan, first + i)) {
-            heap_offer(best, (pq_hit){.row = first + i, .score = score});
+            pq_best_offer(best, (pq_hit){.row = first + i, .score = score});
         }
     }
 }
@@ -108,7 +53,7 @@ static void round_interests(const pq_scan *scan, int16_t *out, float *scales) {
     }
 }
 
-static pique_status scan_all(pq_arena *arena, const pq_scan *scan, heap *best) {
+static pique_status scan_all(pq_arena *arena, const pq_scan *scan, pq_best *best) {
     const pq_table *table = scan->table;
     const pq_kernels *kernels = arena->ctx->kernels;
     uint32_t wide = table->cols + table->cols % 2;
@@ -160,7 +105,7 @@ float pq_scan_score(const pq_scan *scan, const pq_kernels *kernels, uint32_t row
 pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found) {
     uint32_t margin = scan->table->kind == PQ_TABLE_I8 ? SHORTLIST_MARGIN : 0;
     uint32_t wanted = PQ_MIN(scan->count, scan->table->rows);
-    heap best = {.capacity = PQ_MIN(wanted + margin, scan->table->rows)};
+    pq_best best = {.capacity = PQ_MIN(wanted + margin, scan->table->rows)};
     *found = 0;
     if (wanted == 0) {
         return PIQUE_OK;
@@ -171,15 +116,15 @@ pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uin
         return PIQUE_NO_MEMORY;
     }
     PQ_TRY(scan_all(arena, scan, &best));
-    heap exact = {.hits = hits, .capacity = wanted};
+    pq_best exact = {.hits = hits, .capacity = wanted};
     for (uint32_t i = 0; i < best.count; i++) {
         pq_hit hit = {.row = best.hits[i].row};
         hit.score = pq_scan_score(scan, arena->ctx->kernels, hit.row, scratch, &hit.interest);
         if (hit.score > -HUGE_VALF) {
-            heap_offer(&exact, hit);
+            pq_best_offer(&exact, hit);
         }
     }
-    heap_order(&exact);
+    pq_best_order(&exact);
     *found = exact.count;
     return PIQUE_OK;
 }

@@ -9,12 +9,7 @@
 
 #include "base/arena.h"
 #include "base/table.h"
-
-typedef struct {
-    uint32_t row;
-    uint32_t interest; /* the winner */
-    float score;
-} pq_hit;
+#include "retrieval/best.h"
 
 typedef struct {
     const pq_table *table;

@@ -78,6 +78,7 @@ static float *floats(size_t count) {
 typedef struct {
     union {
         pq_kernel_map *map;
+        pq_kernel_slope *slope;
         pq_kernel_reduce *reduce;
         pq_kernel_reduce2 *reduce2;
         pq_kernel_axpy *axpy;
@@ -93,6 +94,10 @@ static volatile float sink;
 static void call_map(const void *argument) {
     const array_call *a = argument;
     a->kernel.map(a->x, a->y, a->n);
+}
+static void call_slope(const void *argument) {
+    const array_call *a = argument;
+    a->kernel.slope(a->x, a->m, a->y, a->n);
 }
 static void call_reduce(const void *argument) {
     const array_call *a = argument;
@@ -144,6 +149,9 @@ static void bench_array(const bench *b, array_call call, timed_call *timed, int 
 
 static void bench_map(const bench *b, pq_kernel_map *kernel) {
     bench_array(b, (array_call){.kernel.map = kernel}, call_map, 2);
+}
+static void bench_slope(const bench *b, pq_kernel_slope *kernel) {
+    bench_array(b, (array_call){.kernel.slope = kernel}, call_slope, 4);
 }
 static void bench_reduce(const bench *b, pq_kernel_reduce *kernel) {
     bench_array(b, (array_call){.kernel.reduce = kernel}, call_reduce, 1);

@@ -1,6 +1,8 @@
 /* grad_simple.c — gradient cases of the ops that work on rows one by one. */
 #include "tests/grad/grad_check.h"
 
+#include <math.h>
+
 typedef struct {
     grad_bench g;
     pq_param *a, *b, *c;
@@ -119,8 +121,28 @@ static pq_var *activate(pq_tape *t, const void *argument) {
     return pq_op_activate(t, pq_tape_param(t, s->a), s->kind);
 }
 
+static void expect_gelu(void) {
+    enum { COUNT = 4001 };
+    setup s = {.kind = PQ_GELU};
+    grad_open(&s.g, 0);
+    s.a = grad_input(&s.g, "x", 1, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        s.a->value[i] = 0.01 * i - 20;
+    }
+    pq_tape t;
+    pq_tape_init(&t, &s.g.t.ctx);
+    pq_tape_begin(&t, NULL, false, (pq_rng){0});
+    pq_var *y = activate(&t, &s);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        double x = s.a->value[i];
+        grad_close_to("GELU by erfc", y->value[i], x * erfc(-x / sqrt(2)) / 2, 1e-13);
+    }
+    pq_tape_free(&t);
+    grad_close(&s.g);
+}
+
 void grad_activate(void) {
-    static const pq_activation kinds[] = {PQ_LINEAR, PQ_RELU, PQ_SELU};
+    static const pq_activation kinds[] = {PQ_LINEAR, PQ_RELU, PQ_SELU, PQ_GELU};
     for (size_t i = 0; i < 2 * PQ_COUNT(kinds); i++) {
         setup s = {.kind = kinds[i / 2]};
         grad_open(&s.g, i);
@@ -142,6 +164,7 @@ void grad_activate(void) {
     grad_close_to("SELU(2)", y->value[2], 2.101401974710961, 1e-12);
     pq_tape_free(&t);
     grad_close(&s.g);
+    expect_gelu();
 }
 
 static pq_var *add(pq_tape *t, const void *argument) {

@@ -20,6 +20,12 @@ static const struct {
     {"route", grad_route},
     {"label_attention", grad_label_attention},
     {"sampled_softmax", grad_sampled_softmax},
+    {"select_rows", grad_select_rows},
+    {"layer_norm", grad_layer_norm},
+    {"attention", grad_attention},
+    {"gru", grad_gru},
+    {"softmax_loss", grad_softmax_loss},
+    {"pair_loss", grad_pair_loss},
 };
 
 static const char *const ops[] = {
@@ -44,6 +50,7 @@ int main(void) {
         cmocka_unit_test(grad_tape),
         cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),
+        cmocka_unit_test(grad_sasrec),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

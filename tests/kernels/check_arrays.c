@@ -60,6 +60,56 @@ void reference_exp(const subject *s, pq_kernel_map *kernel) {
     }
 }
 
+/* `kernel` at x is within `relative` of the function, or `absolute`. */
+static void expect_function(const subject *s, pq_kernel_map *kernel, double function(double),
+                            const double size[2], float x) {
+    float y = -7;
+    kernel(&x, &y, 1);
+    double exact = function((double)x);
+    if (!(fabs((double)y - exact) <= size[0] * fabs(exact) + size[1])) {
+        fail_msg("%s in %s of %.9g: %.9g instead of %.9g", s->name, s->isa, (double)x, (double)y,
+                 exact);
+    }
+}
+
+/* Everywhere in -most..most in small, uneven steps; near zero; far out, where the ends are exact. */
+static void expect_saturating(const subject *s, pq_kernel_map *kernel, double function(double),
+                              const double size[2], double most) {
+    for (double at = -most; at < most; at += 0.000731) {
+        expect_function(s, kernel, function, size, (float)at);
+    }
+    for (float small = 1; small > 1e-30f; small *= 0.9f) {
+        expect_function(s, kernel, function, size, small);
+        expect_function(s, kernel, function, size, -small);
+    }
+    static const float far[] = {0, -0.0f, 1e-42f, 30, 88, 89, 104, 1e10f, FLT_MAX, HUGE_VALF};
+    static const double exact[2] = {0, 0};
+    for (size_t i = 0; i < PQ_COUNT(far); i++) {
+        expect_function(s, kernel, function, size, far[i]);
+        expect_function(s, kernel, function, size, -far[i]);
+    }
+    expect_function(s, kernel, function, exact, 0);
+    expect_function(s, kernel, function, exact, 200);
+    expect_function(s, kernel, function, exact, -1e10f);
+    float nan = NAN, y = 0;
+    kernel(&nan, &y, 1);
+    assert_true(isnan(y));
+}
+
+static double exact_sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+void reference_sigmoid(const subject *s, pq_kernel_map *kernel) {
+    static const double size[2] = {2e-7, FLT_MIN};
+    expect_saturating(s, kernel, exact_sigmoid, size, 95);
+}
+
+void reference_tanh(const subject *s, pq_kernel_map *kernel) {
+    static const double size[2] = {2e-7, 0x1p-149};
+    expect_saturating(s, kernel, tanh, size, 25);
+}
+
 void check_map(const subject *s, pq_kernel_map *kernel, pq_kernel_map *scalar,
                map_reference *reference) {
     reference(s, kernel);

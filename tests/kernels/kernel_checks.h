@@ -1,5 +1,5 @@
 /* kernel_checks.h — what the tests of the kernels share. A kernel's class says how it is tested
- * (check_<class>: in check_arrays.c, check_gemm.c, check_scan.c), its name gives the plain
+ * (check_<class>: in check_arrays.c, check_gelu.c, check_gemm.c, check_scan.c), its name gives the plain
  * reference in double (reference_<name>). Each check compares one instruction set with the
  * reference, and with the scalar set at the tolerance of the kernel's row.
  *
@@ -29,6 +29,7 @@ typedef struct {
 } subject;
 
 typedef void map_reference(const subject *s, pq_kernel_map *kernel);
+typedef double slope_reference(double x);
 /* *scale: what the tolerance is relative to. */
 typedef double reduce_reference(const float *x, size_t n, double *scale);
 typedef double reduce2_reference(const float *x, const float *y, size_t n, double *scale);
@@ -42,7 +43,9 @@ typedef double scan_f32_reference(const pq_scan_f32_args *args, size_t block, si
                                   double *scale);
 typedef float scan_i8_reference(const pq_scan_i8_args *args, size_t block, size_t lane);
 
-map_reference reference_exp;
+map_reference reference_exp, reference_sigmoid, reference_tanh;
+map_reference reference_gelu;
+slope_reference reference_gelu_slope;
 reduce_reference reference_sum, reference_max;
 reduce2_reference reference_dot;
 axpy_reference reference_axpy;
@@ -54,6 +57,8 @@ scan_i8_reference reference_scan_i8;
 
 void check_map(const subject *s, pq_kernel_map *kernel, pq_kernel_map *scalar,
                map_reference *reference);
+void check_slope(const subject *s, pq_kernel_slope *kernel, pq_kernel_slope *scalar,
+                 slope_reference *reference);
 void check_reduce(const subject *s, pq_kernel_reduce *kernel, pq_kernel_reduce *scalar,
                   reduce_reference *reference);
 void check_reduce2(const subject *s, pq_kernel_reduce2 *kernel, pq_kernel_reduce2 *scalar,

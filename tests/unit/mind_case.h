@@ -58,6 +58,7 @@ static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char 
                           .items = items,
                           .profile = codes,
                           .targets = targets,
+                          .label_count = 5,
                           .positions = 5,
                           .negatives = negatives,
                           .negative_count = PQ_COUNT(negatives),

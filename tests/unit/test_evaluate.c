@@ -1,10 +1,11 @@
 /* test_evaluate.c — ranks, metrics and baselines against numbers worked out by hand, and a model's metrics
- * against the places of the targets in its own recommendations. */
+ * against the places of the targets in its own recommendations. What lists look like: test_lists.c. */
 #include "model_file.h"
 #include "small_data.h"
 
-#include "native/eval/baselines.h"
-#include "native/eval/ranking.h"
+#include "native/eval/lists.h"
+#include "native/eval/metrics.h"
+#include "native/eval/negatives.h"
 
 #include <math.h>
 
@@ -34,7 +35,7 @@ static void check_ranks(pq_ctx *ctx, const pique_dataset *data, pq_split split,
     for (uint32_t threads = 1; threads <= 3; threads++) {
         pq_ranking ranking = {.dataset = data, .split = split, .threads = threads};
         uint32_t ranks[USERS];
-        assert_ok(ctx, pq_rank_targets(ctx, &ranking, scorer, ranks));
+        assert_ok(ctx, pq_rank_targets(ctx, &ranking, scorer, ranks, NULL));
         for (uint32_t u = 0; u < USERS; u++) {
             if (ranks[u] != expected[u]) {
                 fail_msg("user %u: rank %u, not %u", (unsigned)u + 1, (unsigned)ranks[u],
@@ -188,7 +189,7 @@ static void test_failures_of_a_scorer(void **state) {
     for (uint32_t threads = 1; threads <= 3; threads++) {
         uint32_t ranks[USERS];
         pq_ranking ranking = {.dataset = o.data, .split = PQ_SPLIT_TEST, .threads = threads};
-        assert_failure(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, ranks), PIQUE_NUMERIC,
+        assert_failure(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, ranks, NULL), PIQUE_NUMERIC,
                        "user ");
     }
     close_lines(&o);
@@ -213,7 +214,167 @@ static void test_metrics(void **state) {
     assert_close(m.ndcg[2], (1 + 1 / log2(4) + 1 / log2(5)) / 6);
     assert_close(m.ndcg[3], (1 + 1 / log2(4) + 1 / log2(5) + 1 / log2(11)) / 6);
     assert_close(m.mrr, (1 + 1 / 3.0 + 1 / 4.0 + 1 / 10.0 + 1 / 11.0) / 6);
+    assert_close(m.mrr_at[0], 1 / 6.0);
+    assert_close(m.mrr_at[1], (1 + 1 / 3.0) / 6);
+    assert_close(m.mrr_at[3], (1 + 1 / 3.0 + 1 / 4.0 + 1 / 10.0) / 6);
     close_lines(&o);
+}
+
+/* Of 15 training events a has 6: the first third ends within a, which is the head; 6 of 15 stand before b,
+ * 9 before c: the middle; 12 before e, 14 before d: the tail, and so is what is unknown. */
+static void test_buckets(void **state) {
+    (void)state;
+    opened o = open_lines(lines);
+    pq_ranking ranking = {.dataset = o.data, .split = PQ_SPLIT_TEST};
+    pique_eval_options options = {.cutoffs = {1, 3}, .cutoff_count = 2};
+    uint32_t users[PIQUE_BUCKETS], items[PIQUE_BUCKETS];
+    pique_metrics m;
+    /* Targets: u1 d, u2 b, u3 c, u5 b, u6 c, u7 z. */
+    static const uint32_t ranks[] = {2, 0, MISS, MISS, 1, 3, MISS, MISS};
+    pq_rank_buckets(&ranking, users, items);
+    assert_int_equal(items[0], 1);
+    assert_int_equal(items[1], 2);
+    assert_int_equal(items[2], 2);
+    assert_int_equal(users[0], 0);
+    assert_int_equal(users[1], 4);
+    assert_int_equal(users[2], 2);
+    pq_rank_metrics(&ranking, &options, ranks, &m);
+    assert_true(isnan(m.bucket_recall[0][0]) && isnan(m.bucket_ndcg[0][1]));
+    assert_close(m.bucket_recall[1][0], 1 / 4.0);
+    assert_close(m.bucket_recall[1][1], 2 / 4.0);
+    assert_close(m.bucket_ndcg[1][1], (1 + 1 / log2(3)) / 4);
+    assert_close(m.bucket_recall[2][0], 0);
+    assert_close(m.bucket_recall[2][1], 1 / 2.0);
+    assert_close(m.bucket_ndcg[2][1], 1 / log2(4) / 2);
+    /* Validation targets: u1 c, u2 c, u3 d, u5 a, u6 a, u7 b: the head has two. */
+    ranking.split = PQ_SPLIT_VALID;
+    pq_rank_buckets(&ranking, users, items);
+    assert_int_equal(users[0], 2);
+    assert_int_equal(users[1], 3);
+    assert_int_equal(users[2], 1);
+    close_lines(&o);
+    /* What begins where a third ends is of the next. */
+    o = open_lines("u1 a v w\nu2 b v w\nu3 c v w\n");
+    ranking.dataset = o.data;
+    pq_rank_buckets(&ranking, users, items);
+    assert_true(items[0] == 1 && items[1] == 1 && items[2] == 1);
+    close_lines(&o);
+}
+
+/* ---- other protocols ---- */
+
+/* Popularity with the history in the ranking: a 6, b 3, c 3, e 2, d 1. Equal items stand before. */
+static void test_seen_items_stay(void **state) {
+    (void)state;
+    opened o = open_lines(lines);
+    pq_scorer scorer = pq_popularity_scorer(o.data);
+    pq_ranking ranking = {
+        .dataset = o.data, .split = PQ_SPLIT_TEST, .threads = 2, .with_seen = true};
+    static const uint32_t expected[] = {4, 2, 2, MISS, 2, 2, MISS, MISS};
+    uint32_t ranks[USERS];
+    assert_ok(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, ranks, NULL));
+    assert_memory_equal(ranks, expected, sizeof(ranks));
+    close_lines(&o);
+}
+
+/* As many negatives as there are items: the full ranking. */
+static void test_all_negatives_are_the_full_ranking(void **state) {
+    (void)state;
+    opened o = open_lines(lines);
+    pq_scorer scorer = pq_popularity_scorer(o.data);
+    for (uint32_t seen = 0; seen < 2; seen++) {
+        for (uint32_t threads = 1; threads <= 3; threads++) {
+            uint32_t full[USERS], sampled[USERS];
+            pq_ranking ranking = {.dataset = o.data,
+                                  .split = PQ_SPLIT_TEST,
+                                  .threads = threads,
+                                  .with_seen = seen == 1};
+            assert_ok(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, full, NULL));
+            ranking.sampled = 1000;
+            assert_ok(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, sampled, NULL));
+            assert_memory_equal(full, sampled, sizeof(full));
+        }
+    }
+    close_lines(&o);
+}
+
+/* Distinct, neither target nor history, and each of the rest equally often: 40 items of 50, 8 drawn. */
+static void test_negatives(void **state) {
+    (void)state;
+    enum { ITEMS = 50, WANTED = 8, DRAWS = 4000 };
+    char text[ITEMS * 8 + 16] = "u";
+    for (uint32_t i = 0; i < ITEMS + 2; i++) {
+        sprintf(text + strlen(text), " i%02u", (unsigned)(i % ITEMS));
+    }
+    strcat(text, "\n");
+    opened o = open_lines(text);
+    pq_negatives negatives;
+    uint32_t history[9], times[ITEMS + 1] = {0};
+    for (uint32_t i = 0; i < 9; i++) {
+        history[i] = 3 * i + 1;
+    }
+    pq_view view = {.history = history, .history_count = 9, .target = 50};
+    assert_int_equal(o.data->items.count, ITEMS);
+    assert_ok(o.ctx, pq_negatives_init(&negatives, o.ctx, o.data, WANTED));
+    for (uint32_t user = 0; user < DRAWS; user++) {
+        bool drawn[ITEMS + 1] = {false};
+        assert_int_equal(pq_negatives_draw(&negatives, user, &view, false), WANTED);
+        for (uint32_t i = 0; i < WANTED; i++) {
+            uint32_t item = negatives.drawn[i];
+            assert_true(item >= 1 && item < 50 && !(item <= 25 && item % 3 == 1) && !drawn[item]);
+            drawn[item] = true;
+            times[item]++;
+        }
+    }
+    /* 800 expected of each, deviation 25. */
+    for (uint32_t i = 1; i < 50; i++) {
+        if (!(i <= 25 && i % 3 == 1)) {
+            assert_in_range(times[i], 675, 925);
+        }
+    }
+    /* The same user has the same negatives, whoever was drawn for before. */
+    uint32_t first[WANTED];
+    (void)pq_negatives_draw(&negatives, 7, &view, false);
+    memcpy(first, negatives.drawn, sizeof(first));
+    (void)pq_negatives_draw(&negatives, 8, &view, true);
+    assert_memory_not_equal(first, negatives.drawn, sizeof(first));
+    (void)pq_negatives_draw(&negatives, 7, &view, false);
+    assert_memory_equal(first, negatives.drawn, sizeof(first));
+    pq_negatives_free(&negatives);
+    assert_ok(o.ctx, pq_negatives_init(&negatives, o.ctx, o.data, 60));
+    assert_int_equal(pq_negatives_draw(&negatives, 0, &view, false), 40);
+    assert_int_equal(pq_negatives_draw(&negatives, 0, &view, true), 49);
+    pq_negatives_free(&negatives);
+    close_lines(&o);
+}
+
+/* Fewer negatives stand before a target than items do, and at one of them the target is first or second. */
+static void test_sampled_ranks(void **state) {
+    (void)state;
+    char *text = small_data_text(200, 60, 12);
+    opened o = open_lines(text);
+    pq_scorer scorer = pq_popularity_scorer(o.data);
+    uint32_t *full = test_calloc(o.data->user_count, sizeof(*full));
+    uint32_t *sampled = test_calloc(o.data->user_count, sizeof(*sampled));
+    pq_ranking ranking = {.dataset = o.data, .split = PQ_SPLIT_TEST, .threads = 2};
+    assert_ok(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, full, NULL));
+    ranking.sampled = 1;
+    assert_ok(o.ctx, pq_rank_targets(o.ctx, &ranking, &scorer, sampled, NULL));
+    uint32_t first = 0, second = 0;
+    for (uint32_t u = 0; u < o.data->user_count; u++) {
+        if (full[u] == PQ_MISS) {
+            assert_int_equal(sampled[u], PQ_MISS);
+        } else {
+            assert_true(sampled[u] <= 1 && sampled[u] <= full[u]);
+            first += sampled[u] == 0;
+            second += sampled[u] == 1;
+        }
+    }
+    assert_true(first > 20 && second > 10);
+    test_free(full);
+    test_free(sampled);
+    close_lines(&o);
+    free(text);
 }
 
 /* ---- a model ---- */
@@ -289,6 +450,7 @@ static void test_model_against_its_recommendations(void **state) {
         }
         pique_eval_options_default(&options);
         options.cutoffs[0] = 3;
+        options.lists = true;
         for (uint32_t threads = 1; threads <= 3; threads++) {
             pique_eval_result *r = &results[threads - 1];
             options.threads = threads;
@@ -297,6 +459,7 @@ static void test_model_against_its_recommendations(void **state) {
             assert_close(r->model.recall[0], recall / users);
             assert_close(r->model.mrr, mrr / users);
             assert_true(r->popularity.mrr > 0 && r->item_knn.mrr > 0);
+            assert_true(r->model.coverage[0] > 0 && r->item_knn.diversity[0] > 0);
             r->model.seconds = r->popularity.seconds = r->item_knn.seconds = 0;
             assert_memory_equal(r, &results[0], sizeof(*r));
         }
@@ -349,6 +512,8 @@ static pique_status evaluate_once(testing *t, void *argument) {
     }
     pique_eval_options_default(&options);
     options.threads = 1; /* the counting allocator is for one */
+    options.lists = true;
+    options.sampled = 2;
     status = small_data_open(ctx, lines, &data);
     if (status == PIQUE_OK) {
         status = model_file_open(ctx, argument, &model);
@@ -379,6 +544,11 @@ int main(void) {
         cmocka_unit_test(test_scores_that_are_no_numbers),
         cmocka_unit_test(test_failures_of_a_scorer),
         cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_seen_items_stay),
+        cmocka_unit_test(test_all_negatives_are_the_full_ranking),
+        cmocka_unit_test(test_negatives),
+        cmocka_unit_test(test_sampled_ranks),
         cmocka_unit_test(test_model_against_its_recommendations),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_memory_runs_out),

@@ -3,6 +3,8 @@
 
 #include "base/fields.h"
 #include "base/strings.h"
+#include "models/model.h"
+#include "native/train/options.h"
 
 #include <math.h>
 
@@ -281,6 +283,19 @@ static void test_describe(void **state) {
     testing_close(&t);
 }
 
+/* A run's settings are those of its model and of training, by one name each. */
+static void test_no_name_has_two_meanings(void **state) {
+    (void)state;
+    for (uint32_t i = 0; pq_model_at(i); i++) {
+        for (const pq_field *field = pq_model_at(i)->fields; field->name; field++) {
+            if (pq_fields_has(pq_train_fields, field->name, strlen(field->name))) {
+                fail_msg("%s: \"%s\" is an option of training too", pq_model_at(i)->name,
+                         field->name);
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strings_number_in_order),
@@ -292,6 +307,7 @@ int main(void) {
         cmocka_unit_test(test_read_and_write),
         cmocka_unit_test(test_read_refuses),
         cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_no_name_has_two_meanings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

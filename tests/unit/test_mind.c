@@ -249,6 +249,8 @@ static void shards_add_up(void **state) {
     assert_ok(&b.t.ctx, pq_grads_init(&whole, &b.t.ctx, params));
     pq_batch part[2] = {b.c.batch, b.c.batch};
     part[0].history = (pq_segments){first, 2};
+    part[0].label_count = 2;
+    part[1].label_count = 3;
     part[1].history = (pq_segments){second, 3};
     part[1].items += 5;
     part[1].profile += 4;

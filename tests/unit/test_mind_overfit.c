@@ -35,6 +35,7 @@ static void lessons_make(lessons *l, pq_batch *batch) {
     *batch = (pq_batch){.history = {l->starts, 2 * USERS},
                         .items = l->items,
                         .targets = l->targets,
+                        .label_count = 2 * USERS,
                         .positions = 2 * USERS,
                         .negatives = l->negatives,
                         .negative_count = ITEMS,

@@ -291,7 +291,8 @@ static void expect_history(uint32_t position, bool around, uint32_t most, const 
     pq_sample sample = {.user = 0, .position = position, .around = around};
     pq_sample *drawn = d.sampler.samples;
     d.sampler.samples = &sample;
-    assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, 0, 1, most, &batch));
+    pq_sample_range range = {0, 1, most, 1};
+    assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
     d.sampler.samples = drawn;
     for (uint32_t i = 0; i < batch.history.starts[1]; i++) {
         size_t length;
@@ -328,7 +329,10 @@ static void test_batches(void **state) {
     pq_arena_init(&arena, &d.t.ctx);
     assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, 1));
     uint32_t count = (uint32_t)d.sampler.count - 5;
-    assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, 5, count, 6, &batch));
+    pq_sample_range range = {5, count, 6, 1};
+    assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
+    assert_int_equal(batch.label_count, count);
+    assert_int_equal(pq_sampler_labels(&d.sampler, &range), count);
     assert_int_equal(batch.history.count, count);
     assert_int_equal(batch.history.starts[0], 0);
     for (uint32_t b = 0; b < count; b++) {
@@ -338,6 +342,51 @@ static void test_batches(void **state) {
         assert_int_equal(batch.targets[b], events[s->position]);
         assert_true(length >= 1 && length <= 6);
         assert_true(CLOSE(batch.target_log_q[b], log(9.0 / d.data->items.count), 1e-6));
+    }
+    pq_arena_free(&arena);
+    close_drawing(&d);
+}
+
+/* supervision = all: one window a user, the newest events, each row followed by its label; negatives of
+ * a label are no items of its user. */
+static void test_windows(void **state) {
+    (void)state;
+    enum { WINDOW = 5, PAIRS = 3 };
+    drawing d;
+    pq_batch batch;
+    pq_arena arena;
+    open_drawing(&d, NULL,
+                 &(pq_train_options){.supervision = PQ_SUPERVISE_ALL,
+                                     .loss = PQ_LOSS_BCE,
+                                     .pair_negatives = PAIRS,
+                                     .negatives = 1,
+                                     .sampler = 2});
+    pq_arena_init(&arena, &d.t.ctx);
+    assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, 1));
+    size_t users = 0;
+    for (uint32_t u = 0; u < d.data->user_count; u++) {
+        users += training_events(d.data, u) >= 2;
+    }
+    assert_int_equal(d.sampler.count, users);
+    pq_sample_range range = {2, (uint32_t)d.sampler.count - 2, WINDOW, 7};
+    assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
+    assert_int_equal(batch.label_count, pq_sampler_labels(&d.sampler, &range));
+    assert_int_equal(batch.label_count, batch.history.starts[range.count]);
+    for (uint32_t b = 0; b < range.count; b++) {
+        uint32_t user = d.sampler.samples[2 + b].user, count = training_events(d.data, user);
+        uint32_t length = pq_segment_length(&batch.history, b), start = batch.history.starts[b];
+        const uint32_t *events = d.data->events + d.data->starts[user];
+        assert_int_equal(length, PQ_MIN(count - 1, WINDOW));
+        for (uint32_t i = 0; i < length; i++) {
+            assert_int_equal(batch.items[start + i], events[count - 1 - length + i]);
+            assert_int_equal(batch.targets[start + i], events[count - length + i]);
+            assert_int_equal(batch.label_rows[start + i], start + i);
+        }
+        for (uint32_t i = start * PAIRS; i < (start + length) * PAIRS; i++) {
+            for (uint32_t e = 0; e < count; e++) {
+                assert_int_not_equal(batch.pair_negatives[i], events[e]);
+            }
+        }
     }
     pq_arena_free(&arena);
     close_drawing(&d);
@@ -423,6 +472,7 @@ int main(void) {
         cmocka_unit_test(test_epochs_depend_on_their_number_alone),
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_negatives),
         cmocka_unit_test(test_nothing_to_learn),
     };

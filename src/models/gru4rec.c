@@ -1,0 +1,143 @@
+/* gru4rec.c — GRU4Rec: recurrent networks for sequences of items (Hidasi et al., ICLR 2016, arXiv
+ * 1511.06939), in the form of today's comparisons: item vectors shared between input and output (Hidasi &
+ * Karatzoglou, CIKM 2018, section 3.3) and the whole catalogue in the loss.
+ *
+ *     x_t = dropout(e_t)                                         (T, D)
+ *     per layer:  x = GRU(W dropout(x) + b)                      (T, H), from zero in every history
+ *     state = W_out x + b_out                                    (T, D), when there is a projection
+ * The state of the last row is the user's vector, and training predicts the next item after every row.
+ * The GRU is that of PyTorch (graph/op_gru.c), whose weights fit as they are.
+ *
+ * The seed preset is the size that MIND's and ComiRec's comparisons use. The paper preset has the
+ * paper's size and pairwise loss; there, inputs are one-hot and the optimiser is Adagrad. */
+#include "models/retrieval_loss.h"
+
+#include <stdio.h>
+
+#define MOST_LAYERS 8
+
+typedef struct {
+    pq_param *w, *b; /* of the input, (3H, in) and (1, 3H): reset, update, new */
+    pq_param *u, *c; /* of the state, (3H, H) and (1, 3H) */
+} layer;
+
+typedef struct {
+    int32_t dim, hidden, layers, history;
+    bool project, cosine;
+    double dropout, temperature, init_scale;
+
+    layer layer[MOST_LAYERS];
+    pq_param *out, *out_bias;
+} gru4rec;
+
+#define AT(member) offsetof(gru4rec, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "64", "100", "width D of item vectors"},
+    {"hidden", PQ_FIELD_INT, AT(hidden), 1, 1024, NULL, "128", "64", "100",
+     "width H of the recurrent state"},
+    {"layers", PQ_FIELD_INT, AT(layers), 1, MOST_LAYERS, NULL, "1", "1", "1", "recurrent layers"},
+    {"project", PQ_FIELD_BOOL, AT(project), 0, 0, NULL, "1", "0", "0",
+     "a linear layer from the state to D; needed when H is not D"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
+     "newest behaviours that are looked at"},
+    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0.3", "0", "0.2",
+     "of the input of every layer"},
+    {"cosine", PQ_FIELD_BOOL, AT(cosine), 0, 0, NULL, "0", "0", "0",
+     "user and item vectors have length 1"},
+    {"temperature", PQ_FIELD_REAL, AT(temperature), 1e-3, 100, NULL, "1", "1", "1",
+     "inner products are divided by it in the loss"},
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", NULL, NULL,
+     "deviation of new item vectors; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+static pq_param *add(pq_model *m, uint32_t at, const char *what, uint32_t rows, uint32_t cols,
+                     pq_init_kind init) {
+    char name[48];
+    snprintf(name, sizeof(name), "layer%u.%s", (unsigned)(at + 1), what);
+    return pq_params_add(&m->params, name, rows, cols, (pq_init){.kind = init});
+}
+
+static pique_status declare(pq_model *m) {
+    gru4rec *c = m->self;
+    uint32_t d = (uint32_t)c->dim, h = (uint32_t)c->hidden;
+    if (!c->project && d != h) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
+                "hidden = %u is not dim = %u, which needs the linear layer of project = 1",
+                (unsigned)h, (unsigned)d);
+    }
+    m->interests = 1;
+    m->width = d;
+    m->max_history = (uint32_t)c->history;
+    m->items.width = d;
+    m->items.pool = PQ_POOL_SUM;
+    m->items.normalise = c->cosine;
+    m->items.init_scale = c->init_scale;
+    m->profile.column_count = 0; /* the sequence alone */
+    pq_items_declare(&m->items, &m->params);
+    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
+        layer *l = &c->layer[i];
+        l->w = add(m, i, "input.w", 3 * h, i ? h : d, PQ_INIT_GLOROT_UNIFORM);
+        l->b = add(m, i, "input.b", 1, 3 * h, PQ_INIT_ZERO);
+        l->u = add(m, i, "state.w", 3 * h, h, PQ_INIT_GLOROT_UNIFORM);
+        l->c = add(m, i, "state.b", 1, 3 * h, PQ_INIT_ZERO);
+    }
+    if (c->project) {
+        pq_init random = {.kind = PQ_INIT_GLOROT_UNIFORM};
+        c->out = pq_params_add(&m->params, "out.w", d, h, random);
+        c->out_bias = pq_params_add(&m->params, "out.b", 1, d, (pq_init){0});
+    }
+    return m->params.status;
+}
+
+static pq_var *dense(pq_tape *t, pq_var *x, const pq_param *w, const pq_param *b) {
+    return pq_op_linear(t, x, pq_tape_param(t, w), pq_tape_param(t, b));
+}
+
+/* The state after every row, (T, D). */
+static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const gru4rec *c = m->self;
+    uint32_t rows = b->history.starts[b->history.count];
+    pq_var *x = pq_items_behaviours(t, &m->items, b->items, rows);
+    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
+        const layer *l = &c->layer[i];
+        pq_var *gates = dense(t, pq_op_dropout(t, x, c->dropout), l->w, l->b);
+        x = pq_op_gru(t, gates, pq_tape_param(t, l->u), pq_tape_param(t, l->c), &b->history);
+    }
+    if (c->project) {
+        x = dense(t, x, c->out, c->out_bias);
+    }
+    return c->cosine ? pq_op_normalise(t, x, 1e-12) : x;
+}
+
+static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const gru4rec *c = m->self;
+    pq_var *u = pq_op_select_rows(t, states(t, m, b), b->label_rows, b->label_count);
+    return pq_retrieval_loss(t, m, u, b, 1 / c->temperature);
+}
+
+static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live) {
+    for (uint32_t i = 0; i < b->history.count; i++) {
+        live[i] = 1;
+    }
+    pq_var *v = pq_last_states(t, m, b, states(t, m, b));
+    pq_similarity_shares(t, m, b, v);
+    return v;
+}
+
+const pq_model_def pq_model_gru4rec = {
+    .name = "gru4rec",
+    .task = PQ_TASK_RETRIEVAL,
+    .summary = "the next item by gated recurrent units over the history",
+    .fields = fields,
+    .training_best = "supervision=all loss=softmax batch=256 samples_per_user=1 around=0 lr=0.001 "
+                     "schedule=constant epochs=40 patience=5 metric=ndcg cutoff=10 eval_every=2",
+    .training_paper = "supervision=all loss=bpr batch=50 samples_per_user=1 around=0 lr=0.001 "
+                      "schedule=constant epochs=40 patience=5 eval_every=2 sampler=popularity",
+    .causal = true,
+    .self_size = sizeof(gru4rec),
+    .declare = declare,
+    .loss = PQ_TRAINING ? loss : NULL,
+    .user = user,
+};

@@ -1,0 +1,106 @@
+#include "models/retrieval_loss.h"
+
+#include <string.h>
+
+/* Of one label in the mean. Where every label of a batch is UNKNOWN there is none. */
+static double share(const pq_batch *b) {
+    return b->positions > 0 ? 1.0 / b->positions : 0;
+}
+
+static pq_var *sampled(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
+    pq_sampled_softmax args = {.positive_ids = b->targets,
+                               .negative_ids = b->negatives,
+                               .positive_log_q = b->target_log_q,
+                               .negative_log_q = b->negative_log_q,
+                               .scale = scale,
+                               .weight = share(b)};
+    pq_var *positive = pq_items_vectors(t, &m->items, b->targets, b->label_count);
+    pq_var *negative = pq_items_vectors(t, &m->items, b->negatives, b->negative_count);
+    return pq_op_sampled_softmax(t, u, positive, negative, &args);
+}
+
+static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
+    uint32_t rows = m->items.rows;
+    uint32_t *all = pq_tape_take(t, rows, sizeof(*all));
+    for (uint32_t i = 0; all && i < rows; i++) {
+        all[i] = i;
+    }
+    pq_softmax_loss args = {.targets = b->targets,
+                            .first = 1,
+                            .last = rows - 1,
+                            .scale = scale,
+                            .smoothing = m->loss.smoothing,
+                            .weight = share(b)};
+    pq_var *items = all ? pq_items_vectors(t, &m->items, all, rows) : NULL;
+    return pq_op_softmax_loss(t, u, items, &args);
+}
+
+static pq_var *pairs(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
+    static const pq_pair_kind kinds[] = {
+        [PQ_LOSS_BCE] = PQ_PAIR_BCE, [PQ_LOSS_BPR] = PQ_PAIR_BPR, [PQ_LOSS_GBCE] = PQ_PAIR_GBCE};
+    uint32_t n = m->loss.pair_count;
+    pq_pair_loss args = {.kind = kinds[m->loss.kind],
+                         .negatives = n,
+                         .scale = scale,
+                         .beta = m->loss.beta,
+                         .weight = share(b)};
+    pq_var *positive = pq_items_vectors(t, &m->items, b->targets, b->label_count);
+    pq_var *negative = pq_items_vectors(t, &m->items, b->pair_negatives, b->label_count * n);
+    return pq_op_pair_loss(t, u, positive, negative, &args);
+}
+
+pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b,
+                          double scale) {
+    switch (m->loss.kind) {
+    case PQ_LOSS_SAMPLED:
+        return sampled(t, m, u, b, scale);
+    case PQ_LOSS_SOFTMAX:
+        return softmax(t, m, u, b, scale);
+    case PQ_LOSS_BCE:
+    case PQ_LOSS_BPR:
+    case PQ_LOSS_GBCE:
+        return pairs(t, m, u, b, scale);
+    }
+    return NULL;
+}
+
+pq_var *pq_last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
+    uint32_t users = b->history.count, rows = b->history.starts[users];
+    uint32_t *last = pq_tape_take(t, users, sizeof(*last));
+    bool *keep = pq_tape_take(t, users, sizeof(*keep));
+    if (!states || !last || !keep) {
+        return NULL;
+    }
+    if (rows == 0) {
+        pq_var *none = pq_tape_var(t, users, m->width, false);
+        if (none) {
+            memset(none->value, 0, (size_t)users * m->width * sizeof(pq_real));
+        }
+        return none;
+    }
+    for (uint32_t i = 0; i < users; i++) {
+        keep[i] = pq_segment_length(&b->history, i) > 0;
+        last[i] = keep[i] ? b->history.starts[i + 1] - 1 : 0;
+    }
+    return pq_op_mask_rows(t, pq_op_select_rows(t, states, last, users), keep);
+}
+
+void pq_similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_var *v) {
+    uint32_t rows = b->history.starts[b->history.count], d = m->width;
+    if (!b->shares || !v) {
+        return;
+    }
+    pq_var *e = pq_items_vectors(t, &m->items, b->items, rows);
+    for (uint32_t i = 0; e && i < b->history.count; i++) {
+        pq_real total = 0;
+        uint32_t first = b->history.starts[i], last = b->history.starts[i + 1];
+        for (uint32_t r = first; r < last; r++) {
+            pq_real match = t->kernels->dot(e->value + (size_t)r * d, v->value + (size_t)i * d, d);
+            b->shares[r] = match > 0 ? match : 0;
+            total += b->shares[r];
+        }
+        for (uint32_t r = first; r < last; r++) {
+            b->shares[r] /= total > 0 ? total : 1;
+        }
+    }
+}
