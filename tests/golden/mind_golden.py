@@ -15,15 +15,10 @@ import os
 import numpy
 import torch
 
+from golden_common import (COLUMNS, ITEMS, column_tensors, item_fields, item_rows, matrix, ten_steps,
+                           unit)  # fmt: skip
 from golden_io import float32, write
 
-torch.set_default_dtype(torch.float64)
-
-ITEMS = 12  # 0 PAD, 1..10, 11 UNKNOWN
-COLUMNS = {
-    "genre": (5, [[], [1], [2, 3], [1], [], [2], [3, 1], [1, 2, 3], [2], [3, 0, 1], [1], []]),
-    "brand": (6, [[], [1], [2], [3], [4], [1], [2], [3], [5], [2], [4], []]),
-}
 PROFILE = {"gender": 4, "age": 5}  # every fixture but the bare one
 SIZES = {"dim": 6, "interests": 3, "history": 8, "hidden": 5, "profile_dim": 2}
 
@@ -68,26 +63,6 @@ def live_interests(config, length):
         "all": config["interests"],
     }[config["interest_count"]]
     return max(1, min(config["interests"], count))
-
-
-def unit(x):
-    return x / torch.sqrt((x * x).sum(-1, keepdim=True) + 1e-12)
-
-
-def column_mean(p, name, ids):
-    """Mean of the embeddings of each item's values, PAD left out; zeros where there are none."""
-    values = COLUMNS[name][1]
-    width = max(map(len, values))
-    padded = torch.tensor([v + [0] * (width - len(v)) for v in values])[ids]
-    mask = (padded > 0).to(torch.float64).unsqueeze(-1)
-    total = (p[f"item.{name}"][padded] * mask).sum(-2)
-    return total / mask.sum(-2).clamp(min=1)
-
-
-def item_fields(p, ids):
-    # The row of PAD is zero and stays so.
-    own = p["item.id"][ids] * (ids > 0).to(torch.float64).unsqueeze(-1)
-    return [own] + [column_mean(p, name, ids) for name in COLUMNS]
 
 
 def pooled(p, config, ids):
@@ -217,7 +192,7 @@ def loss_of(p, config, batch, near):
     hits = batch["negatives"].unsqueeze(0) == batch["targets"].unsqueeze(1)
     others = others.masked_fill(hits, -math.inf)
     logits = torch.cat([own.unsqueeze(1), others], 1)
-    return (torch.logsumexp(logits, 1) - own).mean(), v, counts
+    return (torch.logsumexp(logits, 1) - own).mean()
 
 
 # ---- parameters, batches, training ----
@@ -275,36 +250,13 @@ def make_batch(rng, lengths, ids):
     }
 
 
-ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-
-
 def looked_up(config, batch):
     """Rows of each embedding table that a step on the batch touches; PAD is none."""
     items = sum((h[-config["history"] :] for h in batch["histories"]), [])
-    items = set(items + batch["targets"].tolist() + batch["negatives"].tolist()) - {0}
-    rows = {"item.id": items}
-    for name, (_, values) in COLUMNS.items():
-        rows[f"item.{name}"] = {value for item in items for value in values[item]} - {0}
+    rows = item_rows(items + batch["targets"].tolist() + batch["negatives"].tolist())
     for at, name in enumerate(PROFILE):
         rows[f"profile.{name}"] = set(batch["profile"][:, at].tolist()) - {0}
     return rows
-
-
-def adam_step(p, moments, step, rows):
-    """Rows of embedding tables move only when touched, moments too; the bias correction counts all steps."""
-    for name, value in p.items():
-        if value.grad is None:
-            continue
-        g = value.grad
-        first, second = moments.setdefault(name, (torch.zeros_like(g), torch.zeros_like(g)))
-        touched = sorted(rows.get(name, range(g.shape[0])))
-        first[touched] = ADAM["beta1"] * first[touched] + (1 - ADAM["beta1"]) * g[touched]
-        second[touched] = ADAM["beta2"] * second[touched] + (1 - ADAM["beta2"]) * g[touched] ** 2
-        m = first / (1 - ADAM["beta1"] ** step)
-        v = second / (1 - ADAM["beta2"] ** step)
-        with torch.no_grad():
-            value[touched] -= ADAM["lr"] * m[touched] / (torch.sqrt(v[touched]) + ADAM["epsilon"])
-        value.grad = None
 
 
 def batch_tensors(prefix, batch):
@@ -322,28 +274,16 @@ def make(config, seed, bare):
     p = make_parameters(config, rng, bare)
     batches = [make_batch(rng, [5, 1, 9, 2, 0, 7], [1, 2, 3, 5, 6, 7, 9, 11]),
                make_batch(rng, [4, 8, 3], [2, 4, 8, 10, 7])]  # fmt: skip
-    tensors = {f"param.{name}": value.detach().numpy().copy() for name, value in p.items()}
-    for name, (_, values) in COLUMNS.items():
-        tensors[f"column.{name}.offsets"] = numpy.cumsum([0] + [len(v) for v in values])
-        tensors[f"column.{name}.values"] = sum(values, [])
+    tensors = {f"param.{name}": matrix(value) for name, value in p.items()}
+    tensors.update(column_tensors())
     tensors.update(batch_tensors("a", batches[0]))
     tensors.update(batch_tensors("b", batches[1]))
-    near, losses, moments = [], [], {}
-    for step in range(1, 11):
-        loss, v, counts = loss_of(p, config, batches[(step - 1) % 2], near)
-        loss.backward()
-        losses.append(loss.item())
-        if step == 1:
-            tensors["expect.interests"] = v.detach().numpy().reshape(-1, config["dim"])
-            tensors["expect.live"] = counts
-            for name, value in p.items():
-                if name not in FROZEN:
-                    tensors[f"grad.{name}"] = value.grad.numpy().copy()
-        adam_step(p, moments, step, looked_up(config, batches[(step - 1) % 2]))
-    tensors["expect.losses"] = numpy.array(losses)
-    for name, value in p.items():
-        if name not in FROZEN:
-            tensors[f"after.{name}"] = value.detach().numpy()
+    near = []
+    v, counts = interests(p, config, batches[0], near)
+    tensors["expect.interests"] = v.detach().numpy().reshape(-1, config["dim"])
+    tensors["expect.live"] = counts
+    tensors.update(ten_steps(p, batches, lambda batch: loss_of(p, config, batch, near),
+                             lambda batch: looked_up(config, batch)))  # fmt: skip
     return tensors, float(min(near, default=1))
 
 
