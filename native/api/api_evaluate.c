@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "base/context.h"
-#include "native/eval/baselines.h"
+#include "native/eval/lists.h"
+#include "native/eval/metrics.h"
 #include "native/eval/model_scorer.h"
 #include "native/eval/team.h"
 
@@ -11,33 +12,71 @@ void pique_eval_options_default(pique_eval_options *options) {
         .split = "test", .cutoffs = {5, 10, 20, 50}, .cutoff_count = 4, .baselines = true};
 }
 
-static pique_status measure(pq_ctx *ctx, const pq_ranking *ranking,
-                            const pique_eval_options *options, const pq_scorer *scorer,
-                            pique_metrics *out) {
-    double began = pq_seconds();
-    uint32_t *ranks = pq_alloc(ctx, ranking->dataset->user_count, sizeof(*ranks));
-    if (!ranks) {
-        return PIQUE_NO_MEMORY;
-    }
-    pique_status status = pq_rank_targets(ctx, ranking, scorer, ranks);
+/* What the model and the baselines have in common. */
+typedef struct {
+    pq_ctx *ctx;
+    const pique_eval_options *options;
+    pq_ranking ranking;
+    pq_knn knn; /* a baseline, and who has which item for the lists */
+} evaluation;
+
+static pique_status measure_lists(const evaluation *e, const pq_scorer *scorer, uint32_t *ranks,
+                                  pique_metrics *out) {
+    pq_lists lists;
+    pique_status status = pq_lists_init(&lists, e->ctx, &e->knn, scorer, e->options);
     if (status == PIQUE_OK) {
-        pq_rank_metrics(ranking, options, ranks, out);
-        out->seconds = pq_seconds() - began;
+        status = pq_rank_targets(e->ctx, &e->ranking, scorer, ranks, &lists);
     }
-    pq_free(ctx, ranks);
+    if (status == PIQUE_OK) {
+        pq_rank_metrics(&e->ranking, e->options, ranks, out);
+        pq_lists_metrics(&lists, out);
+    }
+    pq_lists_free(&lists);
     return status;
 }
 
-static pique_status measure_knn(pq_ctx *ctx, const pq_ranking *ranking,
-                                const pique_eval_options *options, pique_metrics *out) {
-    pq_knn knn;
-    pique_status status = pq_knn_init(&knn, ctx, ranking->dataset);
-    if (status == PIQUE_OK) {
-        pq_scorer scorer = pq_knn_scorer(&knn);
-        status = measure(ctx, ranking, options, &scorer, out);
+static pique_status measure_ranks(const evaluation *e, const pq_scorer *scorer, uint32_t *ranks,
+                                  pique_metrics *out) {
+    PQ_TRY(pq_rank_targets(e->ctx, &e->ranking, scorer, ranks, NULL));
+    pq_rank_metrics(&e->ranking, e->options, ranks, out);
+    return PIQUE_OK;
+}
+
+static pique_status measure(const evaluation *e, const pq_scorer *scorer, pique_metrics *out) {
+    double began = pq_seconds();
+    uint32_t *ranks = pq_alloc(e->ctx, e->ranking.dataset->user_count, sizeof(*ranks));
+    if (!ranks) {
+        return PIQUE_NO_MEMORY;
     }
-    pq_knn_free(&knn);
+    pique_status status = e->options->lists ? measure_lists(e, scorer, ranks, out)
+                                            : measure_ranks(e, scorer, ranks, out);
+    out->seconds = pq_seconds() - began;
+    pq_free(e->ctx, ranks);
     return status;
+}
+
+static pique_status measure_model(const evaluation *e, const pique_model *model,
+                                  pique_metrics *out) {
+    pq_model_scorer by_model;
+    pique_status status = pq_model_scorer_init(&by_model, e->ctx, model, e->ranking.dataset);
+    if (status == PIQUE_OK) {
+        pq_scorer scorer = pq_model_scorer_get(&by_model);
+        status = measure(e, &scorer, out);
+    }
+    pq_model_scorer_free(&by_model);
+    return status;
+}
+
+static pique_status measure_all(const evaluation *e, const pique_model *model,
+                                pique_eval_result *result) {
+    PQ_TRY(measure_model(e, model, &result->model));
+    if (e->options->baselines) {
+        pq_scorer popularity = pq_popularity_scorer(e->ranking.dataset);
+        pq_scorer knn = pq_knn_scorer(&e->knn);
+        PQ_TRY(measure(e, &popularity, &result->popularity));
+        PQ_TRY(measure(e, &knn, &result->item_knn));
+    }
+    return PIQUE_OK;
 }
 
 static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_split *split) {
@@ -63,28 +102,28 @@ static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_spl
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                             const pique_dataset *dataset, const pique_eval_options *options,
                             pique_eval_result *result) {
-    pq_ranking ranking = {
-        .dataset = dataset, .threads = options->threads, .listener = options->listener};
-    pq_model_scorer by_model;
+    evaluation e = {.ctx = ctx,
+                    .options = options,
+                    .ranking = {.dataset = dataset,
+                                .threads = options->threads,
+                                .with_seen = options->with_seen,
+                                .sampled = options->sampled,
+                                .listener = options->listener}};
     memset(result, 0, sizeof(*result));
-    PQ_TRY(check(ctx, options, &ranking.split));
-    result->users = pq_rank_users(&ranking);
+    PQ_TRY(check(ctx, options, &e.ranking.split));
+    result->users = pq_rank_users(&e.ranking);
     if (result->users == 0) {
         PQ_FAIL(ctx, PIQUE_DATA, "no user has a %s target: that takes three events",
                 options->split);
     }
-    pique_status status = pq_model_scorer_init(&by_model, ctx, model, dataset);
+    pq_rank_buckets(&e.ranking, result->bucket_users, result->bucket_items);
+    pique_status status = PIQUE_OK;
+    if (options->baselines || options->lists) {
+        status = pq_knn_init(&e.knn, ctx, dataset);
+    }
     if (status == PIQUE_OK) {
-        pq_scorer scorer = pq_model_scorer_get(&by_model);
-        status = measure(ctx, &ranking, options, &scorer, &result->model);
+        status = measure_all(&e, model, result);
     }
-    pq_model_scorer_free(&by_model);
-    if (status == PIQUE_OK && options->baselines) {
-        pq_scorer scorer = pq_popularity_scorer(dataset);
-        status = measure(ctx, &ranking, options, &scorer, &result->popularity);
-        if (status == PIQUE_OK) {
-            status = measure_knn(ctx, &ranking, options, &result->item_knn);
-        }
-    }
+    pq_knn_free(&e.knn);
     return status;
 }

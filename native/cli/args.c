@@ -173,6 +173,9 @@ static cli_exit set_count(const parser *p, const arg_option *option, const char 
 static cli_exit set_option(const parser *p, const arg_option *option, const char *value,
                            const char *shown) {
     p->given[option - p->spec->options] = true;
+    if (option->given) {
+        *option->given = true;
+    }
     switch (option->kind) {
     case ARG_FLAG:
         *(bool *)option->target = true;

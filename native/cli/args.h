@@ -24,6 +24,7 @@ typedef struct {
     const char *value; /* what the help calls the value; NULL for flags */
     const char *help;
     void *target;
+    bool *given; /* NULL, or set when the option is given */
     arg_kind kind;
     uint32_t min, max; /* of ARG_COUNT, both included */
     char letter;       /* 0: none */

@@ -14,6 +14,7 @@ typedef struct {
     pique_dataset_options data;
     arg_list set;
     bool json;
+    bool buckets;
     bool no_baselines;
 } options;
 
@@ -43,6 +44,23 @@ static cli_exit parse_cutoffs(options *o) {
         o->eval.cutoffs[o->eval.cutoff_count++] = cutoff;
     }
     return o->eval.cutoff_count ? CLI_OK : cli_error(COMMAND, CLI_USAGE, "--k: no number is given");
+}
+
+/* How the figures came about: those of one protocol cannot be compared with those of another. */
+typedef struct {
+    char text[64];
+} protocol;
+
+static protocol protocol_of(const options *o) {
+    protocol p;
+    const char *seen = o->eval.with_seen ? ", with seen items" : "";
+    if (o->eval.sampled) {
+        snprintf(p.text, sizeof(p.text), "sampled, %lu negatives%s", (unsigned long)o->eval.sampled,
+                 seen);
+    } else {
+        snprintf(p.text, sizeof(p.text), "full%s", seen);
+    }
+    return p;
 }
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
@@ -81,6 +99,21 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .min = 1,
          .max = 1024,
          .help = "default: one per processor"},
+        {.name = "with-seen",
+         .kind = ARG_FLAG,
+         .target = &o->eval.with_seen,
+         .help = "items of the history stay in the ranking"},
+        {.name = "sampled",
+         .kind = ARG_COUNT,
+         .target = &o->eval.sampled,
+         .value = "N",
+         .min = 1,
+         .max = UINT32_MAX,
+         .help = "rank among N drawn items; not comparable with full ranking"},
+        {.name = "buckets",
+         .kind = ARG_FLAG,
+         .target = &o->buckets,
+         .help = "recall and ndcg by the popularity of the target"},
         {.name = "no-baselines",
          .kind = ARG_FLAG,
          .target = &o->no_baselines,
@@ -89,7 +122,8 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     };
     const arg_spec spec = {
         .command = COMMAND,
-        .summary = "Ranks every user's target among all items that are not in the user's history.",
+        .summary = "Ranks every user's target among all items that are not in the user's history,\n"
+                   "and looks at the lists that the ranking makes.",
         .plain = "FILE",
         .plain_target = &o->file,
         .options = table,
@@ -116,27 +150,71 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
 
 /* ---- output ---- */
 
-static void json_metrics(const options *o, const pique_metrics *m) {
+/* Figures at each cut-off, in the order of the output. */
+static const struct {
+    const char *name;
+    size_t offset;
+} figures[] = {{"recall", offsetof(pique_metrics, recall)},
+               {"ndcg", offsetof(pique_metrics, ndcg)},
+               {"mrr", offsetof(pique_metrics, mrr_at)},
+               {"coverage", offsetof(pique_metrics, coverage)},
+               {"gini", offsetof(pique_metrics, gini)},
+               {"novelty", offsetof(pique_metrics, novelty)},
+               {"diversity", offsetof(pique_metrics, diversity)}};
+
+static const char *const bucket_names[PIQUE_BUCKETS] = {"head", "middle", "tail"};
+
+static double figure(const pique_metrics *m, size_t offset, uint32_t k) {
+    return ((const double *)(const void *)((const char *)m + offset))[k];
+}
+
+static double users_per_second(const pique_eval_result *r, const pique_metrics *m) {
+    return m->seconds > 0 ? r->users / m->seconds : 0;
+}
+
+static void json_buckets(const options *o, const pique_metrics *m) {
+    for (uint32_t b = 0; b < PIQUE_BUCKETS; b++) {
+        for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
+            unsigned long k = o->eval.cutoffs[i];
+            printf("\"%s_recall@%lu\":", bucket_names[b], k);
+            json_print_number(m->bucket_recall[b][i]);
+            printf(",\"%s_ndcg@%lu\":", bucket_names[b], k);
+            json_print_number(m->bucket_ndcg[b][i]);
+            putchar(',');
+        }
+    }
+}
+
+static void json_metrics(const options *o, const pique_eval_result *r, const pique_metrics *m) {
     for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
-        printf("\"recall@%lu\":", (unsigned long)o->eval.cutoffs[i]);
-        json_print_number(m->recall[i]);
-        printf(",\"ndcg@%lu\":", (unsigned long)o->eval.cutoffs[i]);
-        json_print_number(m->ndcg[i]);
-        putchar(',');
+        for (size_t f = 0; f < CLI_COUNT(figures); f++) {
+            printf("\"%s@%lu\":", figures[f].name, (unsigned long)o->eval.cutoffs[i]);
+            json_print_number(figure(m, figures[f].offset, i));
+            putchar(',');
+        }
+    }
+    if (o->buckets) {
+        json_buckets(o, m);
     }
     fputs("\"mrr\":", stdout);
     json_print_number(m->mrr);
-    printf(",\"seconds\":%.3f", m->seconds);
+    printf(",\"seconds\":%.3f,\"users_per_second\":%.1f", m->seconds, users_per_second(r, m));
 }
 
 static void print_json(const options *o, const pique_eval_result *r) {
-    printf("{\"users\":%lu,\"split\":\"%s\",", (unsigned long)r->users, o->eval.split);
-    json_metrics(o, &r->model);
+    printf("{\"users\":%lu,\"split\":\"%s\",\"protocol\":\"%s\",", (unsigned long)r->users,
+           o->eval.split, protocol_of(o).text);
+    for (uint32_t b = 0; o->buckets && b < PIQUE_BUCKETS; b++) {
+        printf("\"%s_users\":%lu,\"%s_items\":%lu,", bucket_names[b],
+               (unsigned long)r->bucket_users[b], bucket_names[b],
+               (unsigned long)r->bucket_items[b]);
+    }
+    json_metrics(o, r, &r->model);
     if (o->eval.baselines) {
         fputs(",\"popularity\":{", stdout);
-        json_metrics(o, &r->popularity);
+        json_metrics(o, r, &r->popularity);
         fputs("},\"item_knn\":{", stdout);
-        json_metrics(o, &r->item_knn);
+        json_metrics(o, r, &r->item_knn);
         putchar('}');
     }
     puts("}");
@@ -151,10 +229,47 @@ static void print_row(const column *columns, size_t count, const char *name, uin
                       size_t offset) {
     char label[32];
     snprintf(label, sizeof(label), cutoff ? "%s@%lu" : "%s", name, (unsigned long)cutoff);
-    printf("%-14s", label);
+    printf("%-18s", label);
     for (size_t c = 0; c < count; c++) {
-        const char *base = (const char *)columns[c].metrics;
-        printf("%12.4f", *(const double *)(base + offset));
+        double value = figure(columns[c].metrics, offset, 0);
+        if (value == value) {
+            printf("%12.4f", value);
+        } else {
+            printf("%12s", "-");
+        }
+    }
+    putchar('\n');
+}
+
+static void print_rows(const options *o, const column *columns, size_t count, const char *name,
+                       size_t offset) {
+    for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
+        print_row(columns, count, name, o->eval.cutoffs[i], offset + i * sizeof(double));
+    }
+}
+
+static void print_buckets(const options *o, const pique_eval_result *r, const column *columns,
+                          size_t count) {
+    for (uint32_t b = 0; b < PIQUE_BUCKETS; b++) {
+        char name[24];
+        size_t row = b * sizeof(r->model.bucket_recall[0]);
+        printf("\n%s: %lu items, targets of %lu users\n", bucket_names[b],
+               (unsigned long)r->bucket_items[b], (unsigned long)r->bucket_users[b]);
+        snprintf(name, sizeof(name), "%s_recall", bucket_names[b]);
+        print_rows(o, columns, count, name, offsetof(pique_metrics, bucket_recall) + row);
+        snprintf(name, sizeof(name), "%s_ndcg", bucket_names[b]);
+        print_rows(o, columns, count, name, offsetof(pique_metrics, bucket_ndcg) + row);
+    }
+}
+
+static void print_speed(const pique_eval_result *r, const column *columns, size_t count) {
+    printf("%-18s", "seconds");
+    for (size_t c = 0; c < count; c++) {
+        printf("%12.1f", columns[c].metrics->seconds);
+    }
+    printf("\n%-18s", "users_per_second");
+    for (size_t c = 0; c < count; c++) {
+        printf("%12.0f", users_per_second(r, columns[c].metrics));
     }
     putchar('\n');
 }
@@ -163,25 +278,24 @@ static void print_table(const options *o, const pique_eval_result *r) {
     const column columns[] = {
         {"model", &r->model}, {"popularity", &r->popularity}, {"item-kNN", &r->item_knn}};
     size_t count = o->eval.baselines ? CLI_COUNT(columns) : 1;
-    printf("%lu users, %s split\n\n%-14s", (unsigned long)r->users, o->eval.split, "");
+    if (o->eval.sampled) {
+        printf("ranked among %lu sampled negatives: not comparable with figures of full ranking\n",
+               (unsigned long)o->eval.sampled);
+    }
+    printf("%lu users, %s split, protocol: %s\n\n%-18s", (unsigned long)r->users, o->eval.split,
+           protocol_of(o).text, "");
     for (size_t c = 0; c < count; c++) {
         printf("%12s", columns[c].name);
     }
     putchar('\n');
-    for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
-        print_row(columns, count, "recall", o->eval.cutoffs[i],
-                  offsetof(pique_metrics, recall) + i * sizeof(double));
-    }
-    for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
-        print_row(columns, count, "ndcg", o->eval.cutoffs[i],
-                  offsetof(pique_metrics, ndcg) + i * sizeof(double));
+    for (size_t f = 0; f < CLI_COUNT(figures); f++) {
+        print_rows(o, columns, count, figures[f].name, figures[f].offset);
     }
     print_row(columns, count, "mrr", 0, offsetof(pique_metrics, mrr));
-    printf("%-14s", "seconds");
-    for (size_t c = 0; c < count; c++) {
-        printf("%12.1f", columns[c].metrics->seconds);
+    print_speed(r, columns, count);
+    if (o->buckets) {
+        print_buckets(o, r, columns, count);
     }
-    putchar('\n');
 }
 
 /* ---- the work ---- */
@@ -217,6 +331,7 @@ cli_exit cmd_eval(int count, char **arguments) {
     pique_model *model = NULL;
     bool go;
     pique_eval_options_default(&o.eval);
+    o.eval.lists = true;
     pique_dataset_options_default(&o.data);
     cli_exit code = parse(count, arguments, &o, &go);
     if (go) {

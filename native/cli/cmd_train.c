@@ -1,5 +1,6 @@
 /* cmd_train.c — `pique train`. */
 #include "data_options.h"
+#include "seeds.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,9 @@ typedef struct {
     arg_list set;
     uint32_t epochs;
     char epochs_text[24];
+    const char *seeds_text; /* "1,2,3"; NULL: one training */
+    bool seed_given;
+    seed_list seeds;
 } options;
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
@@ -94,7 +98,13 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .value = "S",
          .min = 0,
          .max = UINT32_MAX,
+         .given = &o->seed_given,
          .help = "of all that is random (default 1)"},
+        {.name = "seeds",
+         .kind = ARG_TEXT,
+         .target = &o->seeds_text,
+         .value = "S,S,...",
+         .help = "train each into RUN/seed-S; mean and deviation in RUN/seeds.json"},
         {.name = "resume",
          .kind = ARG_FLAG,
          .target = &o->train.resume,
@@ -117,6 +127,11 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         snprintf(o->epochs_text, sizeof(o->epochs_text), "epochs=%lu", (unsigned long)o->epochs);
         code = arg_list_add(COMMAND, set, o->epochs_text);
     }
+    if (*go && code == CLI_OK && o->seeds_text) {
+        code = o->seed_given
+                   ? cli_error(COMMAND, CLI_USAGE, "--seed and --seeds cannot be given together")
+                   : seeds_parse(COMMAND, o->seeds_text, &o->seeds);
+    }
     *go = *go && code == CLI_OK;
     return code;
 }
@@ -125,6 +140,23 @@ static void report(const options *o, const pique_train_result *r) {
     printf("%s/model.pique\n", o->train.out);
     printf("best epoch %lu of %lu, validation metric %.4f, %.1f seconds\n",
            (unsigned long)r->best_epoch, (unsigned long)r->epochs, r->best_metric, r->seconds);
+}
+
+static cli_exit train_once(pique_context *ctx, const options *o, const pique_dataset *dataset,
+                           progress *shown) {
+    pique_train_result result;
+    pique_listener listener = progress_listener(shown);
+    pique_status status = pique_train(ctx, dataset, &o->train, &listener, &result);
+    progress_end(shown);
+    if (status == PIQUE_OK) {
+        report(o, &result);
+        return CLI_OK;
+    }
+    cli_exit code = cli_failed(COMMAND, ctx, status);
+    if (status == PIQUE_CANCELLED) {
+        fputs("the same command with --resume continues it\n", stderr);
+    }
+    return code;
 }
 
 static cli_exit train(pique_context *ctx, options *o) {
@@ -141,19 +173,9 @@ static cli_exit train(pique_context *ctx, options *o) {
     if (code != CLI_OK) {
         return code;
     }
-    pique_train_result result;
-    pique_listener listener = progress_listener(&shown);
     catch_interrupts();
-    status = pique_train(ctx, dataset, &o->train, &listener, &result);
-    progress_end(&shown);
-    if (status == PIQUE_OK) {
-        report(o, &result);
-    } else {
-        code = cli_failed(COMMAND, ctx, status);
-    }
-    if (status == PIQUE_CANCELLED) {
-        fputs("the same command with --resume continues it\n", stderr);
-    }
+    code = o->seeds.count ? seeds_train(COMMAND, ctx, dataset, &o->train, &shown, &o->seeds)
+                          : train_once(ctx, o, dataset, &shown);
     pique_dataset_free(dataset);
     return code;
 }

@@ -54,10 +54,10 @@ void json_print_string(const char *bytes, size_t size) {
     putchar('"');
 }
 
-void json_print_number(double value) {
+void json_write_number(FILE *file, double value) {
     char text[40];
     if (!(value - value == 0)) {
-        fputs("null", stdout);
+        fputs("null", file);
         return;
     }
     for (int digits = 1; digits <= 17; digits++) {
@@ -66,5 +66,9 @@ void json_print_number(double value) {
             break;
         }
     }
-    fputs(text, stdout);
+    fputs(text, file);
+}
+
+void json_print_number(double value) {
+    json_write_number(stdout, value);
 }

@@ -1,15 +1,15 @@
 #include "native/eval/ranking.h"
 
-#include <string.h>
-
 #include "base/context.h"
-#include "base/number.h"
+#include "native/eval/lists.h"
+#include "native/eval/negatives.h"
 #include "native/eval/team.h"
 
 typedef struct {
     const pq_ranking *ranking;
     const pq_scorer *scorer;
     uint32_t *ranks;
+    pq_lists *lists;
 } job;
 
 /* One thread's part: every team.size-th user. */
@@ -17,30 +17,49 @@ typedef struct {
     void *state;
     float *scores;
     bool *excluded; /* [items + 2] */
+    pq_negatives negatives;
+    pq_list list;
 } worker;
 
-static uint32_t number(const pq_scorer *scorer, uint32_t item) {
-    return scorer->numbers ? scorer->numbers[item] : item;
+static void mark(const job *j, const pq_view *view, worker *w, bool excluded) {
+    for (uint32_t i = 0; !j->ranking->with_seen && i < view->history_count; i++) {
+        w->excluded[pq_scorer_number(j->scorer, view->history[i])] = excluded;
+    }
 }
 
-static uint32_t rank_of(const pq_scorer *scorer, const pq_view *view, worker *w) {
-    uint32_t target = number(scorer, view->target);
-    uint32_t rank = 0;
-    if (target == 0 || target > scorer->items) {
+/* Items that stand before the target: what does not score less. */
+static uint32_t before_of_all(const pq_scorer *scorer, const worker *w, uint32_t target) {
+    uint32_t before = 0;
+    for (uint32_t i = 1; i <= scorer->items; i++) {
+        before += i != target && !w->excluded[i] && !(w->scores[i] < w->scores[target]);
+    }
+    return before;
+}
+
+/* The same among negatives drawn for the user: the same ones for every scorer. One that the scorer does
+ * not know stands behind. */
+static uint32_t before_of_sampled(const job *j, uint32_t user, const pq_view *view, worker *w,
+                                  uint32_t target) {
+    const pq_scorer *scorer = j->scorer;
+    uint32_t before = 0;
+    uint32_t count = pq_negatives_draw(&w->negatives, user, view, j->ranking->with_seen);
+    for (uint32_t n = 0; n < count; n++) {
+        uint32_t i = pq_scorer_number(scorer, w->negatives.drawn[n]);
+        before += i > 0 && i <= scorer->items && !(w->scores[i] < w->scores[target]);
+    }
+    return before;
+}
+
+static uint32_t rank_of(const job *j, uint32_t user, const pq_view *view, worker *w) {
+    uint32_t target = pq_scorer_number(j->scorer, view->target);
+    if (target == 0 || target > j->scorer->items || w->excluded[target]) {
         return PQ_MISS;
     }
-    for (uint32_t i = 0; i < view->history_count; i++) {
-        w->excluded[number(scorer, view->history[i])] = true;
+    if (w->scores[target] != w->scores[target]) {
+        return PQ_MISS;
     }
-    float own = w->scores[target];
-    bool missed = w->excluded[target] || own != own;
-    for (uint32_t i = 1; !missed && i <= scorer->items; i++) {
-        rank += i != target && !w->excluded[i] && !(w->scores[i] < own);
-    }
-    for (uint32_t i = 0; i < view->history_count; i++) {
-        w->excluded[number(scorer, view->history[i])] = false;
-    }
-    return missed ? PQ_MISS : rank;
+    return j->ranking->sampled ? before_of_sampled(j, user, view, w, target)
+                               : before_of_all(j->scorer, w, target);
 }
 
 static pique_status rank_users(pq_ctx *ctx, const job *j, pq_team *team, uint32_t member,
@@ -53,39 +72,53 @@ static pique_status rank_users(pq_ctx *ctx, const job *j, pq_team *team, uint32_
             continue;
         }
         PQ_TRY(j->scorer->score(ctx, j->scorer->shared, w->state, user, &view, w->scores));
-        j->ranks[user] = rank_of(j->scorer, &view, w);
+        mark(j, &view, w, true);
+        j->ranks[user] = rank_of(j, user, &view, w);
+        if (j->lists) {
+            pq_lists_add(j->lists, &w->list, user, w->scores, w->excluded);
+        }
+        mark(j, &view, w, false);
         PQ_TRY(pq_team_progress(team, member, ctx));
     }
     return PIQUE_OK;
 }
 
+static pique_status open_worker(pq_ctx *ctx, const job *j, worker *w) {
+    size_t room = (size_t)j->scorer->items + 2;
+    w->scores = pq_alloc(ctx, room, sizeof(*w->scores));
+    w->excluded = pq_alloc(ctx, room, sizeof(*w->excluded));
+    if (!w->scores || !w->excluded) {
+        return PIQUE_NO_MEMORY;
+    }
+    if (j->ranking->sampled) {
+        PQ_TRY(pq_negatives_init(&w->negatives, ctx, j->ranking->dataset, j->ranking->sampled));
+    }
+    if (j->lists) {
+        PQ_TRY(pq_list_init(&w->list, ctx, j->lists));
+    }
+    return j->scorer->open ? j->scorer->open(ctx, j->scorer->shared, &w->state) : PIQUE_OK;
+}
+
 static pique_status work(pq_ctx *ctx, void *user, pq_team *team, uint32_t member) {
     const job *j = user;
     worker w = {0};
-    size_t room = (size_t)j->scorer->items + 2;
-    pique_status status = PIQUE_OK;
-    w.scores = pq_alloc(ctx, room, sizeof(*w.scores));
-    w.excluded = pq_alloc(ctx, room, sizeof(*w.excluded));
-    if (!w.scores || !w.excluded) {
-        status = PIQUE_NO_MEMORY;
-    }
-    if (status == PIQUE_OK && j->scorer->open) {
-        status = j->scorer->open(ctx, j->scorer->shared, &w.state);
-    }
+    pique_status status = open_worker(ctx, j, &w);
     if (status == PIQUE_OK) {
         status = rank_users(ctx, j, team, member, &w);
     }
     if (j->scorer->close && w.state) {
         j->scorer->close(ctx, w.state);
     }
+    pq_list_free(&w.list);
+    pq_negatives_free(&w.negatives);
     pq_free(ctx, w.scores);
     pq_free(ctx, w.excluded);
     return status;
 }
 
 pique_status pq_rank_targets(pq_ctx *ctx, const pq_ranking *ranking, const pq_scorer *scorer,
-                             uint32_t *ranks) {
-    job j = {ranking, scorer, ranks};
+                             uint32_t *ranks, pq_lists *lists) {
+    job j = {ranking, scorer, ranks, lists};
     pq_team team = {.size = ranking->threads,
                     .phase = "eval",
                     .total = pq_rank_users(ranking),
@@ -100,28 +133,4 @@ uint32_t pq_rank_users(const pq_ranking *ranking) {
         users += pq_dataset_view(ranking->dataset, user, ranking->split, &view);
     }
     return users;
-}
-
-void pq_rank_metrics(const pq_ranking *ranking, const pique_eval_options *options,
-                     const uint32_t *ranks, pique_metrics *out) {
-    memset(out, 0, sizeof(*out));
-    for (uint32_t user = 0; user < ranking->dataset->user_count; user++) {
-        uint32_t rank = ranks[user];
-        if (rank == PQ_MISS) {
-            continue;
-        }
-        out->mrr += 1.0 / (rank + 1.0);
-        for (uint32_t k = 0; k < options->cutoff_count; k++) {
-            if (rank < options->cutoffs[k]) {
-                out->recall[k] += 1;
-                out->ndcg[k] += pq_log(2) / pq_log(rank + 2.0);
-            }
-        }
-    }
-    double users = pq_rank_users(ranking);
-    out->mrr /= users;
-    for (uint32_t k = 0; k < options->cutoff_count; k++) {
-        out->recall[k] /= users;
-        out->ndcg[k] /= users;
-    }
 }

@@ -1,5 +1,6 @@
-/* ranking.h — full ranking: where each user's target stands among all items that are not in the user's
- * history. Ties count against the target; a target that stands in the history is a miss. */
+/* ranking.h — where each user's target stands among all items that are not in the user's history, and the
+ * list of the first K beside it. Ties count against the target; a target that stands in the history is a
+ * miss. Seen items may stay in, and the target may be ranked among sampled negatives instead. */
 #ifndef PQ_RANKING_H
 #define PQ_RANKING_H
 
@@ -20,21 +21,26 @@ typedef struct {
                           const pq_view *view, float *scores);
 } pq_scorer;
 
+static inline uint32_t pq_scorer_number(const pq_scorer *scorer, uint32_t item) {
+    return scorer->numbers ? scorer->numbers[item] : item;
+}
+
 typedef struct {
     const pique_dataset *dataset;
     pq_split split;
     uint32_t threads;
+    bool with_seen;                 /* items of the history stay in, also as the target */
+    uint32_t sampled;               /* rank among so many drawn negatives; 0: among all items */
     const pique_listener *listener; /* may be NULL */
 } pq_ranking;
 
-/* ranks[user_count]: 0-based rank of each user's target, PQ_MISS for a miss and for users without one. */
-pique_status pq_rank_targets(pq_ctx *ctx, const pq_ranking *ranking, const pq_scorer *scorer,
-                             uint32_t *ranks);
+struct pq_lists;
 
-/* Means over the users that have a target. recall@k: target among the first k; ndcg@k: 1/log2(rank + 2)
- * there; mrr: 1/(rank + 1). */
-void pq_rank_metrics(const pq_ranking *ranking, const pique_eval_options *options,
-                     const uint32_t *ranks, pique_metrics *out);
+/* ranks[user_count]: 0-based rank of each user's target, PQ_MISS for a miss and for users without one.
+ * `lists` (lists.h) takes in the first items of each user with a target, always among all items; NULL:
+ * no lists. */
+pique_status pq_rank_targets(pq_ctx *ctx, const pq_ranking *ranking, const pq_scorer *scorer,
+                             uint32_t *ranks, struct pq_lists *lists);
 uint32_t pq_rank_users(const pq_ranking *ranking);
 
 #endif

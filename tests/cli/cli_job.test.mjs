@@ -101,19 +101,98 @@ describe('train', () => {
   });
 });
 
+const figures = ['recall', 'ndcg', 'mrr', 'coverage', 'gini', 'novelty', 'diversity'];
+
 describe('eval', () => {
   test('--json prints one object with the model and both baselines', () => {
     const result = JSON.parse(good(['eval', model, '--data', data, '--json', '--k', '3,50']));
-    const keys = ['recall@3', 'ndcg@3', 'recall@50', 'ndcg@50', 'mrr', 'seconds'];
-    assert.deepEqual(Object.keys(result), ['users', 'split', ...keys, 'popularity', 'item_knn']);
+    const keys = [
+      ...[3, 50].flatMap((k) => figures.map((figure) => `${figure}@${k}`)),
+      ...['mrr', 'seconds', 'users_per_second'],
+    ];
+    const head = ['users', 'split', 'protocol'];
+    assert.deepEqual(Object.keys(result), [...head, ...keys, 'popularity', 'item_knn']);
+    assert.equal(result.protocol, 'full');
     assert.deepEqual(Object.keys(result.popularity), keys);
     assert.deepEqual(Object.keys(result.item_knn), keys);
     assert.equal(result.users, 160);
     for (const metrics of [result, result.popularity, result.item_knn]) {
       assert.ok(metrics['recall@3'] <= metrics['recall@50'] && metrics['recall@50'] <= 1);
       assert.ok(metrics['ndcg@3'] <= metrics['recall@3']);
+      assert.ok(metrics['mrr@3'] <= metrics['mrr@50'] && metrics['mrr@50'] <= metrics.mrr);
+      assert.ok(metrics['coverage@3'] > 0 && metrics['coverage@50'] <= 1);
+      assert.ok(metrics['gini@3'] > 0 && metrics['gini@3'] < 1);
+      assert.ok(metrics['novelty@3'] > 0 && metrics['diversity@3'] > 0);
+      assert.ok(metrics.users_per_second > 0);
     }
     assert.ok(result['recall@3'] > 0);
+    // Popularity lists the same few items; item-kNN does not.
+    assert.ok(result.popularity['coverage@3'] < result.item_knn['coverage@3']);
+    assert.ok(result.popularity['gini@3'] > result.item_knn['gini@3']);
+    assert.ok(result.popularity['novelty@3'] < result.item_knn['novelty@3']);
+  });
+
+  test('--with-seen, --sampled: the protocol is named, and the table warns', () => {
+    const evaluate = (...more) => ['eval', model, '--data', data, '--k', '5', ...more];
+    const object = (...more) => JSON.parse(good(evaluate('--json', ...more)));
+    const full = object();
+    const seen = object('--with-seen');
+    assert.equal(seen.protocol, 'full, with seen items');
+    assert.ok(seen.popularity.mrr < full.popularity.mrr);
+    const sampled = object('--sampled', 10);
+    assert.equal(sampled.protocol, 'sampled, 10 negatives');
+    assert.equal(
+      object('--sampled', 10, '--with-seen').protocol,
+      `${sampled.protocol}, with seen items`,
+    );
+    for (const part of [(result) => result, (result) => result.popularity]) {
+      assert.ok(part(sampled).mrr > part(full).mrr);
+      // The lists are of all items whatever the target is ranked among.
+      assert.equal(part(sampled)['coverage@5'], part(full)['coverage@5']);
+    }
+    // As many as there are items: the full ranking.
+    const all = object('--sampled', 4000000000);
+    assert.equal(all.protocol, 'sampled, 4000000000 negatives');
+    assert.equal(all.mrr, full.mrr);
+    assert.equal(all.item_knn['ndcg@5'], full.item_knn['ndcg@5']);
+    const [warning, title] = good(evaluate('--sampled', 10)).split('\n');
+    assert.equal(
+      warning,
+      'ranked among 10 sampled negatives: not comparable with figures of full ranking',
+    );
+    assert.equal(title, '160 users, test split, protocol: sampled, 10 negatives');
+    bad(evaluate('--sampled', 0), 2, /--sampled: "0" is not a whole number from 1 to 4294967295/);
+  });
+
+  test('--buckets: recall and ndcg by the popularity of the target', () => {
+    const args = ['eval', model, '--data', data, '--k', '5', '--buckets'];
+    const result = JSON.parse(good([...args, '--json']));
+    const names = ['head', 'middle', 'tail'];
+    let users = 0;
+    let items = 0;
+    let hits = 0;
+    for (const name of names) {
+      users += result[`${name}_users`];
+      items += result[`${name}_items`];
+      for (const part of [result, result.popularity, result.item_knn]) {
+        const [recall, ndcg] = [part[`${name}_recall@5`], part[`${name}_ndcg@5`]];
+        assert.ok(recall >= 0 && recall <= 1 && ndcg >= 0 && ndcg <= recall, name);
+      }
+      hits += result[`${name}_users`] * result[`${name}_recall@5`];
+    }
+    assert.deepEqual([users, items], [160, 60]);
+    assert.ok(result.head_items < result.middle_items && result.middle_items < result.tail_items);
+    assert.ok(Math.abs(hits / 160 - result['recall@5']) < 1e-12);
+    assert.ok(result.popularity['head_recall@5'] > result.popularity['tail_recall@5']);
+    const text = good(args);
+    for (const name of names) {
+      const [counted, of] = [result[`${name}_items`], result[`${name}_users`]];
+      assert.ok(text.includes(`\n${name}: ${counted} items, targets of ${of} users\n`), text);
+      assert.match(
+        text,
+        new RegExp(`^${name}_ndcg@5 +\\d\\.\\d{4} +\\d\\.\\d{4} +\\d\\.\\d{4}$`, 'm'),
+      );
+    }
   });
 
   test('popularity, worked out by hand', () => {
@@ -143,21 +222,19 @@ describe('eval', () => {
     const json = JSON.parse(good(['eval', model, '--data', data, '--json']));
     const text = good(['eval', model, '--data', data]);
     const [title, blank, head, ...rows] = text.trimEnd().split('\n');
-    assert.equal(title, '160 users, test split');
+    assert.equal(title, '160 users, test split, protocol: full');
     assert.equal(blank, '');
     assert.deepEqual(head.trim().split(/ +/), ['model', 'popularity', 'item-kNN']);
     const cutoffs = [5, 10, 20, 50];
     const names = [
-      ...cutoffs.map((k) => `recall@${k}`),
-      ...cutoffs.map((k) => `ndcg@${k}`),
-      'mrr',
-      'seconds',
+      ...figures.flatMap((figure) => cutoffs.map((k) => `${figure}@${k}`)),
+      ...['mrr', 'seconds', 'users_per_second'],
     ];
     assert.deepEqual(
       rows.map((row) => row.split(' ')[0]),
       names,
     );
-    for (const row of rows.slice(0, -1)) {
+    for (const row of rows.slice(0, -2)) {
       const [name, ...cells] = row.split(/ +/);
       const values = [json[name], json.popularity[name], json.item_knn[name]];
       assert.equal(cells.length, values.length);
@@ -173,8 +250,12 @@ describe('eval', () => {
   test('--no-baselines, --split, --threads', () => {
     const object = (...more) =>
       JSON.parse(good(['eval', model, '--data', data, '--json', ...more]));
-    const { seconds, popularity, item_knn, ...both } = object();
-    const { seconds: _, ...alone } = object('--no-baselines', '--threads', '2');
+    const { seconds, users_per_second, popularity, item_knn, ...both } = object('--threads', '1');
+    const {
+      seconds: _,
+      users_per_second: __,
+      ...alone
+    } = object(...['--no-baselines', '--threads', '2']);
     assert.deepEqual(alone, both);
     assert.equal(object('--split', 'valid').split, 'valid');
     bad(

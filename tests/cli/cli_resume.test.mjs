@@ -38,6 +38,7 @@ function metrics(run) {
   const result = JSON.parse(good(['eval', join(run, 'model.pique'), '--data', data, '--json']));
   for (const part of [result, result.popularity, result.item_knn]) {
     delete part.seconds;
+    delete part.users_per_second;
   }
   return result;
 }

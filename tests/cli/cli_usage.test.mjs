@@ -80,6 +80,16 @@ test('numbers that are none', () => {
   }
   bad([...train, '--threads', '0'], 2, /--threads: "0" is not a whole number from 1 to 1024/);
   bad([...train, '--seed', '4294967296'], 2, /--seed: "4294967296" is not a whole number/);
+  bad([...train, '--seeds', '1,x'], 2, /--seeds: "x" is not a whole number from 0 to 4294967295/);
+  bad([...train, '--seeds', '2,1,2'], 2, /--seeds: 2 is given twice/);
+  bad([...train, '--seeds', ''], 2, /--seeds: no number is given/);
+  bad(
+    [...train, '--seeds', '2,3', '--seed', '1'],
+    2,
+    /--seed and --seeds cannot be given together/,
+  );
+  const many = Array.from({ length: 65 }, (_, i) => i).join();
+  bad([...train, '--seeds', many], 2, /--seeds: more than 64 numbers/);
   bad(['eval', 'f', '--data', data, '--k', '5,x'], 2, /--k: "x" is not a whole number/);
   bad(['eval', 'f', '--data', data, '--k', '5,0'], 2, /--k: "0" is not a whole number/);
   bad(['eval', 'f', '--data', data, '--k', '5,5'], 2, /--k: 5 is given twice/);

@@ -15,7 +15,7 @@ export const arrows = {
   'src/retrieval': ['src/base', 'src/kernels'],
   'src/api': [...core, 'src/file', 'src/retrieval'],
   'native/data': [...core, 'src/file', 'pique_train.h'],
-  'native/eval': [...core, 'src/file', 'pique_train.h', 'native/data'],
+  'native/eval': [...core, 'src/file', 'src/retrieval', 'pique_train.h', 'native/data'],
   'native/train': [...core, 'src/file', 'pique_train.h', 'native/data', 'native/eval'],
   'native/report': ['src/base', 'pique_train.h'],
   'native/api': [
