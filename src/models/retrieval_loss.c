@@ -2,18 +2,13 @@
 
 #include <string.h>
 
-/* Of one label in the mean. Where every label of a batch is UNKNOWN there is none. */
-static double share(const pq_batch *b) {
-    return b->positions > 0 ? 1.0 / b->positions : 0;
-}
-
 static pq_var *sampled(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
     pq_sampled_softmax args = {.positive_ids = b->targets,
                                .negative_ids = b->negatives,
                                .positive_log_q = b->target_log_q,
                                .negative_log_q = b->negative_log_q,
                                .scale = scale,
-                               .weight = share(b)};
+                               .weight = 1.0 / b->positions};
     pq_var *positive = pq_items_vectors(t, &m->items, b->targets, b->label_count);
     pq_var *negative = pq_items_vectors(t, &m->items, b->negatives, b->negative_count);
     return pq_op_sampled_softmax(t, u, positive, negative, &args);
@@ -30,7 +25,7 @@ static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch 
                             .last = rows - 1,
                             .scale = scale,
                             .smoothing = m->loss.smoothing,
-                            .weight = share(b)};
+                            .weight = 1.0 / b->positions};
     pq_var *items = all ? pq_items_vectors(t, &m->items, all, rows) : NULL;
     return pq_op_softmax_loss(t, u, items, &args);
 }
@@ -43,7 +38,7 @@ static pq_var *pairs(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b
                          .negatives = n,
                          .scale = scale,
                          .beta = m->loss.beta,
-                         .weight = share(b)};
+                         .weight = 1.0 / b->positions};
     pq_var *positive = pq_items_vectors(t, &m->items, b->targets, b->label_count);
     pq_var *negative = pq_items_vectors(t, &m->items, b->pair_negatives, b->label_count * n);
     return pq_op_pair_loss(t, u, positive, negative, &args);

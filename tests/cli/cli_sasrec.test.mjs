@@ -124,15 +124,4 @@ describe('sasrec', () => {
     bad(training(never, '--set', 'heads=3'), 2, /heads = 3 does not divide dim = 16/);
     assert.ok(!existsSync(never), 'a run was begun');
   });
-
-  test('a batch whose labels are all rare items is no reason to stop', () => {
-    const events = readFileSync(join(data, 'interactions.csv'), 'utf8');
-    const path = join(place, 'rare');
-    mkdirSync(path);
-    const rare = [0, 1, 2, 3].map((n) => `loner,once-${n},${n + 1}\n`);
-    writeFileSync(join(path, 'interactions.csv'), events + rare.join(''));
-    const args = training(join(place, 'rare-run'), '--epochs', 1, '--set', 'min_count=2');
-    args[args.indexOf(data)] = path;
-    good([...args, '--set', 'batch=1']);
-  });
 });
