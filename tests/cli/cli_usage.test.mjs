@@ -1,7 +1,7 @@
 // Usage: help, version, wrong options. Wrong usage ends with exit code 2 and does nothing.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { bad, expectOutput, folder, good, pique, program, writeTools } from './cli_harness.mjs';
@@ -160,11 +160,14 @@ test('PIQUE_ISA picks the instruction set and must name one', () => {
 test('models: one JSON object, and the same keys in the text', () => {
   const { models, training } = JSON.parse(good(['models', '--json']));
   const text = good(['models']);
+  const rows = readFileSync(new URL('../../src/models/models.def', import.meta.url), 'utf8');
+  const named = [...rows.matchAll(/^PQ_MODEL\((\w+)\)$/gm)].map((row) => row[1]);
+  assert.ok(named.includes('mind'));
   assert.deepEqual(
     models.map((model) => model.name),
-    ['mind'],
+    named,
   );
-  for (const field of [...models[0].fields, ...training]) {
+  for (const field of [...models.flatMap((model) => model.fields), ...training]) {
     assert.ok(text.includes(`\n    ${field.name} = ${field.default}`), field.name);
     assert.ok(field.help.length > 0, field.name);
   }
