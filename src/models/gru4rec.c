@@ -10,6 +10,7 @@
  *
  * The seed preset is the size that MIND's and ComiRec's comparisons use. The paper preset has the
  * paper's size and pairwise loss; there, inputs are one-hot and the optimiser is Adagrad. */
+#include "layers/dense.h"
 #include "models/retrieval_loss.h"
 
 #include <stdio.h>
@@ -91,10 +92,6 @@ static pique_status declare(pq_model *m) {
     return m->params.status;
 }
 
-static pq_var *dense(pq_tape *t, pq_var *x, const pq_param *w, const pq_param *b) {
-    return pq_op_linear(t, x, pq_tape_param(t, w), pq_tape_param(t, b));
-}
-
 /* The state after every row, (T, D). */
 static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const gru4rec *c = m->self;
@@ -102,28 +99,22 @@ static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
     pq_var *x = pq_items_behaviours(t, &m->items, b->items, rows);
     for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
         const layer *l = &c->layer[i];
-        pq_var *gates = dense(t, pq_op_dropout(t, x, c->dropout), l->w, l->b);
+        pq_var *gates = pq_dense(t, pq_op_dropout(t, x, c->dropout), l->w, l->b);
         x = pq_op_gru(t, gates, pq_tape_param(t, l->u), pq_tape_param(t, l->c), &b->history);
     }
     if (c->project) {
-        x = dense(t, x, c->out, c->out_bias);
+        x = pq_dense(t, x, c->out, c->out_bias);
     }
     return c->cosine ? pq_op_normalise(t, x, 1e-12) : x;
 }
 
 static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const gru4rec *c = m->self;
-    pq_var *u = pq_op_select_rows(t, states(t, m, b), b->label_rows, b->label_count);
-    return pq_retrieval_loss(t, m, u, b, 1 / c->temperature);
+    return pq_causal_loss(t, m, states(t, m, b), b, 1 / c->temperature);
 }
 
 static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live) {
-    for (uint32_t i = 0; i < b->history.count; i++) {
-        live[i] = 1;
-    }
-    pq_var *v = pq_last_states(t, m, b, states(t, m, b));
-    pq_similarity_shares(t, m, b, v);
-    return v;
+    return pq_causal_user(t, m, states(t, m, b), b, live);
 }
 
 const pq_model_def pq_model_gru4rec = {

@@ -14,6 +14,7 @@
  * Beyond the paper, each an option: item and interest vectors of length 1 with a temperature; a
  * behaviour's part in an interest fading with its age, at a pace of the interest's own; a skip
  * connection around the two layers. */
+#include "layers/dense.h"
 #include "models/retrieval_loss.h"
 
 typedef enum {
@@ -214,12 +215,6 @@ static const pq_real *fading(pq_tape *t, const mind *c, const uint32_t *age, uin
     return mass;
 }
 
-static pq_var *dense(pq_tape *t, pq_var *x, const pq_param *w, const pq_param *b,
-                     pq_activation activation) {
-    pq_var *y = pq_op_linear(t, x, pq_tape_param(t, w), pq_tape_param(t, b));
-    return pq_op_activate(t, y, activation);
-}
-
 /* The two layers on [c_k; p], one interest at a time. */
 static pq_var *finish(pq_tape *t, const pq_model *m, pq_var *capsules, const pq_batch *b) {
     const mind *c = m->self;
@@ -231,8 +226,9 @@ static pq_var *finish(pq_tape *t, const pq_model *m, pq_var *capsules, const pq_
         pq_var *p = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
         in = pq_op_concat(t, capsules, pq_op_repeat(t, p, m->interests));
     }
-    pq_var *v = dense(t, in, c->w1, c->b1, PQ_RELU);
-    v = dense(t, v, c->w2, c->b2, c->output == OUTPUT_RELU ? PQ_RELU : PQ_LINEAR);
+    pq_var *v = pq_op_activate(t, pq_dense(t, in, c->w1, c->b1), PQ_RELU);
+    v = pq_dense(t, v, c->w2, c->b2);
+    v = pq_op_activate(t, v, c->output == OUTPUT_RELU ? PQ_RELU : PQ_LINEAR);
     return c->output == OUTPUT_RELU || c->output == OUTPUT_LINEAR ? v : pq_op_add(t, v, capsules);
 }
 

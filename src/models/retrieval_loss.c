@@ -59,7 +59,8 @@ pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_bat
     return NULL;
 }
 
-pq_var *pq_last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
+/* The state of each segment's last row; zeros for an empty segment. */
+static pq_var *last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
     uint32_t users = b->history.count, rows = b->history.starts[users];
     uint32_t *last = pq_tape_take(t, users, sizeof(*last));
     bool *keep = pq_tape_take(t, users, sizeof(*keep));
@@ -80,7 +81,7 @@ pq_var *pq_last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var 
     return pq_op_mask_rows(t, pq_op_select_rows(t, states, last, users), keep);
 }
 
-void pq_similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_var *v) {
+static void similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_var *v) {
     uint32_t rows = b->history.starts[b->history.count], d = m->width;
     if (!b->shares || !v) {
         return;
@@ -98,4 +99,20 @@ void pq_similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, cons
             b->shares[r] /= total > 0 ? total : 1;
         }
     }
+}
+
+pq_var *pq_causal_loss(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
+                       double scale) {
+    pq_var *u = pq_op_select_rows(t, states, b->label_rows, b->label_count);
+    return pq_retrieval_loss(t, m, u, b, scale);
+}
+
+pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
+                       uint32_t *live) {
+    for (uint32_t i = 0; i < b->history.count; i++) {
+        live[i] = 1;
+    }
+    pq_var *v = last_states(t, m, b, states);
+    similarity_shares(t, m, b, v);
+    return v;
 }

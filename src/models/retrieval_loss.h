@@ -10,11 +10,13 @@
 pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b,
                           double scale);
 
-/* The state of each segment's last row, (B, D); zeros for an empty segment. states (T, D). */
-pq_var *pq_last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states);
-
-/* Explanations of models that have one vector and no couplings: behaviours count by how well they match
- * it, max(0, <e_t, v>) as shares. Fills b->shares when they are wanted; v (B, D). */
-void pq_similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_var *v);
+/* For models with a state after every row, states (T, D). The loss of the rows that labels follow: */
+pq_var *pq_causal_loss(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
+                       double scale);
+/* The users' vectors: the state of each segment's last row, (B, D), zeros for an empty segment; all live
+ * counts are 1. There are no couplings to explain with, so behaviours count by how well they match the
+ * vector: b->shares, when wanted, get max(0, <e_t, v>) as shares. */
+pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
+                       uint32_t *live);
 
 #endif

@@ -11,6 +11,7 @@
  *
  * Positions count from the newest row of the window, which always has the last of the learned positions,
  * as in the papers' left-padded matrices. */
+#include "layers/dense.h"
 #include "models/retrieval_loss.h"
 
 #include <stdio.h>
@@ -148,29 +149,25 @@ static pq_var *normed(pq_tape *t, const sasrec *c, pq_var *x, const pq_param *ga
     return pq_op_layer_norm(t, x, pq_tape_param(t, gain), pq_tape_param(t, bias), c->norm_epsilon);
 }
 
-static pq_var *dense(pq_tape *t, pq_var *x, const pq_param *w, const pq_param *b) {
-    return pq_op_linear(t, x, pq_tape_param(t, w), pq_tape_param(t, b));
-}
-
 /* W_o attention(W_q query, W_k x, W_v x), dropped. */
 static pq_var *attend(pq_tape *t, const sasrec *c, const layer *l, pq_var *query, pq_var *x,
                       const pq_segments *segments) {
     pq_attention args = {
         .segments = segments, .heads = (uint32_t)c->heads, .causal = true, .dropout = c->dropout};
-    pq_var *q = dense(t, query, l->q, l->q_bias);
-    pq_var *k = dense(t, x, l->k, l->k_bias);
-    pq_var *v = dense(t, x, l->v, l->v_bias);
-    pq_var *a = dense(t, pq_op_attention(t, q, k, v, &args), l->out, l->out_bias);
+    pq_var *q = pq_dense(t, query, l->q, l->q_bias);
+    pq_var *k = pq_dense(t, x, l->k, l->k_bias);
+    pq_var *v = pq_dense(t, x, l->v, l->v_bias);
+    pq_var *a = pq_dense(t, pq_op_attention(t, q, k, v, &args), l->out, l->out_bias);
     return c->norm == NORM_CODE ? a : pq_op_dropout(t, a, c->dropout);
 }
 
 static pq_var *forward(pq_tape *t, const sasrec *c, const layer *l, pq_var *x) {
     pq_activation kind = c->forward == FORWARD_GELU ? PQ_GELU : PQ_RELU;
-    pq_var *h = pq_op_activate(t, dense(t, x, l->w1, l->b1), kind);
+    pq_var *h = pq_op_activate(t, pq_dense(t, x, l->w1, l->b1), kind);
     if (c->norm == NORM_CODE) { /* the authors drop the inner layer too */
         h = pq_op_dropout(t, h, c->dropout);
     }
-    return pq_op_dropout(t, dense(t, h, l->w2, l->b2), c->dropout);
+    return pq_op_dropout(t, pq_dense(t, h, l->w2, l->b2), c->dropout);
 }
 
 static pq_var *block(pq_tape *t, const sasrec *c, const layer *l, pq_var *x,
@@ -228,17 +225,11 @@ static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
 
 static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const sasrec *c = m->self;
-    pq_var *u = pq_op_select_rows(t, states(t, m, b), b->label_rows, b->label_count);
-    return pq_retrieval_loss(t, m, u, b, 1 / c->temperature);
+    return pq_causal_loss(t, m, states(t, m, b), b, 1 / c->temperature);
 }
 
 static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live) {
-    for (uint32_t i = 0; i < b->history.count; i++) {
-        live[i] = 1;
-    }
-    pq_var *v = pq_last_states(t, m, b, states(t, m, b));
-    pq_similarity_shares(t, m, b, v);
-    return v;
+    return pq_causal_user(t, m, states(t, m, b), b, live);
 }
 
 const pq_model_def pq_model_sasrec = {
