@@ -96,6 +96,11 @@ PIQUE_API void pique_model_free(pique_model *model);
  * of the user profile. Owned by the model. */
 PIQUE_API const char *pique_model_info(const pique_model *model);
 
+/* "retrieval" (recommends from the whole catalogue) or "ranking" (scores given candidates). */
+PIQUE_API const char *pique_model_task(const pique_model *model);
+/* Whether pique_session_recommend, _interests and _scores can serve: not with models that only rank. */
+PIQUE_API bool pique_model_retrieves(const pique_model *model);
+
 /* Items are numbered 1..count in the order of falling popularity; 0 is "no item". */
 PIQUE_API uint32_t pique_model_item_count(const pique_model *model);
 PIQUE_API uint32_t pique_model_find_item(const pique_model *model, const char *id, size_t length);
@@ -160,6 +165,15 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_recommend(pique_session *sess
                                                              const pique_query *query,
                                                              const pique_recommendation **list,
                                                              uint32_t *count);
+
+/* Scores of given items for the user of the query (count, exclude_seen and the rest are not looked at):
+ * scores[i] belongs to candidates[i]. Of ranking models these are log-odds of a label 1, so that
+ * 1 / (1 + e^-score) is its probability; of retrieval models the scores of pique_session_recommend. Numbers
+ * outside the catalogue stand for an item that the model does not know. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_rank(pique_session *session,
+                                                        const pique_query *query,
+                                                        const uint32_t *candidates, uint32_t count,
+                                                        float *scores);
 
 /* Scores of all items: scores[i] belongs to item i; room for item_count + 2, the first and the last of
  * which belong to no item. */

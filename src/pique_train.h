@@ -49,6 +49,12 @@ typedef struct {
     uint32_t min_count; /* items with fewer training events become UNKNOWN */
     double min_rating;  /* events rated lower are dropped; 0 keeps all */
     bool strict;        /* a bad row is an error instead of a counted warning */
+    /* For models that rank: rows keep their labels instead of being dropped or taken as events. */
+    bool labelled;
+    double
+        label_rating; /* a rating from here on is label 1 (default 4); a label column stands as it is */
+    const char *split;   /* of the labelled pairs: "last", "random", "time" */
+    uint32_t split_seed; /* of "random" */
 } pique_dataset_options;
 
 typedef struct {
@@ -58,6 +64,8 @@ typedef struct {
     uint64_t bad_rows;
     uint32_t item_fields;    /* categories beside the id */
     uint32_t profile_fields; /* of the users */
+    uint64_t labelled;       /* pairs, of which so many have label 1 */
+    uint64_t liked;
 } pique_dataset_summary;
 
 PIQUE_API void pique_dataset_options_default(pique_dataset_options *options);
@@ -98,6 +106,10 @@ PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique
                                                  const pique_train_options *options,
                                                  const pique_listener *listener,
                                                  pique_train_result *result);
+
+/* "retrieval" or "ranking"; NULL when there is no such model. A model that ranks needs a labelled data
+ * set to train and to be evaluated on. */
+PIQUE_API const char *pique_train_task(const char *model);
 
 /* A JSON array of the models with their task and fields (name, type, default, range, help), and
  * under "training" the fields of the training loop. Release with pique_release. */
@@ -143,6 +155,17 @@ typedef struct {
     double seconds;
 } pique_metrics;
 
+/* Of models that rank, over the labelled pairs of the split. */
+typedef struct {
+    double auc; /* chance that a pair with label 1 stands above one with label 0; ties count half */
+    double
+        gauc; /* mean of the users' AUC, weighted by their pairs; users with one label are left out */
+    double logloss;  /* mean of -log of the probability given to the label */
+    double accuracy; /* at probability 0.5 */
+    double ece;      /* expected calibration error over 10 equal bins of probability */
+    double seconds;
+} pique_label_metrics;
+
 typedef struct {
     uint32_t users;
     uint32_t bucket_users[PIQUE_BUCKETS]; /* whose target is in the bucket */
@@ -150,6 +173,12 @@ typedef struct {
     pique_metrics model;
     pique_metrics popularity;
     pique_metrics item_knn;
+    /* Set instead of the above when the model ranks; popularity gives each item its training pairs' share of
+     * label 1. */
+    bool ranking;
+    uint64_t pairs;
+    pique_label_metrics labels;
+    pique_label_metrics label_popularity;
 } pique_eval_result;
 
 PIQUE_API void pique_eval_options_default(pique_eval_options *options);

@@ -6,7 +6,13 @@
  *
  * Split: the last event of a user is the test target, the one before it the validation target, the
  * rest is training; users with fewer than three events only train. Counts, popularity and
- * vocabularies come from training events alone. */
+ * vocabularies come from training events alone.
+ *
+ * A labelled data set (for ranking) splits its pairs instead, by one of three rules: `last`, the user's last
+ * pair is for test and the one before it for validation, as above; `random`, 8 : 1 : 1 by a hash of the
+ * seed; `time`, the oldest 80 percent of all pairs train, the next 10 validate. The history of a pair is
+ * what its user liked before it, so it never looks ahead of the pair. Counts and vocabularies come from the
+ * pairs that train. */
 #ifndef PQ_DATASET_H
 #define PQ_DATASET_H
 
@@ -25,6 +31,17 @@ typedef struct {
     uint32_t *values;  /* a multi-valued column has several per owner; none: empty */
 } pq_feature;
 
+typedef enum { PQ_SPLIT_TRAIN, PQ_SPLIT_VALID, PQ_SPLIT_TEST } pq_split;
+
+/* A labelled pair of a user and an item, for ranking. */
+typedef struct {
+    uint32_t user;
+    uint32_t history; /* the user's first so many events came before it */
+    uint32_t item;
+    uint8_t label; /* 0 or 1 */
+    uint8_t split; /* pq_split */
+} pq_labelled;
+
 struct pique_dataset {
     pq_ctx *ctx;
     pq_strings items;     /* item i is string i - 1 */
@@ -37,6 +54,11 @@ struct pique_dataset {
     uint32_t *events; /* item numbers, oldest first within a user; UNKNOWN for rare items */
     int64_t *times;   /* seconds, beside events; position for `sequences` */
 
+    /* Opened with `labelled`: every rated or labelled pair, by user, then time; `events` hold the liked
+     * ones alone. NULL otherwise. */
+    pq_labelled *labelled;
+    uint64_t labelled_count;
+
     pq_feature *item_features;
     uint32_t item_feature_count;
     pq_feature *profile;
@@ -48,8 +70,6 @@ struct pique_dataset {
 
 /* Takes NULL. */
 void pq_dataset_free(pique_dataset *dataset);
-
-typedef enum { PQ_SPLIT_TRAIN, PQ_SPLIT_VALID, PQ_SPLIT_TEST } pq_split;
 
 /* The events of a user that a split may look at as history, and its target: for VALID the training
  * events and the validation target, for TEST training and validation events and the test target; for

@@ -47,7 +47,7 @@ static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler
                       .negative_count = (uint32_t)sampler->options->negatives};
     pq_arena_reset(&shard->batch);
     PQ_TRY(pq_sampler_batch(sampler, &shard->batch, range, &batch));
-    pq_var *loss = s->m->def->loss(&shard->tape, s->m, &batch);
+    pq_var *loss = pq_model_loss(&shard->tape, s->m, &batch);
     if (!loss) {
         return shard->tape.status;
     }

@@ -90,6 +90,11 @@ typedef struct {
     double weight;      /* of each row in the sum */
 } pq_pair_loss;
 
+typedef struct {
+    const pq_real *labels; /* [C] 0 or 1, or a probability */
+    double weight;         /* of each row in the sum */
+} pq_logistic_loss;
+
 #define PQ_OP(name, parameters, help) pq_var *pq_op_##name parameters;
 #include "graph/ops.def"
 #undef PQ_OP

@@ -41,6 +41,16 @@ pique_status pq_model_declare(pq_model *m) {
     return m->params.status;
 }
 
+#if PQ_TRAINING
+pq_var *pq_model_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    if (m->def->loss) {
+        return m->def->loss(t, m, b);
+    }
+    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
+    return pq_op_logistic_loss(t, m->def->score(t, m, b), &args);
+}
+#endif
+
 void pq_model_free(pq_model *m) {
     if (m->ctx) {
         pq_params_free(&m->params);

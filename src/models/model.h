@@ -8,8 +8,8 @@
 #include "base/fields.h"
 #include "layers/profile.h"
 
-/* Histories and labels of some users. Which members are set depends on the use: labels and negatives
- * only in training, shares only when an explanation is wanted. */
+/* Histories of some users, and what is asked about them. Which members are set depends on the use: labels
+ * and negatives only in training, candidates only in ranking, shares only when an explanation is wanted. */
 typedef struct {
     pq_segments history;     /* B segments; oldest first */
     const uint32_t *items;   /* [T] item numbers */
@@ -24,6 +24,11 @@ typedef struct {
     uint32_t negative_count;
     const pq_real *target_log_q, *negative_log_q; /* [P], [n] log expected counts */
     const uint32_t *pair_negatives;               /* [P, pair_count] of each label's own */
+
+    uint32_t candidate_count;        /* C: pairs of a user and an item to be scored */
+    const uint32_t *candidates;      /* [C] item numbers */
+    const uint32_t *candidate_users; /* [C] the segment of each, rising */
+    const pq_real *candidate_labels; /* [C] 0 or 1, in training */
 
     pq_real *shares; /* NULL or [T, K]: filled with the share of each behaviour in each interest */
 } pq_batch;
@@ -42,7 +47,9 @@ typedef struct {
     double smoothing, beta;
 } pq_loss_options;
 
-typedef enum { PQ_TASK_RETRIEVAL } pq_task;
+/* RETRIEVAL learns which item follows and finds it by inner products with interests; RANKING learns a label
+ * of (user, item) pairs and scores the candidates that it is given. */
+typedef enum { PQ_TASK_RETRIEVAL, PQ_TASK_RANKING } pq_task;
 
 typedef struct pq_model pq_model;
 
@@ -58,10 +65,15 @@ typedef struct {
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */
     pique_status (*declare)(pq_model *m);
-    /* (1, 1); written `PQ_TRAINING ? loss : NULL`, so that a build that only serves can leave it out */
+    /* (1, 1); written `PQ_TRAINING ? loss : NULL`, so that a build that only serves can leave it out. NULL
+     * in ranking: the log loss of `score` alone. */
     pq_var *(*loss)(pq_tape *t, const pq_model *m, const pq_batch *b);
-    /* Interests (B * K, D), zero where not in use; live [B] receives how many are. */
+    /* Interests (B * K, D), zero where not in use; live [B] receives how many are. NULL: the model has
+     * none, so it can only rank. */
     pq_var *(*user)(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live);
+    /* Log-odds (C, 1) of the candidates. What does not depend on a candidate is computed once per segment
+     * and handed out with pq_op_select_rows. NULL: the best inner product over the interests. */
+    pq_var *(*score)(pq_tape *t, const pq_model *m, const pq_batch *b);
 } pq_model_def;
 
 struct pq_model {
@@ -71,7 +83,7 @@ struct pq_model {
     pq_params params; /* in the order of declaration */
     pq_items items;
     pq_profile profile;
-    uint32_t interests;   /* K, set by declare */
+    uint32_t interests;   /* K, set by declare; 1 for models that only rank */
     uint32_t width;       /* D, set by declare */
     uint32_t max_history; /* newest behaviours a user may have, set by declare */
     pq_loss_options loss;
@@ -86,5 +98,7 @@ pique_status pq_model_init(pq_model *m, pq_ctx *ctx, const pq_model_def *def, co
 /* items.rows, items.columns, items.baked and profile.columns are set; `self` holds the options. */
 pique_status pq_model_declare(pq_model *m);
 void pq_model_free(pq_model *m);
+/* The loss that training minimises, (1, 1). Not in builds that only serve. */
+pq_var *pq_model_loss(pq_tape *t, const pq_model *m, const pq_batch *b);
 
 #endif

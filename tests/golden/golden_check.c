@@ -217,7 +217,7 @@ static void check_interests(golden *g) {
 static void run_step(golden *g, int step) {
     pq_grads_clear(&g->grads);
     pq_tape_begin(&g->tape, &g->grads, false, (pq_rng){0});
-    pq_var *loss = g->model.def->loss(&g->tape, &g->model, &g->batches[step % 2]);
+    pq_var *loss = pq_model_loss(&g->tape, &g->model, &g->batches[step % 2]);
     assert_ok(&g->t.ctx, pq_tape_backward(&g->tape, loss));
     pq_tensor want = *tensor(g, "expect.", "losses");
     assert_int_equal(want.count, 10);

@@ -49,7 +49,7 @@ grad_cases grad_gather, grad_bag, grad_linear, grad_linear_by_group, grad_activa
     grad_label_attention, grad_sampled_softmax;
 grad_cases grad_gru;
 grad_cases grad_select_rows, grad_layer_norm, grad_attention;
-grad_cases grad_softmax_loss, grad_pair_loss;
+grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss;
 /* And what is made of ops. */
 void grad_tape(void **state);
 void grad_layers(void **state);

@@ -1,4 +1,4 @@
-/* grad_loss.c — gradient cases of the label-aware attention and of the sampled softmax. */
+/* grad_loss.c — gradient cases of the label-aware attention, the sampled softmax and the logistic loss. */
 #include "tests/grad/grad_check.h"
 
 #include <math.h>
@@ -180,4 +180,38 @@ void grad_sampled_softmax(void) {
         grad_check(&s.g, "sampled softmax with itself", sampled_with_itself, NULL, &s);
         grad_close(&s.g);
     }
+}
+
+/* ---- logistic loss ---- */
+
+typedef struct {
+    grad_bench g;
+    pq_param *x;
+    pq_logistic_loss args;
+} logistic;
+
+static pq_var *judge(pq_tape *t, const void *argument) {
+    const logistic *l = argument;
+    return pq_op_logistic_loss(t, pq_tape_param(t, l->x), &l->args);
+}
+
+void grad_logistic_loss(void) {
+    static const pq_real labels[] = {1, 0, 0.25, 1, 0};
+    logistic l = {.args = {.labels = labels, .weight = 1.0 / 3}};
+    grad_open(&l.g, 1);
+    l.x = grad_input(&l.g, "x", PQ_COUNT(labels), 1);
+    double loss = 0;
+    for (uint32_t c = 0; c < PQ_COUNT(labels); c++) {
+        double p = 1 / (1 + exp(-l.x->value[c]));
+        loss -= (labels[c] * log(p) + (1 - labels[c]) * log(1 - p)) / 3;
+    }
+    grad_close_to("logistic loss", grad_loss(&l.g, judge, &l) / grad_probe(0), loss, 1e-12);
+    grad_check(&l.g, "logistic loss", judge, NULL, &l);
+    /* Certain and wrong: the loss is the distance, no overflow. */
+    l.x->value[0] = -800;
+    l.x->value[1] = 800;
+    l.x->value[2] = l.x->value[3] = l.x->value[4] = 0;
+    grad_close_to("logistic loss, far out", grad_loss(&l.g, judge, &l) / grad_probe(0),
+                  (1600 + 3 * log(2)) / 3, 1e-12);
+    grad_close(&l.g);
 }

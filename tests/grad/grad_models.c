@@ -137,7 +137,7 @@ void grad_layers(void **state) {
 
 static pq_var *loss(pq_tape *t, const void *argument) {
     const mind_case *c = argument;
-    return c->model.def->loss(t, &c->model, &c->batch);
+    return pq_model_loss(t, &c->model, &c->batch);
 }
 
 static void check_loss(grad_bench *g, const mind_case *c, const char *what) {

@@ -26,6 +26,7 @@ static const struct {
     {"gru", grad_gru},
     {"softmax_loss", grad_softmax_loss},
     {"pair_loss", grad_pair_loss},
+    {"logistic_loss", grad_logistic_loss},
 };
 
 static const char *const ops[] = {
