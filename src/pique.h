@@ -3,7 +3,8 @@
  *
  * Memory: everything a context makes is allocated through its allocator. `_free` takes NULL.
  * Threads: a context, and whatever was made on it, belongs to one thread at a time. An open model is
- * immutable, so sessions on different contexts may use the same model at the same time.
+ * immutable, so sessions on different contexts may use the same model at the same time. A thread needs
+ * 256 KB of stack: parts of matrices are copied there.
  * Errors: every function that can fail returns a status; pique_error(ctx) says what and why. */
 #ifndef PIQUE_H
 #define PIQUE_H
@@ -72,8 +73,8 @@ PIQUE_API void pique_context_free(pique_context *ctx);
 PIQUE_API const char *pique_error(const pique_context *ctx);
 PIQUE_API const char *pique_status_text(pique_status status);
 
-/* Instruction set of the kernels: "scalar", "v128", "avx2" (where the CPU has AVX2 and FMA), or
- * "best". Results of one set are the same on every machine that has it. */
+/* Instruction set of the kernels: "scalar", "v128", "avx2" (where the CPU has AVX2 and FMA),
+ * "avx512" (where it has AVX-512 F, BW, DQ and VL), or "best". Results of one set are the same on every machine that has it. */
 PIQUE_API PIQUE_CHECKED pique_status pique_context_set_isa(pique_context *ctx, const char *name);
 PIQUE_API const char *pique_context_isa(const pique_context *ctx);
 

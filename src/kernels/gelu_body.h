@@ -68,15 +68,7 @@ VEC_INLINE vec vec_gelu_slope(vec x) {
     return vec_sub(above, vec_mul(vec_sub(vec_add(above, above), vec_splat(1)), h));
 }
 
-static void kernel_gelu(const pq_real *x, pq_real *y, size_t n) {
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec_store(y + i, vec_gelu(vec_load(x + i)));
-    }
-    if (i < n) {
-        vec_store_part(y + i, n - i, vec_gelu(vec_load_part(x + i, n - i, 0)));
-    }
-}
+MAP_KERNEL(gelu)
 
 static void kernel_gelu_slope(const pq_real *x, const pq_real *g, pq_real *dx, size_t n) {
     size_t i = 0;

@@ -1,10 +1,9 @@
 /* gemm_body.h — matrix products for tall, thin matrices, written on vec.h.
  *
  * C is made of tiles of TILE_ROWS x TILE_COLS that stay in registers while k runs. B is first
- * copied into panels [k][TILE_COLS] on the stack (turned on the way for A B'); A is read where
- * it is, since a tile needs only TILE_ROWS of its values per step. Packing A as well, as in Goto
- * and van de Geijn, "Anatomy of high-performance matrix multiplication", gained nothing at the
- * shapes of these models.
+ * copied into panels [k][TILE_COLS] on the stack (turned on the way for A B'), as in Goto and van
+ * de Geijn, "Anatomy of high-performance matrix multiplication". A is read where it is, since a tile
+ * needs only TILE_ROWS of its values per step, unless it is given turned and its columns are far apart.
  *
  * Each element of C is the sum over k in order, in parts of PART_K: it depends on its row of A
  * and its column of B alone, not on how many other rows there are. */
@@ -15,10 +14,14 @@
 #include "kernels/vec.h"
 
 /* As many accumulators as the registers hold beside one row of B and one element of A. */
-#if defined(PQ_ISA_AVX2)
+#if defined(PQ_ISA_AVX512)
+#define TILE_ROWS 12
+#define TILE_VECS 2
+#define B_VALUES 32768
+#elif defined(PQ_ISA_AVX2)
 #define TILE_ROWS 6
 #define TILE_VECS 2
-#define B_VALUES 8192 /* copied at a time */
+#define B_VALUES 16384 /* copied at a time */
 #else
 #define TILE_ROWS 4
 #define TILE_VECS 2
@@ -132,12 +135,32 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
     }
 }
 
-static void multiply_part(const gemm_part *part) {
-    for (uint32_t top = 0; top < part->m; top += ROWS_AT_ONCE) {
-        const uint32_t bottom = PQ_MIN(part->m, top + ROWS_AT_ONCE);
-        for (uint32_t j = 0; j < part->n; j += TILE_COLS) {
-            for (uint32_t i = top; i < bottom; i += TILE_ROWS) {
-                multiply_tile_at(part, i, j);
+/* Columns this far apart lie in different pages and in the same sets of the cache. */
+#define FAR_APART 1024
+
+/* Copies the part's A, given turned, so that each step along k lies beside the one before: [k][m]. */
+static void pack_columns(gemm_part *part, pq_real *packed) {
+    for (uint32_t p = 0; p < part->k; p++) {
+        const pq_real *column = part->a + p * part->a_step;
+        memcpy(packed + (size_t)p * part->m, column, part->m * sizeof(*packed));
+    }
+    part->a = packed;
+    part->a_step = part->m;
+}
+
+static void multiply_part(const gemm_part *whole) {
+    pq_real packed[ROWS_AT_ONCE * PART_K];
+    for (uint32_t top = 0; top < whole->m; top += ROWS_AT_ONCE) {
+        gemm_part part = *whole;
+        part.m = PQ_MIN(whole->m - top, ROWS_AT_ONCE);
+        part.a += top * whole->a_row;
+        part.c += top * whole->ldc;
+        if (PQ_TRAINING && part.a_step >= FAR_APART) {
+            pack_columns(&part, packed);
+        }
+        for (uint32_t j = 0; j < part.n; j += TILE_COLS) {
+            for (uint32_t i = 0; i < part.m; i += TILE_ROWS) {
+                multiply_tile_at(&part, i, j);
             }
         }
     }

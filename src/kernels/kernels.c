@@ -16,6 +16,9 @@ static const pq_kernels *const sets[] = {
 #ifdef PQ_HAVE_AVX2
     &pq_kernels_avx2,
 #endif
+#ifdef PQ_HAVE_AVX512
+    &pq_kernels_avx512,
+#endif
 };
 
 static bool can_run(const pq_kernels *set) {
@@ -25,6 +28,10 @@ static bool can_run(const pq_kernels *set) {
     }
     if (set == &pq_kernels_avx2) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    }
+    if (set == &pq_kernels_avx512) { /* also asks whether the system keeps the wide registers */
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     }
 #endif
     (void)set;

@@ -86,35 +86,21 @@ VEC_INLINE vec vec_sigmoid(vec x) {
     return vec_div(one, vec_add(one, vec_exp(vec_sub(vec_splat(0), x))));
 }
 
-static void kernel_exp(const pq_real *x, pq_real *y, size_t n) {
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec_store(y + i, vec_exp(vec_load(x + i)));
+/* The kernel that applies a vector function to every element. */
+#define MAP_KERNEL(name)                                                                           \
+    static void kernel_##name(const pq_real *x, pq_real *y, size_t n) {                            \
+        size_t i = 0;                                                                              \
+        for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {                                               \
+            vec_store(y + i, vec_##name(vec_load(x + i)));                                         \
+        }                                                                                          \
+        if (i < n) {                                                                               \
+            vec_store_part(y + i, n - i, vec_##name(vec_load_part(x + i, n - i, 0)));              \
+        }                                                                                          \
     }
-    if (i < n) {
-        vec_store_part(y + i, n - i, vec_exp(vec_load_part(x + i, n - i, 0)));
-    }
-}
 
-static void kernel_sigmoid(const pq_real *x, pq_real *y, size_t n) {
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec_store(y + i, vec_sigmoid(vec_load(x + i)));
-    }
-    if (i < n) {
-        vec_store_part(y + i, n - i, vec_sigmoid(vec_load_part(x + i, n - i, 0)));
-    }
-}
-
-static void kernel_tanh(const pq_real *x, pq_real *y, size_t n) {
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec_store(y + i, vec_tanh(vec_load(x + i)));
-    }
-    if (i < n) {
-        vec_store_part(y + i, n - i, vec_tanh(vec_load_part(x + i, n - i, 0)));
-    }
-}
+MAP_KERNEL(exp)
+MAP_KERNEL(sigmoid)
+MAP_KERNEL(tanh)
 
 VEC_INLINE pq_real chains_sum(const vec sum[CHAINS]) {
     return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));

@@ -6,9 +6,11 @@
  *   PQ_ISA_V128    four floats, by the names of WebAssembly's SIMD: SSE4.1, NEON or wasm128
  *   PQ_ISA_AVX2    eight floats, AVX2 and FMA, only where these are native (SIMDe's stand-ins for
  *                  256-bit names are many times slower than the 128-bit ones)
+ *   PQ_ISA_AVX512  sixteen floats, AVX-512 (F, BW, DQ, VL), by the compiler's own names: SIMDe lacks some,
+ *                  and there is nothing to stand in for
  *
  * Every operation rounds exactly (no reciprocal estimates), so one set gives the same bits on every
- * machine. vec_fma rounds once in AVX2 and twice in the others. */
+ * machine. vec_fma rounds once in AVX2 and AVX-512 and twice in the others. */
 #ifndef PQ_VEC_H
 #define PQ_VEC_H
 
@@ -32,7 +34,8 @@
  *   vec_transpose      of the VEC_WIDTH x VEC_WIDTH matrix with these rows
  *   pairs8             eight items' neighbouring dimensions (d, d + 1), from 16 interleaved int8
  *   query              the same two dimensions of one interest
- *   sums8              eight int32 sums; sums8_add adds pair . query to each */
+ *   sums8              eight int32 sums; sums8_add adds pair . query to each
+ * AVX-512 has no pairs8: items lie in blocks of eight, which AVX2's registers hold (see set_body.h). */
 
 /* One operation a line, so that a set reads as a table. */
 /* clang-format off */
@@ -106,6 +109,64 @@ VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
     return simde_mm256_add_epi32(sums, simde_mm256_madd_epi16(pairs, q));
 }
 VEC_INLINE void sums8_floats(sums8 sums, vec out[1]) { out[0] = simde_mm256_cvtepi32_ps(sums); }
+
+#elif defined(PQ_ISA_AVX512)
+
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__)
+#error "compile the AVX-512 kernels with -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+#endif
+#include <immintrin.h>
+
+#define VEC_WIDTH 16
+typedef __m512 vec;
+typedef __m512i ivec;
+
+VEC_INLINE vec vec_load(const pq_real *p) { return _mm512_loadu_ps(p); }
+VEC_INLINE void vec_store(pq_real *p, vec a) { _mm512_storeu_ps(p, a); }
+VEC_INLINE vec vec_splat(pq_real x) { return _mm512_set1_ps(x); }
+VEC_INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+VEC_INLINE vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+VEC_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+VEC_INLINE vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+VEC_INLINE vec vec_sqrt(vec a) { return _mm512_sqrt_ps(a); }
+VEC_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+VEC_INLINE vec vec_max(vec a, vec b) { return _mm512_max_ps(b, a); }
+VEC_INLINE vec vec_min(vec a, vec b) { return _mm512_min_ps(b, a); }
+VEC_INLINE vec vec_max_nan(vec a, vec b) {
+    return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+
+VEC_INLINE ivec vec_bits(vec a) { return _mm512_castps_si512(a); }
+VEC_INLINE vec vec_from_bits(ivec a) { return _mm512_castsi512_ps(a); }
+VEC_INLINE ivec ivec_splat(int32_t x) { return _mm512_set1_epi32(x); }
+VEC_INLINE ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
+VEC_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
+#define ivec_shift_left(a, bits) _mm512_slli_epi32(a, bits)
+#define ivec_shift_right(a, bits) _mm512_srai_epi32(a, bits)
+
+VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) {
+    vec pair[VEC_WIDTH], quad[VEC_WIDTH];
+    for (int i = 0; i < VEC_WIDTH; i += 2) { /* two rows interleaved in each 128-bit quarter */
+        pair[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < VEC_WIDTH; i += 4) { /* quad[i + c]: columns c + 0, 4, 8, 12 of rows i..i+3 */
+        quad[i] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        quad[i + 1] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        quad[i + 2] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        quad[i + 3] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    for (int c = 0; c < 4; c++) { /* the quarters of four such rows are a 4 x 4 matrix to turn */
+        vec even = _mm512_shuffle_f32x4(quad[c], quad[c + 4], 0x88); /* 0 2 of rows 0-3, 4-7 */
+        vec odd = _mm512_shuffle_f32x4(quad[c], quad[c + 4], 0xdd);  /* 1 3 */
+        vec even_low = _mm512_shuffle_f32x4(quad[c + 8], quad[c + 12], 0x88);
+        vec odd_low = _mm512_shuffle_f32x4(quad[c + 8], quad[c + 12], 0xdd);
+        r[c] = _mm512_shuffle_f32x4(even, even_low, 0x88);
+        r[c + 4] = _mm512_shuffle_f32x4(odd, odd_low, 0x88);
+        r[c + 8] = _mm512_shuffle_f32x4(even, even_low, 0xdd);
+        r[c + 12] = _mm512_shuffle_f32x4(odd, odd_low, 0xdd);
+    }
+}
 
 #elif defined(PQ_ISA_V128)
 
@@ -241,12 +302,21 @@ VEC_INLINE void sums8_floats(sums8 sums, vec out[8]) {
 
 #endif
 #else
-#error "define PQ_ISA_SCALAR, PQ_ISA_V128 or PQ_ISA_AVX2"
+#error "define PQ_ISA_SCALAR, PQ_ISA_V128, PQ_ISA_AVX2 or PQ_ISA_AVX512"
 #endif
 
 /* clang-format on */
 
 /* For the last lanes of an array: count < VEC_WIDTH elements, the other lanes hold `fill`. */
+#ifdef PQ_ISA_AVX512
+VEC_INLINE vec vec_load_part(const pq_real *p, size_t count, pq_real fill) {
+    return _mm512_mask_loadu_ps(vec_splat(fill), (__mmask16)((1u << count) - 1), p);
+}
+
+VEC_INLINE void vec_store_part(pq_real *p, size_t count, vec a) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), a);
+}
+#else
 VEC_INLINE vec vec_load_part(const pq_real *p, size_t count, pq_real fill) {
     pq_real lanes[VEC_WIDTH];
     for (size_t i = 0; i < VEC_WIDTH; i++) {
@@ -262,6 +332,7 @@ VEC_INLINE void vec_store_part(pq_real *p, size_t count, vec a) {
         p[i] = lanes[i];
     }
 }
+#endif
 
 /* Over the lanes, halves first. */
 VEC_INLINE pq_real vec_sum(vec a) {

@@ -158,7 +158,7 @@ async function compare(name, histories) {
     const scalar = askNative(name, quant, 'scalar');
     assert.equal(scalar.length, USERS);
     for (const list of scalar) assert.equal(list.length, COUNT);
-    for (const isa of ['v128', 'avx2']) {
+    for (const isa of ['v128', 'avx2', 'avx512']) {
       const found = askNative(name, quant, isa);
       if (found) assertAllSame(scalar, found, `${quant}, ${isa}`);
     }
