@@ -1,5 +1,5 @@
-/* op_activate.c — y = f(x), element by element, any shape. Backward: dx = g f'(x), with f' of RELU and
- * SELU written in terms of x and y; GELU is a kernel both ways. */
+/* op_activate.c — y = f(x), element by element, any shape. Backward: dx = g f'(x), with f' written in
+ * terms of x and y but for GELU, which is a kernel both ways. */
 #include "graph/ops.h"
 
 #define SELU_SCALE 1.0507009873554805
@@ -10,11 +10,22 @@ typedef struct {
     pq_activation kind;
 } record;
 
+/* f'(x), given y = f(x). */
 static pq_real slope(pq_activation kind, pq_real x, pq_real y) {
-    if (kind == PQ_RELU) {
+    switch (kind) {
+    case PQ_RELU:
         return x > 0;
+    case PQ_SELU:
+        return x > 0 ? (pq_real)SELU_SCALE : y + (pq_real)(SELU_SCALE * SELU_ALPHA);
+    case PQ_TANH:
+        return 1 - y * y;
+    case PQ_SIGMOID:
+        return y * (1 - y);
+    case PQ_LINEAR:
+    case PQ_GELU:
+        break;
     }
-    return x > 0 ? (pq_real)SELU_SCALE : y + (pq_real)(SELU_SCALE * SELU_ALPHA);
+    return 1;
 }
 
 static void backward(pq_tape *t, void *data) {
@@ -34,22 +45,40 @@ static void backward(pq_tape *t, void *data) {
     }
 }
 
+static void selu(const pq_kernels *f, const pq_real *x, pq_real *y, size_t n) {
+    f->exp(x, y, n);
+    for (size_t i = 0; i < n; i++) {
+        y[i] =
+            x[i] > 0 ? (pq_real)SELU_SCALE * x[i] : (pq_real)(SELU_SCALE * SELU_ALPHA) * (y[i] - 1);
+    }
+}
+
+static void relu(const pq_real *x, pq_real *y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = x[i] > 0 ? x[i] : 0;
+    }
+}
+
 static void activate(const pq_kernels *f, pq_activation kind, const pq_real *x, pq_real *y,
                      size_t n) {
-    if (kind == PQ_GELU) {
+    switch (kind) {
+    case PQ_RELU:
+        relu(x, y, n);
+        break;
+    case PQ_SELU:
+        selu(f, x, y, n);
+        break;
+    case PQ_GELU:
         f->gelu(x, y, n);
-        return;
-    }
-    if (kind == PQ_SELU) {
-        f->exp(x, y, n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (kind == PQ_RELU) {
-            y[i] = x[i] > 0 ? x[i] : 0;
-        } else {
-            y[i] = x[i] > 0 ? (pq_real)SELU_SCALE * x[i]
-                            : (pq_real)(SELU_SCALE * SELU_ALPHA) * (y[i] - 1);
-        }
+        break;
+    case PQ_TANH:
+        f->tanh(x, y, n);
+        break;
+    case PQ_SIGMOID:
+        f->sigmoid(x, y, n);
+        break;
+    case PQ_LINEAR:
+        break;
     }
 }
 

@@ -8,7 +8,9 @@ typedef enum {
     PQ_LINEAR, /* x */
     PQ_RELU,   /* max(0, x) */
     PQ_SELU,   /* l x, or l a (e^x - 1) below zero (Klambauer et al., 2017) */
-    PQ_GELU    /* x Phi(x) with the normal distribution's Phi (Hendrycks & Gimpel, 2016), exact */
+    PQ_GELU,   /* x Phi(x) with the normal distribution's Phi (Hendrycks & Gimpel, 2016), exact */
+    PQ_TANH,
+    PQ_SIGMOID
 } pq_activation;
 
 /* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
@@ -33,6 +35,13 @@ typedef struct {
     double epsilon;              /* inside the square root of squash */
     pq_real *shares;             /* NULL or [T, K]: how much each row gives to each interest */
 } pq_route;
+
+typedef struct {
+    const pq_segments *segments; /* B segments over the rows of x */
+    bool softmax;    /* weights are the softmax of the logits; else there are no logits */
+    bool mean;       /* without logits: the mean of the rows instead of their sum */
+    pq_real *shares; /* NULL or [T, K]: the weights */
+} pq_pool_segments;
 
 typedef enum {
     PQ_POWER_SIGNED,     /* sign(s) |s|^p */

@@ -14,6 +14,7 @@
  * Beyond the paper, each an option: item and interest vectors of length 1 with a temperature; a
  * behaviour's part in an interest fading with its age, at a pace of the interest's own; a skip
  * connection around the two layers. */
+#include "layers/ages.h"
 #include "layers/dense.h"
 #include "models/retrieval_loss.h"
 
@@ -167,21 +168,6 @@ static uint32_t live_interests(const mind *c, uint32_t length) {
     return PQ_MAX(1, PQ_MIN(count, wanted));
 }
 
-/* Age of each behaviour: 0 for the newest of its user. There are maps and noise for `history` ages. */
-static uint32_t *ages(pq_tape *t, const mind *c, const pq_segments *segments) {
-    uint32_t *age = pq_tape_take(t, segments->starts[segments->count], sizeof(*age));
-    for (uint32_t b = 0; age && b < segments->count; b++) {
-        if (pq_segment_length(segments, b) > (uint32_t)c->history) {
-            return pq_tape_fail(t, PIQUE_ARGUMENT, "mind: %u behaviours, history is %d",
-                                (unsigned)pq_segment_length(segments, b), (int)c->history);
-        }
-        for (uint32_t i = segments->starts[b]; i < segments->starts[b + 1]; i++) {
-            age[i] = segments->starts[b + 1] - 1 - i;
-        }
-    }
-    return age;
-}
-
 /* Where routing starts: fresh noise in training, the file's table otherwise, or zero. */
 static const pq_real *start_logits(pq_tape *t, const mind *c, const uint32_t *age, uint32_t rows) {
     uint32_t k = (uint32_t)c->interests;
@@ -243,7 +229,7 @@ static const bool *live_rows(pq_tape *t, const uint32_t *live, uint32_t b, uint3
 static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live) {
     const mind *c = m->self;
     uint32_t users = b->history.count, rows = b->history.starts[users];
-    uint32_t *age = ages(t, c, &b->history);
+    uint32_t *age = pq_ages(t, &b->history, m->max_history);
     if (!age) {
         return NULL;
     }

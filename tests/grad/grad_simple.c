@@ -142,7 +142,8 @@ static void expect_gelu(void) {
 }
 
 void grad_activate(void) {
-    static const pq_activation kinds[] = {PQ_LINEAR, PQ_RELU, PQ_SELU, PQ_GELU};
+    static const pq_activation kinds[] = {PQ_LINEAR, PQ_RELU, PQ_SELU,
+                                          PQ_GELU,   PQ_TANH, PQ_SIGMOID};
     for (size_t i = 0; i < 2 * PQ_COUNT(kinds); i++) {
         setup s = {.kind = kinds[i / 2]};
         grad_open(&s.g, i);

@@ -27,6 +27,7 @@ static const struct {
     {"softmax_loss", grad_softmax_loss},
     {"pair_loss", grad_pair_loss},
     {"logistic_loss", grad_logistic_loss},
+    {"pool_segments", grad_pool_segments},
 };
 
 static const char *const ops[] = {

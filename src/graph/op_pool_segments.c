@@ -1,0 +1,112 @@
+/* op_pool_segments.c — one row, or K, for each segment: x (T, D) values, y (B * K, D),
+ *     y[b,k] = sum over the rows t of segment b of w[t,k] x[t]
+ * where w is 1 (sum), 1 / L (mean), or the softmax over the segment's rows of logits (T, K): self-attentive
+ * pooling (Lin et al., ICLR 2017). Sum and mean have no logits and K = 1. An empty segment gives zeros.
+ *
+ * Backward, with g = dy[b,k] and p[t] = <g, x[t]>:
+ *     dx[t] += sum over k of w[t,k] g,  dlogits[t,k] = w[t,k] (p[t] - sum over s of w[s,k] p[s]) */
+#include "graph/ops.h"
+
+#include <string.h>
+
+typedef struct {
+    pq_var *x, *logits, *y;
+    const pq_segments *segments;
+    pq_real *weights; /* [K, T]: a segment's weights for one k lie side by side */
+    uint32_t count;   /* K */
+} record;
+
+static pq_real *weights_of(const record *r, uint32_t k, uint32_t row) {
+    return r->weights + (size_t)k * r->x->rows + row;
+}
+
+/* scratch: [longest segment] */
+static void backward_one(pq_tape *t, const record *r, uint32_t b, uint32_t k, pq_real *scratch) {
+    const pq_kernels *f = t->kernels;
+    uint32_t d = r->x->cols, first = r->segments->starts[b];
+    uint32_t length = pq_segment_length(r->segments, b);
+    const pq_real *g = r->y->grad + ((size_t)b * r->count + k) * d;
+    const pq_real *w = weights_of(r, k, first);
+    pq_real *dx = pq_tape_grad(t, r->x);
+    for (uint32_t i = 0; dx && i < length; i++) {
+        f->axpy(w[i], g, dx + (size_t)(first + i) * d, d);
+    }
+    pq_real *dl = r->logits ? pq_tape_grad(t, r->logits) : NULL;
+    if (dl) {
+        for (uint32_t i = 0; i < length; i++) {
+            scratch[i] = f->dot(g, r->x->value + (size_t)(first + i) * d, d);
+        }
+        pq_real mean = f->dot(w, scratch, length);
+        for (uint32_t i = 0; i < length; i++) {
+            dl[(size_t)(first + i) * r->count + k] += w[i] * (scratch[i] - mean);
+        }
+    }
+}
+
+static void backward(pq_tape *t, void *data) {
+    const record *r = data;
+    pq_real *scratch = pq_tape_take(t, r->x->rows, sizeof(*scratch));
+    for (uint32_t b = 0; r->y->grad && scratch && b < r->segments->count; b++) {
+        for (uint32_t k = 0; k < r->count; k++) {
+            backward_one(t, r, b, k, scratch);
+        }
+    }
+}
+
+static void weigh(const pq_tape *t, const record *r, const pq_pool_segments *args, uint32_t b,
+                  uint32_t k) {
+    uint32_t first = r->segments->starts[b], length = pq_segment_length(r->segments, b);
+    pq_real *w = weights_of(r, k, first);
+    for (uint32_t i = 0; i < length; i++) {
+        w[i] = r->logits    ? r->logits->value[(size_t)(first + i) * r->count + k]
+               : args->mean ? 1 / (pq_real)length
+                            : 1;
+    }
+    if (r->logits) {
+        t->kernels->softmax(w, w, length);
+    }
+}
+
+static void pool(const pq_tape *t, const record *r, uint32_t b, uint32_t k) {
+    uint32_t d = r->x->cols;
+    pq_real *y = r->y->value + ((size_t)b * r->count + k) * d;
+    memset(y, 0, d * sizeof(*y));
+    for (uint32_t i = r->segments->starts[b]; i < r->segments->starts[b + 1]; i++) {
+        t->kernels->axpy(*weights_of(r, k, i), r->x->value + (size_t)i * d, y, d);
+    }
+}
+
+pq_var *pq_op_pool_segments(pq_tape *t, pq_var *x, pq_var *logits, const pq_pool_segments *args) {
+    bool wanted = args->softmax;
+    if (!x || (wanted && !logits)) {
+        return NULL;
+    }
+    const pq_segments *segments = args->segments;
+    uint32_t count = wanted ? logits->cols : 1, users = segments->count;
+    if (x->rows != segments->starts[users] || (wanted && logits->rows != x->rows)) {
+        return pq_tape_fail(t, PIQUE_INTERNAL, "pool_segments: %u rows, %u logits, segments of %u",
+                            (unsigned)x->rows, wanted ? (unsigned)logits->rows : 0,
+                            (unsigned)segments->starts[users]);
+    }
+    bool needs = x->needs_grad || (wanted && logits->needs_grad);
+    pq_var *y = pq_tape_var(t, users * count, x->cols, needs);
+    record *r = pq_tape_take(t, 1, sizeof(*r));
+    pq_real *weights = pq_tape_take(t, (size_t)count * x->rows, sizeof(*weights));
+    if (!y || !r || !weights) {
+        return NULL;
+    }
+    *r = (record){x, wanted ? logits : NULL, y, segments, weights, count};
+    for (uint32_t b = 0; b < users; b++) {
+        for (uint32_t k = 0; k < count; k++) {
+            weigh(t, r, args, b, k);
+            pool(t, r, b, k);
+        }
+    }
+    for (size_t i = 0; args->shares && i < (size_t)x->rows * count; i++) {
+        args->shares[i] = *weights_of(r, (uint32_t)(i % count), (uint32_t)(i / count));
+    }
+    if (pq_tape_records(y)) {
+        pq_tape_record(t, backward, r);
+    }
+    return y;
+}
