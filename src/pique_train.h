@@ -95,6 +95,8 @@ typedef struct {
     uint32_t best_epoch;
     double best_metric; /* validation metric of the model kept in RUN/model.pique */
     double seconds;
+    double train_seconds; /* of them in steps, not in evaluation and files */
+    uint64_t peak_bytes;  /* most memory that the process has had in use */
 } pique_train_result;
 
 PIQUE_API void pique_train_options_default(pique_train_options *options);

@@ -15,6 +15,10 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
     }
     pique_status status = pq_settings_read(ctx, options, &model, &training);
+    if (status == PIQUE_OK) { /* of no data: for what the hyper-parameters ask of each other */
+        model.items.rows = 3;
+        status = pq_model_declare(&model);
+    }
     pq_model_free(&model);
     return status;
 }

@@ -138,8 +138,9 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
 
 static void report(const options *o, const pique_train_result *r) {
     printf("%s/model.pique\n", o->train.out);
-    printf("best epoch %lu of %lu, validation metric %.4f, %.1f seconds\n",
-           (unsigned long)r->best_epoch, (unsigned long)r->epochs, r->best_metric, r->seconds);
+    printf("best epoch %lu of %lu, validation metric %.4f, %.1f seconds, %.0f MB at most\n",
+           (unsigned long)r->best_epoch, (unsigned long)r->epochs, r->best_metric, r->seconds,
+           (double)r->peak_bytes / 1e6);
 }
 
 static cli_exit train_once(pique_context *ctx, const options *o, const pique_dataset *dataset,

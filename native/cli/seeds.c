@@ -108,9 +108,10 @@ static pique_status write_seed(FILE *file, pique_context *ctx, const pique_train
                                uint32_t seed, const pique_train_result *result) {
     char *folder = folder_of(options, seed);
     fprintf(file,
-            "{\"seed\":%lu,\"epochs\":%lu,\"best_epoch\":%lu,\"seconds\":%.3f,\"best_metric\":",
+            "{\"seed\":%lu,\"epochs\":%lu,\"best_epoch\":%lu,\"seconds\":%.3f,\"peak_bytes\":%lu,"
+            "\"best_metric\":",
             (unsigned long)seed, (unsigned long)result->epochs, (unsigned long)result->best_epoch,
-            result->seconds);
+            result->seconds, (unsigned long)result->peak_bytes);
     json_write_number(file, result->best_metric);
     fputs(",\"metrics\":{", file);
     pique_status status = folder ? write_model_metrics(file, ctx, folder) : PIQUE_NO_MEMORY;
@@ -175,10 +176,11 @@ static cli_exit train_seed(const char *command, pique_context *ctx, const pique_
         }
         return code;
     }
-    printf(
-        "%s/model.pique\nseed %lu: best epoch %lu of %lu, validation metric %.4f, %.1f seconds\n",
-        options->out, (unsigned long)options->seed, (unsigned long)result->best_epoch,
-        (unsigned long)result->epochs, result->best_metric, result->seconds);
+    printf("%s/model.pique\nseed %lu: best epoch %lu of %lu, validation metric %.4f, %.1f seconds, "
+           "%.0f MB at most\n",
+           options->out, (unsigned long)options->seed, (unsigned long)result->best_epoch,
+           (unsigned long)result->epochs, result->best_metric, result->seconds,
+           (double)result->peak_bytes / 1e6);
     fflush(stdout); /* the next seed takes a while */
     return CLI_OK;
 }

@@ -26,6 +26,8 @@ pique_status pq_team_progress(pq_team *team, uint32_t member, pq_ctx *ctx);
 
 /* Processors of this machine, at least 1. */
 uint32_t pq_processors(void);
+/* Most memory that this process has had in use at once, in bytes; 0 where the system does not tell. */
+uint64_t pq_peak_bytes(void);
 /* A clock that only runs forward, in seconds. */
 double pq_seconds(void);
 

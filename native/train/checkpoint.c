@@ -47,9 +47,11 @@ static pique_status state_text(const pq_optimiser *o, const pq_train_state *s, p
     write_number(text, "best_metric", s->best_metric);
     write_number(text, "best_epoch", s->best_epoch);
     write_number(text, "stale", s->stale);
+    write_number(text, "drops", s->drops);
     write_number(text, "finished", s->finished);
     write_number(text, "log_bytes", (double)s->log_bytes);
     write_number(text, "seconds", s->seconds);
+    write_number(text, "train_seconds", s->train_seconds);
     pq_text_add(text, "}");
     return pq_text_status(text);
 }
@@ -137,7 +139,7 @@ static pique_status read_number(const pq_json *json, const char *key, double *ou
 
 static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, pq_train_state *s) {
     pq_json json;
-    double step, epoch, batch, best_epoch, stale, finished, log_bytes;
+    double step, epoch, batch, best_epoch, stale, drops, finished, log_bytes;
     pique_status status;
     PQ_TRY(pq_json_parse(ctx, text, strlen(text), STATE_KEY, &json));
     PQ_TRY_GOTO(status, read_number(&json, "step", &step));
@@ -147,12 +149,14 @@ static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, p
     PQ_TRY_GOTO(status, read_number(&json, "best_metric", &s->best_metric));
     PQ_TRY_GOTO(status, read_number(&json, "best_epoch", &best_epoch));
     PQ_TRY_GOTO(status, read_number(&json, "stale", &stale));
+    PQ_TRY_GOTO(status, read_number(&json, "drops", &drops));
     PQ_TRY_GOTO(status, read_number(&json, "finished", &finished));
     PQ_TRY_GOTO(status, read_number(&json, "log_bytes", &log_bytes));
     PQ_TRY_GOTO(status, read_number(&json, "seconds", &s->seconds));
-    const double numbers[] = {epoch, batch, best_epoch, stale, step, log_bytes};
+    PQ_TRY_GOTO(status, read_number(&json, "train_seconds", &s->train_seconds));
+    const double numbers[] = {epoch, batch, best_epoch, stale, drops, step, log_bytes};
     for (size_t i = 0; i < PQ_COUNT(numbers); i++) {
-        double limit = i < 4 ? UINT32_MAX : 4e15;
+        double limit = i < 5 ? UINT32_MAX : 4e15;
         if (!(numbers[i] >= 0 && numbers[i] <= limit)) {
             status = pq_fail(ctx, PIQUE_CORRUPT, "checkpoint state has a number out of range");
             goto done;
@@ -163,6 +167,7 @@ static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, p
     s->batch = (uint32_t)batch;
     s->best_epoch = (uint32_t)best_epoch;
     s->stale = (uint32_t)stale;
+    s->drops = (uint32_t)drops;
     s->finished = finished != 0;
     s->log_bytes = (uint64_t)log_bytes;
 done:

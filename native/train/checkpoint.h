@@ -12,9 +12,11 @@ typedef struct {
     double best_metric; /* -1: none yet */
     uint32_t best_epoch;
     uint32_t stale; /* evaluations since the best */
+    uint32_t drops; /* of the learning rate, by the schedule `plateau` */
     bool finished;
-    uint64_t log_bytes; /* length of metrics.jsonl that belongs to this state */
-    double seconds;     /* spent by the runs so far */
+    uint64_t log_bytes;   /* length of metrics.jsonl that belongs to this state */
+    double seconds;       /* spent by the runs so far */
+    double train_seconds; /* of them in steps, not in evaluation and files */
 } pq_train_state;
 
 /* options: the JSON object of config.json, kept so that another run's checkpoint is not taken. */

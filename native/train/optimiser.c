@@ -7,6 +7,14 @@ pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_pa
     if (!optimiser->first || !optimiser->second) {
         return PIQUE_NO_MEMORY;
     }
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < params->count; i++) {
+        widest = PQ_MAX(widest, params->list[i]->cols);
+    }
+    optimiser->zeros = pq_alloc(ctx, widest, sizeof(pq_real));
+    if (!optimiser->zeros) {
+        return PIQUE_NO_MEMORY;
+    }
     for (uint32_t i = 0; i < params->count; i++) {
         const pq_param *param = params->list[i];
         size_t count = (size_t)param->rows * param->cols;
@@ -22,59 +30,125 @@ pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_pa
     return PIQUE_OK;
 }
 
+static double square_of(const pq_kernels *kernels, const pq_real *row, uint32_t cols) {
+    return kernels->dot(row, row, cols);
+}
+
+/* Square of the length of one parameter's gradient. */
+static double gradient_square(const pq_grad *grad, const pq_param *param,
+                              const pq_kernels *kernels) {
+    double square = 0;
+    uint32_t rows = grad->dense ? param->rows : grad->touched;
+    const pq_real *values = grad->dense ? grad->dense : grad->values;
+    for (uint32_t r = 0; grad->used && r < rows; r++) {
+        square += square_of(kernels, values + (size_t)r * param->cols, param->cols);
+    }
+    return square;
+}
+
 /* Euclidean length of the whole gradient. */
-static double gradient_norm(const pq_grads *grads, const pq_kernels *kernels) {
+static pique_status gradient_norm(const pq_optimiser *o, const pq_grads *grads, double *norm) {
     double square = 0;
     for (uint32_t i = 0; i < grads->params->count; i++) {
         const pq_param *param = grads->params->list[i];
-        const pq_grad *grad = &grads->list[i];
-        if (!grad->used) {
-            continue;
-        }
-        uint32_t rows = grad->dense ? param->rows : grad->touched;
-        const pq_real *values = grad->dense ? grad->dense : grad->values;
-        for (uint32_t r = 0; r < rows; r++) {
-            const pq_real *row = values + (size_t)r * param->cols;
-            square += kernels->dot(row, row, param->cols);
+        square += gradient_square(&grads->list[i], param, o->ctx->kernels);
+        if (!(square - square == 0)) {
+            PQ_FAIL(o->ctx, PIQUE_NUMERIC,
+                    "step %lu: the gradient of %s is not finite; a lower learning rate may help",
+                    (unsigned long)(o->step + 1), param->name);
         }
     }
-    return pq_sqrt(square);
+    *norm = pq_sqrt(square);
+    return PIQUE_OK;
+}
+
+/* What the update of a step needs beside its place. */
+typedef struct {
+    const pq_kernels *kernels;
+    const pq_adam *options;
+    pq_adam_args args;
+} update;
+
+static void move(const update *u, pq_real *w, pq_real *first, pq_real *second, const pq_real *g,
+                 size_t n) {
+    if (u->options->kind == PQ_OPTIMISER_ADAM) {
+        u->kernels->adam(&u->args, w, first, second, g, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        pq_real gi = g[i] * u->args.grad_scale;
+        second[i] += gi * gi;
+        w[i] -= u->args.decay * w[i];
+        w[i] -= (pq_real)u->options->lr * gi / ((pq_real)pq_sqrt(second[i]) + u->args.epsilon);
+    }
+}
+
+static void limit_row(const pq_kernels *kernels, pq_real *row, uint32_t cols, double most) {
+    double length = pq_sqrt(square_of(kernels, row, cols));
+    for (uint32_t c = 0; length > most && c < cols; c++) {
+        row[c] *= (pq_real)(most / length);
+    }
+}
+
+void pq_optimiser_limit_rows(const pq_optimiser *o, double max_norm) {
+    for (uint32_t i = 0; max_norm > 0 && i < o->params->count; i++) {
+        const pq_param *param = o->params->list[i];
+        for (uint32_t r = 0; param->sparse && r < param->rows; r++) {
+            limit_row(o->ctx->kernels, param->value + (size_t)r * param->cols, param->cols,
+                      max_norm);
+        }
+    }
+}
+
+static void move_row(const pq_optimiser *o, const update *u, uint32_t at, uint32_t row,
+                     const pq_real *g) {
+    const pq_param *param = o->params->list[at];
+    size_t start = (size_t)row * param->cols;
+    move(u, param->value + start, o->first[at] + start, o->second[at] + start, g, param->cols);
+    if (u->options->max_norm > 0) {
+        limit_row(u->kernels, param->value + start, param->cols, u->options->max_norm);
+    }
+}
+
+static void move_rows(const pq_optimiser *o, const update *u, uint32_t at, const pq_grad *grad) {
+    const pq_param *param = o->params->list[at];
+    for (uint32_t j = 0; !u->options->dense_rows && j < grad->touched; j++) {
+        move_row(o, u, at, grad->rows[j], grad->values + (size_t)j * param->cols);
+    }
+    for (uint32_t row = 0; u->options->dense_rows && row < param->rows; row++) {
+        uint32_t slot = grad->slots[row];
+        move_row(o, u, at, row, slot ? grad->values + (size_t)(slot - 1) * param->cols : o->zeros);
+    }
 }
 
 pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_grads *grads) {
-    const pq_kernels *kernels = o->ctx->kernels;
-    double norm = gradient_norm(grads, kernels);
-    if (!(norm - norm == 0)) {
-        PQ_FAIL(o->ctx, PIQUE_NUMERIC,
-                "step %lu: the gradient is not finite; a lower learning rate may help",
-                (unsigned long)(o->step + 1));
-    }
+    double norm;
+    PQ_TRY(gradient_norm(o, grads, &norm));
     o->step++;
     double t = (double)o->step;
-    pq_adam_args args = {.rate = (pq_real)(adam->lr / (1 - pq_pow(adam->beta1, t))),
+    update u = {.kernels = o->ctx->kernels,
+                .options = adam,
+                .args = {.rate = (pq_real)(adam->lr / (1 - pq_pow(adam->beta1, t))),
                          .v_scale = (pq_real)(1 / pq_sqrt(1 - pq_pow(adam->beta2, t))),
                          .beta1 = (pq_real)adam->beta1,
                          .beta2 = (pq_real)adam->beta2,
                          .epsilon = (pq_real)adam->epsilon,
                          .decay = (pq_real)(adam->lr * adam->weight_decay),
-                         .grad_scale = 1};
+                         .grad_scale = 1}};
     if (adam->clip > 0 && norm > adam->clip) {
-        args.grad_scale = (pq_real)(adam->clip / norm);
+        u.args.grad_scale = (pq_real)(adam->clip / norm);
     }
     for (uint32_t i = 0; i < o->params->count; i++) {
         const pq_param *param = o->params->list[i];
         const pq_grad *grad = &grads->list[i];
-        if (!grad->used) {
+        if (param->frozen || !(grad->used || adam->dense_rows)) {
             continue;
         }
-        if (grad->dense) {
-            kernels->adam(&args, param->value, o->first[i], o->second[i], grad->dense,
-                          (size_t)param->rows * param->cols);
-        }
-        for (uint32_t j = 0; j < grad->touched; j++) {
-            size_t at = (size_t)grad->rows[j] * param->cols;
-            kernels->adam(&args, param->value + at, o->first[i] + at, o->second[i] + at,
-                          grad->values + (size_t)j * param->cols, param->cols);
+        if (param->sparse) {
+            move_rows(o, &u, i, grad);
+        } else if (grad->used) {
+            move(&u, param->value, o->first[i], o->second[i], grad->dense,
+                 (size_t)param->rows * param->cols);
         }
     }
     return PIQUE_OK;
@@ -92,6 +166,7 @@ void pq_optimiser_free(pq_optimiser *o) {
     if (o->ctx) {
         pq_free(o->ctx, o->first);
         pq_free(o->ctx, o->second);
+        pq_free(o->ctx, o->zeros);
     }
     *o = (pq_optimiser){0};
 }

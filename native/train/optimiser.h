@@ -1,23 +1,37 @@
-/* optimiser.h — Adam (Kingma & Ba, 2015), decoupled decay (AdamW), lazy for embedding tables: moments and
- * weights of a row move only in steps that touch it; the bias correction counts all steps. */
+/* optimiser.h — Adam (Kingma & Ba, 2015) with decoupled decay (AdamW), and Adagrad (Duchi et al., 2011).
+ * Embedding tables are updated by row: lazily, which moves moments and weights of a row only in steps that
+ * touch it (the bias correction counts all steps), or densely, which moves every row in every step, as
+ * optimisers without sparse gradients do. */
 #ifndef PQ_OPTIMISER_H
 #define PQ_OPTIMISER_H
 
 #include "graph/graph.h"
 
+typedef enum { PQ_OPTIMISER_ADAM, PQ_OPTIMISER_ADAGRAD } pq_optimiser_kind;
+
 typedef struct {
     double lr, beta1, beta2, epsilon, weight_decay, clip;
+    pq_optimiser_kind kind; /* Adagrad has no betas: v += g^2, w -= lr g / (sqrt(v) + epsilon) */
+    bool dense_rows;
+    double
+        max_norm; /* rows of embedding tables that a step moved are cut back to this length; 0: not.
+                        Rows are then within it wherever they are looked up, which is when other programs
+                        cut them. */
 } pq_adam;
 
 typedef struct {
     pq_ctx *ctx;
     const pq_params *params;
     pq_real **first, **second; /* moments by parameter index; NULL for frozen ones */
+    pq_real *zeros;            /* as long as the widest row */
     uint64_t step;             /* steps taken */
 } pq_optimiser;
 
 pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_params *params);
-/* One step along `grads`. PIQUE_NUMERIC, with nothing changed, when the gradient is not finite. */
+/* Cuts every row of the embedding tables back to the length; 0: nothing. */
+void pq_optimiser_limit_rows(const pq_optimiser *optimiser, double max_norm);
+/* One step along `grads`. PIQUE_NUMERIC, with nothing changed, when the gradient is not finite: the message
+ * names the step and the first parameter where. */
 pique_status pq_optimiser_step(pq_optimiser *optimiser, const pq_adam *adam, const pq_grads *grads);
 void pq_optimiser_free(pq_optimiser *optimiser);
 

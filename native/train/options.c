@@ -13,8 +13,9 @@ const pq_field pq_train_fields[] = {
      "labels drawn from each user per epoch; 0: every event"},
     {"around", PQ_FIELD_REAL, AT(around), 0, 1, NULL, "0.3", "0", "0",
      "share of labels whose history is the nearest events on both sides instead of those before"},
-    {"supervision", PQ_FIELD_CHOICE, AT(supervision), 0, 0, "prefix,all", "prefix", NULL, NULL,
-     "labels: drawn events with what came before each, or every event of the newest window"},
+    {"supervision", PQ_FIELD_CHOICE, AT(supervision), 0, 0, "prefix,all,last", "prefix", NULL, NULL,
+     "labels: drawn events with what came before each, every event of the newest window, or the "
+     "newest event alone"},
     {"loss", PQ_FIELD_CHOICE, AT(loss), 0, 0, "sampled_softmax,softmax,bce,bpr,gbce",
      "sampled_softmax", NULL, NULL,
      "against shared negatives, the whole catalogue, or each label's own negatives"},
@@ -26,17 +27,28 @@ const pq_field pq_train_fields[] = {
      "gbce: the power of the positive's probability"},
     {"negatives", PQ_FIELD_INT, AT(negatives), 1, 1 << 20, NULL, "2000", "2560", "2560",
      "items drawn for each batch and shared by its labels"},
-    {"sampler", PQ_FIELD_CHOICE, AT(sampler), 0, 0, "popularity,log_uniform,uniform", "popularity",
-     "log_uniform", "log_uniform", "how negatives are drawn, with replacement"},
+    {"sampler", PQ_FIELD_CHOICE, AT(sampler), 0, 0, "popularity,log_uniform,uniform,in_batch",
+     "popularity", "log_uniform", "log_uniform",
+     "how negatives are drawn, with replacement; in_batch: the other labels of the batch"},
     {"negative_power", PQ_FIELD_REAL, AT(negative_power), 0, 2, NULL, "0.75", NULL, NULL,
      "popularity sampler: chance proportional to count^power"},
-    {"lr", PQ_FIELD_REAL, AT(lr), 0, 10, NULL, "0.003", "0.001", "0.001", "learning rate of Adam"},
-    {"schedule", PQ_FIELD_CHOICE, AT(schedule), 0, 0, "constant,linear,cosine", "cosine",
-     "constant", "constant", "course of the learning rate after the warm-up"},
+    {"lr", PQ_FIELD_REAL, AT(lr), 0, 10, NULL, "0.003", "0.001", "0.001", "learning rate"},
+    {"schedule", PQ_FIELD_CHOICE, AT(schedule), 0, 0, "constant,linear,cosine,step,plateau",
+     "cosine", "constant", "constant", "course of the learning rate after the warm-up"},
+    {"lr_factor", PQ_FIELD_REAL, AT(lr_factor), 0, 1, NULL, "0.5", NULL, NULL,
+     "step, plateau: the learning rate is multiplied by it"},
+    {"lr_every", PQ_FIELD_INT, AT(lr_every), 1, 100000, NULL, "10", NULL, NULL,
+     "step: every so many epochs; plateau: after so many evaluations without improvement"},
     {"warmup", PQ_FIELD_INT, AT(warmup), 0, 1 << 30, NULL, "0", NULL, NULL,
      "steps over which the learning rate rises"},
     {"lr_floor", PQ_FIELD_REAL, AT(lr_floor), 0, 1, NULL, "0.02", NULL, NULL,
      "share of the learning rate that the schedule ends at"},
+    {"optimiser", PQ_FIELD_CHOICE, AT(optimiser), 0, 0, "adam,adagrad", "adam", NULL, NULL,
+     "what moves the weights"},
+    {"dense_rows", PQ_FIELD_BOOL, AT(dense_rows), 0, 0, NULL, "0", NULL, NULL,
+     "every row of an embedding table moves in every step, not only the rows that were touched"},
+    {"max_norm", PQ_FIELD_REAL, AT(max_norm), 0, 1e9, NULL, "0", NULL, NULL,
+     "longest row of an embedding table; 0: no limit"},
     {"weight_decay", PQ_FIELD_REAL, AT(weight_decay), 0, 10, NULL, "0", NULL, NULL,
      "AdamW: decay per unit of learning rate; embedding rows decay when they are touched"},
     {"beta1", PQ_FIELD_REAL, AT(beta1), 0, 0.9999, NULL, "0.9", NULL, NULL, "Adam's first moment"},
@@ -58,10 +70,13 @@ const pq_field pq_train_fields[] = {
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
-double pq_learning_rate(const pq_train_options *o, uint64_t step, uint64_t total) {
+double pq_learning_rate(const pq_train_options *o, uint64_t step, uint64_t total, uint32_t drops) {
     double warmup = o->warmup;
     if ((double)step < warmup) {
         return o->lr * (double)step / warmup;
+    }
+    if (o->schedule == PQ_SCHEDULE_STEP || o->schedule == PQ_SCHEDULE_PLATEAU) {
+        return o->lr * PQ_MAX(o->lr_floor, pq_pow(o->lr_factor, drops));
     }
     double left = (double)total - warmup;
     double done = left > 0 ? ((double)step - warmup) / left : 1;

@@ -4,24 +4,34 @@
 
 #include "base/fields.h"
 
-typedef enum { PQ_SCHEDULE_CONSTANT, PQ_SCHEDULE_LINEAR, PQ_SCHEDULE_COSINE } pq_schedule;
+typedef enum {
+    PQ_SCHEDULE_CONSTANT,
+    PQ_SCHEDULE_LINEAR,
+    PQ_SCHEDULE_COSINE,
+    PQ_SCHEDULE_STEP,
+    PQ_SCHEDULE_PLATEAU
+} pq_schedule;
 typedef enum {
     PQ_NEGATIVES_POPULARITY,
     PQ_NEGATIVES_LOG_UNIFORM,
-    PQ_NEGATIVES_UNIFORM
+    PQ_NEGATIVES_UNIFORM,
+    PQ_NEGATIVES_IN_BATCH
 } pq_negatives;
 typedef enum { PQ_METRIC_RECALL, PQ_METRIC_NDCG, PQ_METRIC_MRR } pq_metric;
 
 typedef struct {
-    int32_t epochs, batch, negatives, samples_per_user, eval_every, patience, cutoff, warmup;
+    int32_t epochs, batch, negatives, samples_per_user, eval_every, patience, cutoff, warmup,
+        lr_every, optimiser;
     int32_t sampler, schedule, metric, supervision, loss, pair_negatives;
-    double label_smoothing, gbce_beta, lr, lr_floor, weight_decay, clip, beta1, beta2, epsilon,
-        negative_power, around, checkpoint_seconds;
+    bool dense_rows;
+    double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, clip, beta1,
+        beta2, epsilon, negative_power, around, checkpoint_seconds;
 } pq_train_options;
 
 extern const pq_field pq_train_fields[];
 
-/* The learning rate of step 1..total. */
-double pq_learning_rate(const pq_train_options *options, uint64_t step, uint64_t total);
+/* The learning rate of step 1..total, after so many drops of the schedules `step` and `plateau`. */
+double pq_learning_rate(const pq_train_options *options, uint64_t step, uint64_t total,
+                        uint32_t drops);
 
 #endif

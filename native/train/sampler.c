@@ -32,6 +32,9 @@ static pique_status init_chances(pq_sampler *s) {
         case PQ_NEGATIVES_LOG_UNIFORM: /* items are numbered by falling popularity */
             s->chance[i] = pq_log((i + 1.0) / i);
             break;
+        case PQ_NEGATIVES_IN_BATCH: /* a label is an event */
+            s->chance[i] = s->dataset->popularity[i];
+            break;
         case PQ_NEGATIVES_UNIFORM:
             s->chance[i] = 1;
             break;
@@ -93,7 +96,7 @@ static bool every_row(const pq_sampler *s) {
 
 /* Samples that a user with so many possible labels gives in an epoch. */
 static uint32_t wanted(const pq_sampler *s, uint32_t available) {
-    if (every_row(s)) {
+    if (every_row(s) || s->options->supervision == PQ_SUPERVISE_LAST) {
         return available > 0;
     }
     uint32_t most = (uint32_t)s->options->samples_per_user;
@@ -115,7 +118,7 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
     PQ_TRY(pq_reserve(s->ctx, (void **)&s->samples, &s->capacity, s->count + count,
                       sizeof(*s->samples)));
     labels(s, user, s->scratch);
-    if (every_row(s) && count > 0) { /* one window, up to the newest label */
+    if (s->options->supervision != PQ_SUPERVISE_PREFIX && count > 0) { /* up to the newest label */
         s->samples[s->count++] = (pq_sample){user, s->scratch[available - 1], false};
         return PIQUE_OK;
     }
@@ -160,12 +163,11 @@ static uint32_t draw_item(const pq_sampler *s, pq_rng *rng) {
     return low;
 }
 
-void pq_sampler_negatives(const pq_sampler *s, uint64_t step, uint32_t *ids, pq_real *log_q) {
-    pq_rng rng = pq_rng_make(s->seed ^ STREAM_NEGATIVES, step, 0);
-    for (int32_t n = 0; n < s->options->negatives; n++) {
-        ids[n] = draw_item(s, &rng);
-        log_q[n] = s->log_q[ids[n]];
-    }
+uint32_t pq_sampler_most_negatives(const pq_sampler *s, uint32_t max_history) {
+    uint32_t batch = (uint32_t)s->options->batch;
+    uint32_t labels_most = every_row(s) ? batch * max_history : batch;
+    return s->options->sampler == PQ_NEGATIVES_IN_BATCH ? labels_most
+                                                        : (uint32_t)s->options->negatives;
 }
 
 static bool has_item(const pq_view *view, uint32_t item) {
@@ -272,19 +274,35 @@ static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sam
     }
 }
 
-uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range) {
-    if (!every_row(s)) {
-        return range->count;
-    }
+uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, uint32_t *out) {
     uint32_t count = 0;
     for (uint32_t b = 0; b < range->count; b++) {
         const pq_sample *sample = &s->samples[range->first + b];
         pq_view view;
         (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
-        uint32_t length = window(sample, range->max_history);
+        uint32_t length = every_row(s) ? window(sample, range->max_history) : 1;
         for (uint32_t i = 0; i < length; i++) {
-            count += view.history[sample->position - i] != unknown(s->dataset);
+            uint32_t label = view.history[sample->position - i];
+            if (label != unknown(s->dataset) && out) {
+                out[count] = label;
+            }
+            count += label != unknown(s->dataset);
         }
+    }
+    return count;
+}
+
+uint32_t pq_sampler_negatives(const pq_sampler *s, const pq_sample_range *batch, uint32_t *ids,
+                              pq_real *log_q) {
+    uint32_t count = (uint32_t)s->options->negatives;
+    pq_rng rng = pq_rng_make(s->seed ^ STREAM_NEGATIVES, batch->step, 0);
+    bool drawn = s->options->sampler != PQ_NEGATIVES_IN_BATCH;
+    if (!drawn) {
+        count = pq_sampler_labels(s, batch, ids);
+    }
+    for (uint32_t n = 0; n < count; n++) {
+        ids[n] = drawn ? draw_item(s, &rng) : ids[n];
+        log_q[n] = s->log_q[ids[n]];
     }
     return count;
 }

@@ -43,10 +43,14 @@ void pq_sampler_free(pq_sampler *sampler);
 uint64_t pq_sampler_epoch_size(const pq_sampler *sampler);
 /* Draws and shuffles the labels of the epoch. */
 pique_status pq_sampler_epoch(pq_sampler *sampler, uint32_t epoch);
-/* Draws the negatives of a step: ids and log expected counts, [options->negatives] each. */
-void pq_sampler_negatives(const pq_sampler *sampler, uint64_t step, uint32_t *ids, pq_real *log_q);
-/* Labels of the range: as many as samples, or with supervision=all those of every row. */
-uint32_t pq_sampler_labels(const pq_sampler *sampler, const pq_sample_range *range);
+/* Labels of the range: as many as samples, or with supervision=all those of every row. out: NULL, or
+ * receives their items. */
+uint32_t pq_sampler_labels(const pq_sampler *sampler, const pq_sample_range *range, uint32_t *out);
+/* The negatives of a whole batch: ids and log expected counts (but for a constant, which the softmax
+ * cancels, where they are the labels of the batch); returns how many. */
+uint32_t pq_sampler_negatives(const pq_sampler *sampler, const pq_sample_range *batch,
+                              uint32_t *ids, pq_real *log_q);
+uint32_t pq_sampler_most_negatives(const pq_sampler *sampler, uint32_t max_history);
 /* The batch of the range, in the arena; shared negatives and positions are left to the caller. */
 pique_status pq_sampler_batch(const pq_sampler *sampler, pq_arena *arena,
                               const pq_sample_range *range, pq_batch *out);

@@ -70,6 +70,11 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
                 "supervision = all needs a state after every event, which %s has not",
                 m->def->name);
     }
+    if (train->sampler == PQ_NEGATIVES_IN_BATCH && train->loss != PQ_LOSS_SAMPLED) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT,
+                "sampler = in_batch gives negatives that a batch shares, which loss = "
+                "sampled_softmax alone takes");
+    }
     m->loss = (pq_loss_options){.kind = (pq_loss)train->loss,
                                 .pair_count = (uint32_t)train->pair_negatives,
                                 .smoothing = train->label_smoothing,

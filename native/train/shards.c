@@ -2,11 +2,12 @@
 
 #define STREAM_TAPE 0x74617065u
 
-pique_status pq_shards_init(pq_shards *s, pq_ctx *ctx, const pq_model *m,
-                            const pq_train_options *options, uint32_t threads) {
+pique_status pq_shards_init(pq_shards *s, pq_ctx *ctx, const pq_model *m, const pq_sampler *sampler,
+                            uint32_t threads) {
     *s = (pq_shards){.ctx = ctx, .m = m, .threads = threads};
-    s->negatives = pq_alloc(ctx, (size_t)options->negatives, sizeof(*s->negatives));
-    s->negative_log_q = pq_alloc(ctx, (size_t)options->negatives, sizeof(*s->negative_log_q));
+    uint32_t most = pq_sampler_most_negatives(sampler, m->max_history);
+    s->negatives = pq_alloc(ctx, most, sizeof(*s->negatives));
+    s->negative_log_q = pq_alloc(ctx, most, sizeof(*s->negative_log_q));
     if (!s->negatives || !s->negative_log_q) {
         return PIQUE_NO_MEMORY;
     }
@@ -44,7 +45,7 @@ static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler
     pq_batch batch = {.positions = positions,
                       .negatives = s->negatives,
                       .negative_log_q = s->negative_log_q,
-                      .negative_count = (uint32_t)sampler->options->negatives};
+                      .negative_count = s->negative_count};
     pq_arena_reset(&shard->batch);
     PQ_TRY(pq_sampler_batch(sampler, &shard->batch, range, &batch));
     pq_var *loss = pq_model_loss(&shard->tape, s->m, &batch);
@@ -59,8 +60,8 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
                             uint64_t step, double *loss) {
     uint32_t each = (count + PQ_SHARDS - 1) / PQ_SHARDS;
     const pq_sample_range whole = {first, count, s->m->max_history, step};
-    uint32_t positions = pq_sampler_labels(sampler, &whole);
-    pq_sampler_negatives(sampler, step, s->negatives, s->negative_log_q);
+    uint32_t positions = pq_sampler_labels(sampler, &whole, NULL);
+    s->negative_count = pq_sampler_negatives(sampler, &whole, s->negatives, s->negative_log_q);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
     for (uint32_t i = 0; i < PQ_SHARDS; i++) {
         pq_shard *shard = &s->shard[i];

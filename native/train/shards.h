@@ -21,13 +21,13 @@ typedef struct {
     pq_ctx *ctx;
     const pq_model *m;
     uint32_t threads;
-    uint32_t *negatives;
+    uint32_t *negatives, negative_count;
     pq_real *negative_log_q;
     pq_shard shard[PQ_SHARDS];
 } pq_shards;
 
 pique_status pq_shards_init(pq_shards *shards, pq_ctx *ctx, const pq_model *m,
-                            const pq_train_options *options, uint32_t threads);
+                            const pq_sampler *sampler, uint32_t threads);
 void pq_shards_free(pq_shards *shards);
 /* Loss and gradient (in shard[0].grads) of samples[first .. first + count - 1]. `step` numbers the
  * random draws. */

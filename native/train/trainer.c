@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "native/data/fileio.h"
+#include "native/eval/ranking.h"
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
@@ -68,6 +69,11 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
 static pique_status open_model(trainer *t) {
     const pique_dataset *d = t->dataset;
     pq_model *m = &t->model;
+    const pq_ranking validation = {.dataset = d, .split = PQ_SPLIT_VALID};
+    if (pq_rank_users(&validation) == 0) {
+        PQ_FAIL(t->ctx, PIQUE_DATA,
+                "no user has three events: one to learn from, one to validate and one to test on");
+    }
     PQ_TRY(pq_settings_read(t->ctx, t->asked, m, &t->options));
     PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
     PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
@@ -79,8 +85,9 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(pq_model_declare(m));
     pq_params_draw(&m->params, t->asked->seed);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
+    pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
-    PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->options, t->threads));
+    PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
     uint64_t batch = (uint64_t)t->options.batch;
     t->steps_per_epoch = (pq_sampler_epoch_size(&t->sampler) + batch - 1) / batch;
     return PIQUE_OK;
@@ -214,7 +221,8 @@ static pique_status journal_line(trainer *t, double loss, const pique_metrics *m
     pq_text_number(&line, loss);
     pq_text_add(&line, ",\"split\":\"valid\",");
     metric_members(t, metrics, &line);
-    pq_text_add(&line, ",\"seconds\":%.3f}\n", pq_seconds() - t->began);
+    pq_text_add(&line, ",\"seconds\":%.3f,\"train_seconds\":%.3f}\n", pq_seconds() - t->began,
+                t->state.train_seconds);
     pique_status status = pq_text_status(&line);
     if (status == PIQUE_OK) {
         status = pq_journal_append(&t->journal, line.data, line.size);
@@ -239,6 +247,9 @@ static pique_status evaluate(trainer *t) {
         t->state.best_epoch = t->state.epoch;
         t->state.stale = 0;
         PQ_TRY(save_model(t, &metrics));
+    } else if (t->options.schedule == PQ_SCHEDULE_PLATEAU &&
+               t->state.stale % (uint32_t)t->options.lr_every == 0) {
+        t->state.drops++;
     }
     return journal_line(t, t->state.loss_sum / (double)t->steps_per_epoch, &metrics);
 }
@@ -250,16 +261,28 @@ static pique_status step(trainer *t) {
     size_t first = (size_t)t->state.batch * (size_t)t->options.batch;
     uint32_t count = (uint32_t)PQ_MIN((size_t)t->options.batch, t->sampler.count - first);
     uint64_t number = t->optimiser.step + 1;
-    double loss;
+    double loss, began = pq_seconds();
     PQ_TRY(pq_shards_step(&t->shards, &t->sampler, first, count, number, &loss));
     const pq_train_options *o = &t->options;
-    pq_adam adam = {pq_learning_rate(o, number, total),
-                    o->beta1,
-                    o->beta2,
-                    o->epsilon,
-                    o->weight_decay,
-                    o->clip};
+    uint32_t drops = o->schedule == PQ_SCHEDULE_STEP ? (t->state.epoch - 1) / (uint32_t)o->lr_every
+                                                     : t->state.drops;
+    pq_adam adam = {.lr = pq_learning_rate(o, number, total, drops),
+                    .beta1 = o->beta1,
+                    .beta2 = o->beta2,
+                    .epsilon = o->epsilon,
+                    .weight_decay = o->weight_decay,
+                    .clip = o->clip,
+                    .kind = (pq_optimiser_kind)o->optimiser,
+                    .dense_rows = o->dense_rows,
+                    .max_norm = o->max_norm};
     PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
+    if (!(loss - loss == 0)) {
+        PQ_FAIL(t->ctx, PIQUE_NUMERIC,
+                "step %lu: the loss is not finite, though every gradient is; a lower learning rate "
+                "may help",
+                (unsigned long)number);
+    }
+    t->state.train_seconds += pq_seconds() - began;
     t->state.loss_sum += loss;
     t->state.batch++;
     if (t->listener && t->listener->progress) {
@@ -344,7 +367,9 @@ pique_status pq_trainer_run(pique_context *ctx, const pique_dataset *dataset,
     *result = (pique_train_result){.epochs = t->state.epoch,
                                    .best_epoch = t->state.best_epoch,
                                    .best_metric = t->state.best_metric,
-                                   .seconds = pq_seconds() - t->began};
+                                   .seconds = pq_seconds() - t->began,
+                                   .train_seconds = t->state.train_seconds,
+                                   .peak_bytes = pq_peak_bytes()};
     close_trainer(t);
     return status;
 }

@@ -42,13 +42,13 @@ static const pq_field fields[] = {
      "a linear layer from the state to D; needed when H is not D"},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
      "newest behaviours that are looked at"},
-    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0.3", "0", "0.2",
+    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0.5", "0", "0.2",
      "of the input of every layer"},
     {"cosine", PQ_FIELD_BOOL, AT(cosine), 0, 0, NULL, "0", "0", "0",
      "user and item vectors have length 1"},
     {"temperature", PQ_FIELD_REAL, AT(temperature), 1e-3, 100, NULL, "1", "1", "1",
      "inner products are divided by it in the loss"},
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", NULL, NULL,
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.02", "0", "0",
      "deviation of new item vectors; 0: Glorot uniform"},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
@@ -122,8 +122,10 @@ const pq_model_def pq_model_gru4rec = {
     .task = PQ_TASK_RETRIEVAL,
     .summary = "the next item by gated recurrent units over the history",
     .fields = fields,
-    .training_best = "supervision=all loss=softmax batch=256 samples_per_user=1 around=0 lr=0.001 "
-                     "schedule=constant epochs=40 patience=5 metric=ndcg cutoff=10 eval_every=2",
+    .training_best =
+        "supervision=all loss=softmax label_smoothing=0.1 batch=256 samples_per_user=1 "
+        "around=0 lr=0.002 schedule=cosine epochs=32 patience=5 metric=ndcg cutoff=10 "
+        "eval_every=2",
     .training_paper = "supervision=all loss=bpr batch=50 samples_per_user=1 around=0 lr=0.001 "
                       "schedule=constant epochs=40 patience=5 eval_every=2 sampler=popularity",
     .causal = true,

@@ -35,8 +35,8 @@ typedef struct {
 
 /* Which events of a user are labels. PREFIX: some, each with the events before it as its history, and
  * the label belongs to the whole segment. ALL: every event of the newest window but its first, each
- * predicted from the rows before it. */
-typedef enum { PQ_SUPERVISE_PREFIX, PQ_SUPERVISE_ALL } pq_supervision;
+ * predicted from the rows before it. LAST: the newest event alone, as in PREFIX. */
+typedef enum { PQ_SUPERVISE_PREFIX, PQ_SUPERVISE_ALL, PQ_SUPERVISE_LAST } pq_supervision;
 
 typedef enum { PQ_LOSS_SAMPLED, PQ_LOSS_SOFTMAX, PQ_LOSS_BCE, PQ_LOSS_BPR, PQ_LOSS_GBCE } pq_loss;
 

@@ -50,7 +50,7 @@ describe('train', () => {
     const { stdout, stderr } = pique(training(data, join(place, 'told'), '--epochs', 120));
     assert.match(
       stdout,
-      /^.*told\/model\.pique\nbest epoch \d+ of 120, validation metric [01]\.\d{4}, \d+\.\d seconds\n$/,
+      /^.*told\/model\.pique\nbest epoch \d+ of 120, validation metric [01]\.\d{4}, \d+\.\d seconds, \d+ MB at most\n$/,
     );
     assert.match(stderr, /tools: 160 users, 60 items, \d+ events$/m);
     assert.match(stderr, /^epoch 120: loss /m);

@@ -46,7 +46,7 @@ function metrics(run) {
 /** The lines of metrics.jsonl without times. */
 function journal(run) {
   const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => ({ ...JSON.parse(line), seconds: 0 }));
+  return lines.map((line) => ({ ...JSON.parse(line), seconds: 0, train_seconds: 0 }));
 }
 
 function expectSameRun(run, how) {

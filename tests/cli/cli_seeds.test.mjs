@@ -69,7 +69,7 @@ test('seeds.json holds the metrics of each, their mean and deviation; stdout tel
     assert.match(
       lines[2 * at + 1],
       new RegExp(
-        `^seed ${seed}: best epoch \\d of 3, validation metric \\d\\.\\d{4}, [\\d.]+ seconds$`,
+        `^seed ${seed}: best epoch \\d of 3, validation metric \\d\\.\\d{4}, [\\d.]+ seconds, \\d+ MB at most$`,
       ),
     );
   }
@@ -107,7 +107,7 @@ test('interrupted, it goes on with --resume: the same seeds, the same numbers', 
   good(args('--resume'));
   const plain = (path) => {
     const { seeds: list, ...rest } = read(join(path, 'seeds.json'));
-    return { ...rest, seeds: list.map((each) => ({ ...each, seconds: 0 })) };
+    return { ...rest, seeds: list.map((each) => ({ ...each, seconds: 0, peak_bytes: 0 })) };
   };
   assert.deepEqual(plain(to), plain(whole));
   for (const seed of seeds) {

@@ -67,9 +67,10 @@ static void compare(const golden *g, const char *what, const char *name, const p
 /* The settings come as they would in a run, one after the other, so that a fixture may also have those of
  * training; what most have in common stands here. */
 static void open_model(golden *g, const char *model) {
-    const char *set[MOST_SETTINGS] = {"loss=sampled_softmax", "lr=0.01", "beta1=0.9", "beta2=0.999",
-                                      "epsilon=1e-8"};
-    uint32_t count = 5;
+    const char *set[MOST_SETTINGS] = {
+        "loss=sampled_softmax", "label_smoothing=0", "lr=0.01", "beta1=0.9",
+        "beta2=0.999",          "epsilon=1e-8"};
+    uint32_t count = 6;
     pq_ctx *ctx = &g->t.ctx;
     char *config, *preset;
     assert_ok(ctx, pq_container_text(&g->file, "config", &config));

@@ -37,7 +37,7 @@ static void open_run(run *r, uint32_t threads) {
     assert_ok(r->ctx, pq_optimiser_init(&r->optimiser, r->ctx, &r->model.params));
     assert_ok(r->ctx, pq_sampler_init(&r->sampler, r->ctx, r->data, &r->options, 5));
     assert_ok(r->ctx, pq_sampler_epoch(&r->sampler, 1));
-    assert_ok(r->ctx, pq_shards_init(&r->shards, r->ctx, &r->model, &r->options, threads));
+    assert_ok(r->ctx, pq_shards_init(&r->shards, r->ctx, &r->model, &r->sampler, threads));
 }
 
 static void close_run(run *r) {
@@ -51,7 +51,7 @@ static void close_run(run *r) {
 }
 
 static double take_step(run *r, size_t first, uint32_t count) {
-    const pq_adam adam = {0.01, 0.9, 0.999, 1e-8, 0, 0};
+    const pq_adam adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
     double loss = 0;
     assert_ok(r->ctx,
               pq_shards_step(&r->shards, &r->sampler, first, count, r->optimiser.step + 1, &loss));
@@ -130,6 +130,7 @@ static const pq_train_state moment = {.epoch = 3,
                                       .best_metric = 0.1,
                                       .best_epoch = 2,
                                       .stale = 1,
+                                      .drops = 3,
                                       .finished = true,
                                       .log_bytes = 12345678901,
                                       .seconds = 1e-17};
@@ -162,6 +163,7 @@ static void test_checkpoint_brings_everything_back(void **state) {
     assert_true(read.loss_sum == moment.loss_sum && read.best_metric == moment.best_metric);
     assert_int_equal(read.best_epoch, moment.best_epoch);
     assert_int_equal(read.stale, moment.stale);
+    assert_int_equal(read.drops, moment.drops);
     assert_true(read.finished);
     assert_true(read.log_bytes == moment.log_bytes && read.seconds == moment.seconds);
     assert_same_state(&whole, &resumed);
@@ -226,7 +228,8 @@ static void write_state(pq_ctx *ctx, const char *path, const char *text) {
 
 #define STATE(epoch, step)                                                                         \
     "{\"step\":" step ",\"epoch\":" epoch ",\"batch\":0,\"loss_sum\":0,\"best_metric\":-1,"        \
-    "\"best_epoch\":0,\"stale\":0,\"finished\":0,\"log_bytes\":0,\"seconds\":0}"
+    "\"best_epoch\":0,\"stale\":0,\"drops\":0,\"finished\":0,"                                     \
+    "\"log_bytes\":0,\"seconds\":0,\"train_seconds\":0}"
 
 static void test_checkpoint_damaged(void **state) {
     (void)state;

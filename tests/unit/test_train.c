@@ -38,13 +38,13 @@ static void test_learning_rates(void **state) {
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         o.schedule = (int32_t)cases[i].schedule;
-        assert_true(CLOSE(pq_learning_rate(&o, cases[i].step, 20), 0.5 * cases[i].rate, 1e-12));
+        assert_true(CLOSE(pq_learning_rate(&o, cases[i].step, 20, 0), 0.5 * cases[i].rate, 1e-12));
     }
     o.warmup = 0;
     o.schedule = PQ_SCHEDULE_LINEAR;
-    assert_true(CLOSE(pq_learning_rate(&o, 1, 1), 0.05, 1e-12)); /* a run of one step */
+    assert_true(CLOSE(pq_learning_rate(&o, 1, 1, 0), 0.05, 1e-12)); /* a run of one step */
     o.warmup = 30;
-    assert_true(CLOSE(pq_learning_rate(&o, 20, 20), 0.5 * 20 / 30, 1e-12)); /* still rising */
+    assert_true(CLOSE(pq_learning_rate(&o, 20, 20, 0), 0.5 * 20 / 30, 1e-12)); /* still rising */
 }
 
 /* ---- Adam ---- */
@@ -160,17 +160,23 @@ static void check_adam(const pq_adam *adam) {
 
 static void test_adam(void **state) {
     (void)state;
-    check_adam(&(pq_adam){0.1, 0.9, 0.999, 1e-8, 0, 0});
-    check_adam(&(pq_adam){0.1, 0.9, 0.999, 1e-8, 0, 2});   /* clipped */
-    check_adam(&(pq_adam){0.1, 0.9, 0.999, 1e-8, 0, 1e6}); /* never reached */
-    check_adam(&(pq_adam){0.1, 0.9, 0.99, 1e-3, 0.5, 0});  /* decay, also of touched rows alone */
-    check_adam(&(pq_adam){0.1, 0, 0, 1e-3, 0, 0});
+    check_adam(&(pq_adam){.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8});
+    check_adam(&(pq_adam){
+        .lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip = 2}); /* clipped */
+    check_adam(&(pq_adam){
+        .lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .clip = 1e6}); /* never reached */
+    check_adam(&(pq_adam){.lr = 0.1,
+                          .beta1 = 0.9,
+                          .beta2 = 0.99,
+                          .epsilon = 1e-3,
+                          .weight_decay = 0.5}); /* decay, also of touched rows alone */
+    check_adam(&(pq_adam){.lr = 0.1, .epsilon = 1e-3});
 }
 
 static void test_adam_refuses_what_is_not_finite(void **state) {
     (void)state;
     static const pq_real bad[] = {NAN, HUGE_VALF, 1e38f /* its square is not finite */};
-    const pq_adam adam = {0.1, 0.9, 0.999, 1e-8, 0, 0};
+    const pq_adam adam = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
     for (size_t i = 0; i < PQ_COUNT(bad); i++) {
         bench b;
         pq_real before[ROWS * COLS];
@@ -179,7 +185,7 @@ static void test_adam_refuses_what_is_not_finite(void **state) {
         fill_grads(&b, 1);
         pq_grads_row(&b.grads, b.sparse, 2)[1] = bad[i];
         assert_failure(&b.t.ctx, pq_optimiser_step(&b.optimiser, &adam, &b.grads), PIQUE_NUMERIC,
-                       "step 1: the gradient is not finite");
+                       "step 1: the gradient of sparse is not finite");
         assert_memory_equal(b.sparse->value, before, sizeof(before));
         assert_int_equal(b.optimiser.step, 0);
         close_bench(&b);
@@ -332,7 +338,7 @@ static void test_batches(void **state) {
     pq_sample_range range = {5, count, 6, 1};
     assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
     assert_int_equal(batch.label_count, count);
-    assert_int_equal(pq_sampler_labels(&d.sampler, &range), count);
+    assert_int_equal(pq_sampler_labels(&d.sampler, &range, NULL), count);
     assert_int_equal(batch.history.count, count);
     assert_int_equal(batch.history.starts[0], 0);
     for (uint32_t b = 0; b < count; b++) {
@@ -370,7 +376,7 @@ static void test_windows(void **state) {
     assert_int_equal(d.sampler.count, users);
     pq_sample_range range = {2, (uint32_t)d.sampler.count - 2, WINDOW, 7};
     assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
-    assert_int_equal(batch.label_count, pq_sampler_labels(&d.sampler, &range));
+    assert_int_equal(batch.label_count, pq_sampler_labels(&d.sampler, &range, NULL));
     assert_int_equal(batch.label_count, batch.history.starts[range.count]);
     for (uint32_t b = 0; b < range.count; b++) {
         uint32_t user = d.sampler.samples[2 + b].user, count = training_events(d.data, user);
@@ -402,6 +408,8 @@ static double expected_chance(const drawing *d, uint32_t i) {
             total += pow(d->data->popularity[j], d->options.negative_power);
         }
         return pow(d->data->popularity[i], d->options.negative_power) / total;
+    case PQ_NEGATIVES_IN_BATCH:
+        break; /* labels, which are not drawn */
     case PQ_NEGATIVES_LOG_UNIFORM:
         return (log(i + 1.0) - log(i)) / log(n + 1.0);
     case PQ_NEGATIVES_UNIFORM:
@@ -422,7 +430,8 @@ static void check_negatives(int32_t sampler, double power) {
         &(pq_train_options){.sampler = sampler, .negative_power = power, .negatives = DRAWS});
     uint32_t n = d.data->items.count;
     for (uint64_t step = 1; step <= DRAW_STEPS; step++) {
-        pq_sampler_negatives(&d.sampler, step, ids, log_q);
+        const pq_sample_range batch = {.step = step};
+        assert_int_equal(pq_sampler_negatives(&d.sampler, &batch, ids, log_q), DRAWS);
         for (int i = 0; i < DRAWS; i++) {
             assert_true(ids[i] >= 1 && ids[i] <= n); /* neither PAD nor UNKNOWN */
             assert_true(CLOSE(log_q[i], log(DRAWS * expected_chance(&d, ids[i])), 1e-5));
