@@ -2,7 +2,8 @@
 #include "native/data/readers.h"
 
 void pique_dataset_options_default(pique_dataset_options *options) {
-    *options = (pique_dataset_options){.format = "auto", .min_count = 1};
+    *options = (pique_dataset_options){
+        .format = "auto", .min_count = 1, .label_rating = 4, .split = "last", .split_seed = 1};
 }
 
 pique_status pique_dataset_open(pique_context *ctx, const pique_dataset_options *options,
@@ -16,6 +17,7 @@ void pique_dataset_free(pique_dataset *dataset) {
 }
 
 pique_dataset_summary pique_dataset_describe(const pique_dataset *dataset) {
+    uint64_t liked = dataset->labelled ? dataset->starts[dataset->user_count] : 0;
     return (pique_dataset_summary){
         .users = dataset->user_count,
         .items = dataset->items.count,
@@ -23,5 +25,7 @@ pique_dataset_summary pique_dataset_describe(const pique_dataset *dataset) {
         .bad_rows = dataset->bad_rows,
         .item_fields = dataset->item_feature_count,
         .profile_fields = dataset->profile_count,
+        .labelled = dataset->labelled_count,
+        .liked = liked,
     };
 }

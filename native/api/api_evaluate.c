@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "native/eval/label_metrics.h"
 #include "native/eval/lists.h"
 #include "native/eval/metrics.h"
 #include "native/eval/model_scorer.h"
@@ -99,6 +100,46 @@ static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_spl
     return PIQUE_OK;
 }
 
+/* ---- models that rank ---- */
+
+static pique_status judge(const evaluation *e, const pique_model *model, pq_judged *pairs,
+                          size_t count, pique_label_metrics *out) {
+    double began = pq_seconds();
+    const pique_dataset *d = e->ranking.dataset;
+    if (model) {
+        PQ_TRY(pq_judge_by_model(e->ctx, model, d, e->ranking.split, e->options, pairs));
+    } else {
+        PQ_TRY(pq_judge_by_popularity(e->ctx, d, e->ranking.split, pairs));
+    }
+    pq_label_metrics(pairs, count, out);
+    out->seconds = pq_seconds() - began;
+    return PIQUE_OK;
+}
+
+static pique_status judge_all(const evaluation *e, const pique_model *model,
+                              pique_eval_result *result) {
+    const pique_dataset *d = e->ranking.dataset;
+    if (!d->labelled) {
+        PQ_FAIL(e->ctx, PIQUE_ARGUMENT, "a model that ranks needs a data set opened with labels");
+    }
+    result->ranking = true;
+    result->users = d->user_count;
+    result->pairs = pq_label_pairs(d, e->ranking.split);
+    if (result->pairs == 0) {
+        PQ_FAIL(e->ctx, PIQUE_DATA, "no labelled pair is in the %s split", e->options->split);
+    }
+    pq_judged *pairs = pq_alloc(e->ctx, (size_t)result->pairs, sizeof(*pairs));
+    pique_status status = pairs ? PIQUE_OK : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        status = judge(e, model, pairs, (size_t)result->pairs, &result->labels);
+    }
+    if (status == PIQUE_OK && e->options->baselines) {
+        status = judge(e, NULL, pairs, (size_t)result->pairs, &result->label_popularity);
+    }
+    pq_free(e->ctx, pairs);
+    return status;
+}
+
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                             const pique_dataset *dataset, const pique_eval_options *options,
                             pique_eval_result *result) {
@@ -111,6 +152,13 @@ pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                                 .listener = options->listener}};
     memset(result, 0, sizeof(*result));
     PQ_TRY(check(ctx, options, &e.ranking.split));
+    if (strcmp(pique_model_task(model), "ranking") == 0) {
+        return judge_all(&e, model, result);
+    }
+    if (dataset->labelled) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT,
+                "a model that retrieves is not evaluated on a data set opened with labels");
+    }
     result->users = pq_rank_users(&e.ranking);
     if (result->users == 0) {
         PQ_FAIL(ctx, PIQUE_DATA, "no user has a %s target: that takes three events",

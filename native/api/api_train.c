@@ -4,6 +4,8 @@
 #include "native/train/settings.h"
 #include "native/train/trainer.h"
 
+#include <string.h>
+
 void pique_train_options_default(pique_train_options *options) {
     *options = (pique_train_options){.model = "mind", .preset = "best", .seed = 1};
 }
@@ -31,15 +33,19 @@ pique_status pique_train(pique_context *ctx, const pique_dataset *dataset,
     return pq_trainer_run(ctx, dataset, options, listener, result);
 }
 
+const char *pique_train_task(const char *model) {
+    const pq_model_def *def = pq_model_find(model, strlen(model));
+    return def ? pq_task_name(def->task) : NULL;
+}
+
 pique_status pique_models_json(pique_context *ctx, char **out) {
-    static const char *const tasks[] = {[PQ_TASK_RETRIEVAL] = "retrieval"};
     pq_text text;
     pq_text_init(&text, ctx);
     pq_text_add(&text, "{\"models\":[");
     for (uint32_t i = 0; pq_model_at(i); i++) {
         const pq_model_def *def = pq_model_at(i);
         pq_text_add(&text, "%s{\"name\":\"%s\",\"task\":\"%s\",\"summary\":\"%s\",\"fields\":",
-                    i ? "," : "", def->name, tasks[def->task], def->summary);
+                    i ? "," : "", def->name, pq_task_name(def->task), def->summary);
         pq_fields_describe(def->fields, &text);
         pq_text_add(&text, "}");
     }

@@ -136,8 +136,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     }
     if (*go && code == CLI_OK && o->set.count) {
         code = cli_error(COMMAND, CLI_USAGE,
-                         "--set %s: only min_count, min_rating and strict are settings of the data "
-                         "set",
+                         "--set %s: no setting of the data set; `pique eval --help` lists them",
                          o->set.values[0]);
     }
     if (*go && code == CLI_OK) {
@@ -225,18 +224,22 @@ typedef struct {
     const pique_metrics *metrics;
 } column;
 
+/* NaN is what no user has. */
+static void print_value(double value) {
+    if (value == value) {
+        printf("%12.4f", value);
+    } else {
+        printf("%12s", "-");
+    }
+}
+
 static void print_row(const column *columns, size_t count, const char *name, uint32_t cutoff,
                       size_t offset) {
     char label[32];
     snprintf(label, sizeof(label), cutoff ? "%s@%lu" : "%s", name, (unsigned long)cutoff);
     printf("%-18s", label);
     for (size_t c = 0; c < count; c++) {
-        double value = figure(columns[c].metrics, offset, 0);
-        if (value == value) {
-            printf("%12.4f", value);
-        } else {
-            printf("%12s", "-");
-        }
+        print_value(figure(columns[c].metrics, offset, 0));
     }
     putchar('\n');
 }
@@ -298,13 +301,65 @@ static void print_table(const options *o, const pique_eval_result *r) {
     }
 }
 
+/* ---- output of models that rank ---- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} label_figures[] = {{"auc", offsetof(pique_label_metrics, auc)},
+                     {"gauc", offsetof(pique_label_metrics, gauc)},
+                     {"logloss", offsetof(pique_label_metrics, logloss)},
+                     {"accuracy", offsetof(pique_label_metrics, accuracy)},
+                     {"ece", offsetof(pique_label_metrics, ece)}};
+
+static double label_figure(const pique_label_metrics *m, size_t f) {
+    return *(const double *)(const void *)((const char *)m + label_figures[f].offset);
+}
+
+static void json_labels(const pique_label_metrics *m) {
+    for (size_t f = 0; f < CLI_COUNT(label_figures); f++) {
+        printf("\"%s\":", label_figures[f].name);
+        json_print_number(label_figure(m, f));
+        putchar(',');
+    }
+    printf("\"seconds\":%.3f", m->seconds);
+}
+
+static void print_labels(const options *o, const pique_eval_result *r) {
+    if (o->json) {
+        printf("{\"users\":%lu,\"pairs\":%lu,\"split\":\"%s\",", (unsigned long)r->users,
+               (unsigned long)r->pairs, o->eval.split);
+        json_labels(&r->labels);
+        if (o->eval.baselines) {
+            fputs(",\"popularity\":{", stdout);
+            json_labels(&r->label_popularity);
+            putchar('}');
+        }
+        puts("}");
+        return;
+    }
+    printf("%lu labelled pairs, %s split\n\n%-18s%12s", (unsigned long)r->pairs, o->eval.split, "",
+           "model");
+    puts(o->eval.baselines ? "  popularity" : "");
+    for (size_t f = 0; f < CLI_COUNT(label_figures); f++) {
+        printf("%-18s", label_figures[f].name);
+        print_value(label_figure(&r->labels, f));
+        if (o->eval.baselines) {
+            print_value(label_figure(&r->label_popularity, f));
+        }
+        putchar('\n');
+    }
+}
+
 /* ---- the work ---- */
 
 static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model *model) {
     progress shown;
     pique_dataset *dataset = NULL;
     progress_begin(&shown, NULL);
-    cli_exit code = data_open(COMMAND, ctx, &o->data, &shown, &dataset);
+    pique_dataset_options data = o->data;
+    data.labelled = strcmp(pique_model_task(model), "ranking") == 0;
+    cli_exit code = data_open(COMMAND, ctx, &data, &shown, &dataset);
     if (code != CLI_OK) {
         return code;
     }
@@ -316,6 +371,8 @@ static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model
     progress_end(&shown);
     if (status != PIQUE_OK) {
         code = cli_failed(COMMAND, ctx, status);
+    } else if (result.ranking) {
+        print_labels(o, &result);
     } else if (o->json) {
         print_json(o, &result);
     } else {

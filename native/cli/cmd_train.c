@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define COMMAND "train"
 
@@ -169,6 +170,8 @@ static cli_exit train(pique_context *ctx, options *o) {
     if (status != PIQUE_OK) {
         return cli_failed(COMMAND, ctx, status);
     }
+    const char *task = pique_train_task(o->train.model);
+    o->data.labelled = task && strcmp(task, "ranking") == 0;
     progress_begin(&shown, was_interrupted);
     cli_exit code = data_open(COMMAND, ctx, &o->data, &shown, &dataset);
     if (code != CLI_OK) {

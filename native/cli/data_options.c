@@ -4,21 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cli_exit set_min_count(const char *command, const char *value, uint32_t *out) {
+static cli_exit set_count(const char *command, const char *key, const char *value, uint32_t *out) {
     if (!args_number(value, strlen(value), out)) {
         return cli_error(command, CLI_USAGE,
-                         "--set min_count: \"%s\" is not a whole number from 0 to 4294967295",
-                         value);
+                         "--set %s: \"%s\" is not a whole number from 0 to 4294967295", key, value);
     }
     return CLI_OK;
 }
 
-static cli_exit set_min_rating(const char *command, const char *value, double *out) {
+static cli_exit set_number(const char *command, const char *key, const char *value, double *out) {
     char *end;
     bool plain = value[0] && value[strspn(value, "0123456789.")] == 0;
     *out = strtod(value, &end);
     if (!plain || *end) {
-        return cli_error(command, CLI_USAGE, "--set min_rating: \"%s\" is not a number from 0 up",
+        return cli_error(command, CLI_USAGE, "--set %s: \"%s\" is not a number from 0 up", key,
                          value);
     }
     return CLI_OK;
@@ -38,9 +37,15 @@ cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_opt
     for (uint32_t i = 0; i < set->count && code == CLI_OK; i++) {
         const char *text = set->values[i];
         if (strncmp(text, "min_count=", 10) == 0) {
-            code = set_min_count(command, text + 10, &options->min_count);
+            code = set_count(command, "min_count", text + 10, &options->min_count);
         } else if (strncmp(text, "min_rating=", 11) == 0) {
-            code = set_min_rating(command, text + 11, &options->min_rating);
+            code = set_number(command, "min_rating", text + 11, &options->min_rating);
+        } else if (strncmp(text, "label_rating=", 13) == 0) {
+            code = set_number(command, "label_rating", text + 13, &options->label_rating);
+        } else if (strncmp(text, "split_seed=", 11) == 0) {
+            code = set_count(command, "split_seed", text + 11, &options->split_seed);
+        } else if (strncmp(text, "split=", 6) == 0) {
+            options->split = text + 6;
         } else if (strncmp(text, "strict=", 7) == 0) {
             code = set_strict(command, text + 7, &options->strict);
         } else {
@@ -62,6 +67,9 @@ cli_exit data_open(const char *command, pique_context *ctx, const pique_dataset_
     pique_dataset_summary s = pique_dataset_describe(*out);
     fprintf(stderr, "%s: %lu users, %lu items, %lu events", options->path, (unsigned long)s.users,
             (unsigned long)s.items, (unsigned long)s.events);
+    if (options->labelled) {
+        fprintf(stderr, " liked of %lu labelled", (unsigned long)s.labelled);
+    }
     if (s.bad_rows) {
         fprintf(stderr, ", %lu bad rows left out", (unsigned long)s.bad_rows);
     }

@@ -11,9 +11,12 @@
     "--set keys of the data set:\n"                                                                \
     "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \
     "  min_rating=X     events rated lower are left out (default 0)\n"                             \
-    "  strict=1         a bad row is an error (default 0: it is counted and left out)"
+    "  strict=1         a bad row is an error (default 0: it is counted and left out)\n"           \
+    "  label_rating=X   for models that rank: a rating from here on is label 1 (default 4)\n"      \
+    "  split=NAME       for models that rank: last (default), random or time\n"                    \
+    "  split_seed=N     of split=random (default 1)"
 
-/* Moves min_count, min_rating and strict from `set` to the options; the others stay, in their order. */
+/* Moves the keys of DATA_NOTES from `set` to the options; the others stay, in their order. */
 cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_options *options);
 
 /* Reads the data set and says on stderr what it holds. */

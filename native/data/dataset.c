@@ -5,6 +5,7 @@
 #include "native/data/dataset.h"
 
 #include "native/data/dataset_builder.h"
+#include "native/data/labelled.h"
 
 #include "base/text.h"
 
@@ -29,22 +30,16 @@ bool pq_dataset_view(const pique_dataset *dataset, uint32_t user, pq_split split
 
 /* ---- order by user and time ---- */
 
-typedef struct {
-    double time;
-    uint32_t item;  /* raw number */
-    uint32_t order; /* of the input, within the user */
-} timed;
-
 static int by_time(const void *left, const void *right) {
-    const timed *a = left;
-    const timed *b = right;
+    const pq_timed *a = left;
+    const pq_timed *b = right;
     if (a->time != b->time) {
         return a->time < b->time ? -1 : 1;
     }
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static bool is_sorted(const timed *events, uint64_t count) {
+static bool is_sorted(const pq_timed *events, uint64_t count) {
     for (uint64_t i = 1; i < count; i++) {
         if (events[i].time < events[i - 1].time) {
             return false;
@@ -54,7 +49,7 @@ static bool is_sorted(const timed *events, uint64_t count) {
 }
 
 /* starts[user_count + 1], and the events of each user from there in time order. */
-static void sort_events(const pq_builder *b, uint64_t *starts, timed *sorted) {
+static void sort_events(const pq_builder *b, uint64_t *starts, pq_timed *sorted) {
     uint32_t users = b->users.count;
     for (size_t i = 0; i < b->event_count; i++) {
         starts[b->events[i].user + 1]++;
@@ -65,8 +60,8 @@ static void sort_events(const pq_builder *b, uint64_t *starts, timed *sorted) {
     /* starts[u] moves to the end of user u while its events come in, and is moved back after. */
     for (size_t i = 0; i < b->event_count; i++) {
         const pq_raw_event *event = &b->events[i];
-        sorted[starts[event->user]] =
-            (timed){.time = event->time, .item = event->item, .order = (uint32_t)i};
+        sorted[starts[event->user]] = (pq_timed){
+            .time = event->time, .item = event->item, .order = (uint32_t)i, .label = event->label};
         starts[event->user]++;
     }
     memmove(starts + 1, starts, users * sizeof(*starts));
@@ -141,8 +136,13 @@ static pique_status make_vocabulary(pq_ctx *ctx, const pq_strings *raw, const ui
     return status;
 }
 
-static void count_training(const pique_dataset *dataset, const timed *sorted, uint32_t *counts) {
-    for (uint32_t u = 0; u < dataset->user_count; u++) {
+/* splits: of labelled pairs; NULL: all but the last two events of a user train. */
+static void count_training(const pique_dataset *dataset, const pq_timed *sorted,
+                           const uint8_t *splits, uint32_t *counts) {
+    for (uint64_t i = 0; splits && i < dataset->starts[dataset->user_count]; i++) {
+        counts[sorted[i].item] += splits[i] == PQ_SPLIT_TRAIN;
+    }
+    for (uint32_t u = 0; !splits && u < dataset->user_count; u++) {
         uint64_t start = dataset->starts[u];
         uint64_t end = dataset->starts[u + 1];
         end -= end - start < 3 ? 0 : 2;
@@ -153,13 +153,13 @@ static void count_training(const pique_dataset *dataset, const timed *sorted, ui
 }
 
 static pique_status number_items(pq_builder *b, pique_dataset *dataset, const char *what,
-                                 const timed *sorted, uint32_t *numbers) {
+                                 const pq_timed *sorted, const uint8_t *splits, uint32_t *numbers) {
     uint32_t *counts = pq_alloc(b->ctx, b->items.count, sizeof(*counts));
     if (!counts) {
         return PIQUE_NO_MEMORY;
     }
     uint32_t least = PQ_MAX(b->options->min_count, 1);
-    count_training(dataset, sorted, counts);
+    count_training(dataset, sorted, splits, counts);
     pique_status status =
         make_vocabulary(b->ctx, &b->items, counts, least, &dataset->items, numbers);
     if (status == PIQUE_OK && dataset->items.count == 0) {
@@ -178,7 +178,7 @@ static pique_status number_items(pq_builder *b, pique_dataset *dataset, const ch
     return status;
 }
 
-static pique_status place_events(pq_builder *b, pique_dataset *dataset, const timed *sorted,
+static pique_status place_events(pq_builder *b, pique_dataset *dataset, const pq_timed *sorted,
                                  const uint32_t *numbers) {
     dataset->events = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->events));
     dataset->times = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->times));
@@ -302,15 +302,38 @@ static pique_status write_provenance(pique_dataset *dataset, const char *format,
     pq_text_init(&text, dataset->ctx);
     pq_text_add(&text, "%s %s: %lu users, %lu items, %lu events", format, last_name(what),
                 (unsigned long)dataset->user_count, (unsigned long)dataset->items.count,
-                (unsigned long)dataset->starts[dataset->user_count]);
+                (unsigned long)(dataset->labelled ? dataset->labelled_count
+                                                  : dataset->starts[dataset->user_count]));
     dataset->provenance = text.data;
     return pq_text_status(&text);
 }
 
-static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what, timed *sorted,
+/* Numbers the items, and for ranking makes the labelled pairs. */
+static pique_status number(pq_builder *b, pique_dataset *dataset, const char *what,
+                           pq_timed *sorted, uint32_t *numbers) {
+    if (!b->options->labelled) {
+        return number_items(b, dataset, what, sorted, NULL, numbers);
+    }
+    uint8_t *splits = pq_alloc(b->ctx, b->event_count, sizeof(*splits));
+    pique_status status = splits ? PIQUE_OK : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        status = pq_labelled_split(b->ctx, b->options, dataset->starts, dataset->user_count, sorted,
+                                   splits);
+    }
+    if (status == PIQUE_OK) {
+        status = number_items(b, dataset, what, sorted, splits, numbers);
+    }
+    if (status == PIQUE_OK) {
+        status = pq_labelled_place(dataset, sorted, splits, numbers);
+    }
+    pq_free(b->ctx, splits);
+    return status;
+}
+
+static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what, pq_timed *sorted,
                          uint32_t *numbers) {
     sort_events(b, dataset->starts, sorted);
-    PQ_TRY(number_items(b, dataset, what, sorted, numbers));
+    PQ_TRY(number(b, dataset, what, sorted, numbers));
     PQ_TRY(place_events(b, dataset, sorted, numbers));
     PQ_TRY(make_features(b->ctx, &b->item_table, numbers, dataset->item_rows,
                          &dataset->item_features, &dataset->item_feature_count));
@@ -331,7 +354,7 @@ pique_status pq_dataset_build(pq_builder *b, const char *format, const char *wha
     pq_strings_init(&dataset->items, b->ctx);
     pq_strings_init(&dataset->users, b->ctx);
     dataset->starts = pq_alloc(b->ctx, (size_t)dataset->user_count + 1, sizeof(*dataset->starts));
-    timed *sorted = pq_resize(b->ctx, NULL, b->event_count, sizeof(*sorted));
+    pq_timed *sorted = pq_resize(b->ctx, NULL, b->event_count, sizeof(*sorted));
     uint32_t *numbers = pq_alloc(b->ctx, b->items.count, sizeof(*numbers));
     pique_status status = dataset->starts && sorted && numbers ? PIQUE_OK : PIQUE_NO_MEMORY;
     if (status == PIQUE_OK) {
@@ -373,6 +396,7 @@ void pq_dataset_free(pique_dataset *dataset) {
     pq_free(ctx, dataset->starts);
     pq_free(ctx, dataset->events);
     pq_free(ctx, dataset->times);
+    pq_free(ctx, dataset->labelled);
     free_features(ctx, dataset->item_features, dataset->item_feature_count);
     free_features(ctx, dataset->profile, dataset->profile_count);
     pq_free(ctx, dataset->provenance);

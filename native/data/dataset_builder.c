@@ -86,8 +86,9 @@ const char *pq_builder_id_problem(pq_span id) {
     return pq_utf8_valid(id.bytes, id.size) ? NULL : "is not valid UTF-8";
 }
 
-pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time) {
-    pq_raw_event event = {.time = time};
+pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time,
+                              uint8_t label) {
+    pq_raw_event event = {.time = time, .label = label};
     if (builder->event_count >= UINT32_MAX - 1) {
         PQ_FAIL(builder->ctx, PIQUE_UNSUPPORTED, "more than %lu events",
                 (unsigned long)(UINT32_MAX - 1));
@@ -158,11 +159,15 @@ pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row) {
         return pq_builder_bad(builder, problem);
     }
     double least = builder->options->min_rating;
+    if (builder->options->labelled) {
+        bool liked = row->label.bytes ? label == 1 : rating >= builder->options->label_rating;
+        return pq_builder_event(builder, row->user, row->item, time, liked);
+    }
     if (label == 0 || (least > 0 && row->rating.bytes && rating < least)) {
         builder->low_rated++;
         return PIQUE_OK;
     }
-    return pq_builder_event(builder, row->user, row->item, time);
+    return pq_builder_event(builder, row->user, row->item, time, 1);
 }
 
 pique_status pq_builder_table(pq_builder *builder, pq_raw_table *table, const pq_strings *owners) {

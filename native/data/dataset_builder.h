@@ -12,6 +12,7 @@
 typedef struct {
     uint32_t user, item; /* numbers in the builder's lists, from 0 */
     double time;
+    uint8_t label; /* 1 unless the options ask for labels */
 } pq_raw_event;
 
 /* One column of the items' or users' table: its distinct terms, and (owner, term) pairs. */
@@ -74,7 +75,8 @@ typedef struct {
 /* Checks the row and adds the event; what is wrong with it goes to pq_builder_bad. */
 pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row);
 /* For readers without times: the events of a user in their order. */
-pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time);
+pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time,
+                              uint8_t label);
 /* NULL when the id of a user or item can serve, else why not. */
 const char *pq_builder_id_problem(pq_span id);
 

@@ -26,7 +26,8 @@ static pique_status interactions_header(void *user, const pq_csv_row *names) {
     PQ_TRY(pq_csv_need(ctx, s->source, names, "timestamp", &s->time));
     s->rating = pq_csv_column(names, "rating");
     s->label = pq_csv_column(names, "label");
-    return pq_reader_check_ratings(s->builder, s->source, s->rating != PQ_CSV_NONE);
+    return pq_reader_check_ratings(s->builder, s->source, s->rating != PQ_CSV_NONE,
+                                   s->label != PQ_CSV_NONE);
 }
 
 static pique_status interactions_row(void *user, const pq_csv_row *row) {

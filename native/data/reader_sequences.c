@@ -41,14 +41,14 @@ static pique_status on_line(void *user, size_t number, pq_span line) {
         return pq_builder_bad(builder, "a user without items");
     }
     while (item.size) {
-        PQ_TRY(pq_builder_event(builder, owner, item, 0));
+        PQ_TRY(pq_builder_event(builder, owner, item, 0, 1));
         item = next_word(&line);
     }
     return PIQUE_OK;
 }
 
 static pique_status read(pq_builder *builder, const pq_source *sources) {
-    PQ_TRY(pq_reader_check_ratings(builder, &sources[0], false));
+    PQ_TRY(pq_reader_check_ratings(builder, &sources[0], false, false));
     builder->ordered = true;
     pq_builder_begin_file(builder, sources[0].name);
     PQ_TRY(pq_source_lines(&sources[0], on_line, builder));

@@ -29,9 +29,14 @@ pq_span pq_source_first_line(const pq_source *source) {
     return line;
 }
 
-pique_status pq_reader_check_ratings(pq_builder *builder, const pq_source *source, bool ratings) {
+pique_status pq_reader_check_ratings(pq_builder *builder, const pq_source *source, bool ratings,
+                                     bool labels) {
     if (builder->options->min_rating > 0 && !ratings) {
         PQ_FAIL(builder->ctx, PIQUE_ARGUMENT, "min_rating is set, but %s has no ratings",
+                source->name);
+    }
+    if (builder->options->labelled && !ratings && !labels) {
+        PQ_FAIL(builder->ctx, PIQUE_DATA, "%s has neither ratings nor labels, which ranking needs",
                 source->name);
     }
     return PIQUE_OK;

@@ -38,8 +38,10 @@ pique_status pq_dataset_parse(pq_ctx *ctx, const pq_reader *reader, const pq_sou
 
 /* The first line, without its end. */
 pq_span pq_source_first_line(const pq_source *source);
-/* PIQUE_ARGUMENT when min_rating is asked for and the source has no ratings. */
-pique_status pq_reader_check_ratings(pq_builder *builder, const pq_source *source, bool ratings);
+/* Whether the source has what the options ask for: ratings for min_rating, ratings or labels for a labelled
+ * data set. */
+pique_status pq_reader_check_ratings(pq_builder *builder, const pq_source *source, bool ratings,
+                                     bool labels);
 /* Logs how many items (or users) had no row in the table that was read. */
 void pq_reader_end_table(pq_builder *builder, const pq_raw_table *table, const char *what);
 

@@ -36,24 +36,17 @@ void pq_model_scorer_free(pq_model_scorer *s) {
     *s = (pq_model_scorer){0};
 }
 
-typedef struct {
-    pique_session *session;
-    uint32_t *history;
-    size_t capacity;
-    uint32_t *profile;
-} state;
-
-static void close_state(pq_ctx *ctx, void *opened) {
-    state *own = opened;
-    pique_session_free(own->session);
-    pq_free(ctx, own->history);
-    pq_free(ctx, own->profile);
-    pq_free(ctx, own);
+void pq_model_user_close(pq_ctx *ctx, pq_model_user *own) {
+    if (own) {
+        pique_session_free(own->session);
+        pq_free(ctx, own->history);
+        pq_free(ctx, own->profile);
+        pq_free(ctx, own);
+    }
 }
 
-static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
-    const pq_model_scorer *s = shared;
-    state *own = pq_alloc(ctx, 1, sizeof(*own));
+pique_status pq_model_user_open(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user **out) {
+    pq_model_user *own = pq_alloc(ctx, 1, sizeof(*own));
     if (!own) {
         return PIQUE_NO_MEMORY;
     }
@@ -61,9 +54,20 @@ static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
     pique_status status =
         own->profile ? pique_session_create(ctx, s->model, &own->session) : PIQUE_NO_MEMORY;
     if (status != PIQUE_OK) {
-        close_state(ctx, own);
+        pq_model_user_close(ctx, own);
         return status;
     }
+    *out = own;
+    return PIQUE_OK;
+}
+
+static void close_state(pq_ctx *ctx, void *opened) {
+    pq_model_user_close(ctx, opened);
+}
+
+static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
+    pq_model_user *own = NULL;
+    PQ_TRY(pq_model_user_open(ctx, shared, &own));
     *out = own;
     return PIQUE_OK;
 }
@@ -85,10 +89,8 @@ static uint32_t profile_code(const pq_model_scorer *s, uint32_t f, uint32_t user
     return term ? pique_model_find_profile(s->model, f, term, size) : 0;
 }
 
-static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_t user,
-                          const pq_view *view, float *scores) {
-    const pq_model_scorer *s = shared;
-    state *own = opened;
+pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user *own,
+                                 uint32_t user, const pq_view *view) {
     PQ_TRY(pq_reserve(ctx, (void **)&own->history, &own->capacity, view->history_count,
                       sizeof(*own->history)));
     for (uint32_t i = 0; i < view->history_count; i++) {
@@ -97,9 +99,16 @@ static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_
     for (uint32_t f = 0; f < s->field_count; f++) {
         own->profile[f] = profile_code(s, f, user);
     }
-    pique_query query = {
+    own->query = (pique_query){
         .history = own->history, .history_count = view->history_count, .profile = own->profile};
-    return pique_session_scores(own->session, &query, scores);
+    return PIQUE_OK;
+}
+
+static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_t user,
+                          const pq_view *view, float *scores) {
+    pq_model_user *own = opened;
+    PQ_TRY(pq_model_user_query(ctx, shared, own, user, view));
+    return pique_session_scores(own->session, &own->query, scores);
 }
 
 pq_scorer pq_model_scorer_get(const pq_model_scorer *s) {

@@ -17,6 +17,21 @@ typedef struct {
 pique_status pq_model_scorer_init(pq_model_scorer *scorer, pq_ctx *ctx, const pique_model *model,
                                   const pique_dataset *dataset);
 void pq_model_scorer_free(pq_model_scorer *scorer);
+/* What a thread needs to ask the model about one user after the other. */
+typedef struct {
+    pique_session *session;
+    pique_query query; /* of the user asked about last */
+    uint32_t *history;
+    size_t capacity;
+    uint32_t *profile;
+} pq_model_user;
+
+pique_status pq_model_user_open(pq_ctx *ctx, const pq_model_scorer *scorer, pq_model_user **out);
+/* Takes NULL. */
+void pq_model_user_close(pq_ctx *ctx, pq_model_user *user);
+/* Fills user->query: the history of the view in the model's numbers, and the profile. */
+pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *scorer, pq_model_user *user,
+                                 uint32_t number, const pq_view *view);
 pq_scorer pq_model_scorer_get(const pq_model_scorer *scorer);
 
 #endif

@@ -17,7 +17,14 @@ typedef enum {
     PQ_NEGATIVES_UNIFORM,
     PQ_NEGATIVES_IN_BATCH
 } pq_negatives;
-typedef enum { PQ_METRIC_RECALL, PQ_METRIC_NDCG, PQ_METRIC_MRR } pq_metric;
+typedef enum {
+    PQ_METRIC_RECALL,
+    PQ_METRIC_NDCG,
+    PQ_METRIC_MRR,
+    PQ_METRIC_AUC,
+    PQ_METRIC_GAUC,
+    PQ_METRIC_LOGLOSS
+} pq_metric;
 
 typedef struct {
     int32_t epochs, batch, negatives, samples_per_user, eval_every, patience, cutoff, warmup,

@@ -1,5 +1,7 @@
 #include "native/train/sampler.h"
 
+#include <string.h>
+
 /* Streams of random numbers, so that no two uses share one. */
 #define STREAM_EPOCH 0x65706f6368u
 #define STREAM_USER 0x75736572u
@@ -105,6 +107,12 @@ static uint32_t wanted(const pq_sampler *s, uint32_t available) {
 
 uint64_t pq_sampler_epoch_size(const pq_sampler *s) {
     uint64_t total = 0;
+    for (uint64_t i = 0; i < s->dataset->labelled_count; i++) {
+        total += s->dataset->labelled[i].split == PQ_SPLIT_TRAIN;
+    }
+    if (s->dataset->labelled) {
+        return total;
+    }
     for (uint32_t u = 0; u < s->dataset->user_count; u++) {
         total += wanted(s, labels(s, u, NULL));
     }
@@ -133,9 +141,25 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
     return PIQUE_OK;
 }
 
+/* The labelled pairs that train, each by its place in the list. */
+static pique_status take_pairs(pq_sampler *s) {
+    PQ_TRY(pq_reserve(s->ctx, (void **)&s->samples, &s->capacity, (size_t)pq_sampler_epoch_size(s),
+                      sizeof(*s->samples)));
+    for (uint64_t i = 0; i < s->dataset->labelled_count; i++) {
+        if (s->dataset->labelled[i].split == PQ_SPLIT_TRAIN) {
+            uint32_t user = s->dataset->labelled[i].user;
+            s->samples[s->count++] = (pq_sample){user, (uint32_t)i, false};
+        }
+    }
+    return PIQUE_OK;
+}
+
 pique_status pq_sampler_epoch(pq_sampler *s, uint32_t epoch) {
     s->count = 0;
-    for (uint32_t u = 0; u < s->dataset->user_count; u++) {
+    if (s->dataset->labelled) {
+        PQ_TRY(take_pairs(s));
+    }
+    for (uint32_t u = 0; !s->dataset->labelled && u < s->dataset->user_count; u++) {
         PQ_TRY(draw_user(s, epoch, u));
     }
     pq_rng rng = pq_rng_make(s->seed ^ STREAM_EPOCH, epoch, 0);
@@ -224,6 +248,12 @@ static uint32_t profile_code(const pq_feature *feature, uint32_t user) {
     return at < feature->offsets[user + 1] ? feature->values[at] : 0;
 }
 
+static void copy_profile(const pq_sampler *s, uint32_t user, uint32_t *out) {
+    for (uint32_t f = 0; f < s->dataset->profile_count; f++) {
+        out[f] = profile_code(&s->dataset->profile[f], user);
+    }
+}
+
 /* Where a batch is put together. */
 typedef struct {
     uint32_t *starts, *items, *targets, *label_rows, *profile, *pairs;
@@ -268,14 +298,14 @@ static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sam
         draw_pairs(s, &view, &rng, (out->label_count - labels_before) * n,
                    r->pairs + (size_t)labels_before * n);
     }
-    for (uint32_t f = 0; f < s->dataset->profile_count; f++) {
-        r->profile[(size_t)b * s->dataset->profile_count + f] =
-            profile_code(&s->dataset->profile[f], sample->user);
-    }
+    copy_profile(s, sample->user, r->profile + (size_t)b * s->dataset->profile_count);
 }
 
 uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, uint32_t *out) {
     uint32_t count = 0;
+    if (s->dataset->labelled) {
+        return range->count;
+    }
     for (uint32_t b = 0; b < range->count; b++) {
         const pq_sample *sample = &s->samples[range->first + b];
         pq_view view;
@@ -307,8 +337,47 @@ uint32_t pq_sampler_negatives(const pq_sampler *s, const pq_sample_range *batch,
     return count;
 }
 
+/* One segment a pair: the newest of what the user liked before it. */
+static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,
+                               pq_batch *out) {
+    const pique_dataset *d = s->dataset;
+    size_t pairs = range->count;
+    uint32_t *starts = pq_arena_take(arena, pairs + 1, sizeof(*starts));
+    uint32_t *items = pq_arena_take(arena, pairs * range->max_history, sizeof(*items));
+    uint32_t *candidates = pq_arena_take(arena, pairs, sizeof(*candidates));
+    uint32_t *users = pq_arena_take(arena, pairs, sizeof(*users));
+    uint32_t *profile = pq_arena_take(arena, pairs * d->profile_count, sizeof(*profile));
+    pq_real *labels_out = pq_arena_take(arena, pairs, sizeof(*labels_out));
+    if (!starts || !items || !candidates || !users || !profile || !labels_out) {
+        return PIQUE_NO_MEMORY;
+    }
+    starts[0] = 0;
+    for (uint32_t b = 0; b < range->count; b++) {
+        const pq_labelled *pair = &d->labelled[s->samples[range->first + b].position];
+        uint32_t length = PQ_MIN(pair->history, range->max_history);
+        const uint32_t *newest = d->events + d->starts[pair->user] + (pair->history - length);
+        memcpy(items + starts[b], newest, length * sizeof(*items));
+        starts[b + 1] = starts[b] + length;
+        candidates[b] = pair->item;
+        users[b] = b;
+        labels_out[b] = pair->label;
+        copy_profile(s, pair->user, profile + (size_t)b * d->profile_count);
+    }
+    out->history = (pq_segments){starts, range->count};
+    out->items = items;
+    out->profile = profile;
+    out->candidate_count = range->count;
+    out->candidates = candidates;
+    out->candidate_users = users;
+    out->candidate_labels = labels_out;
+    return PIQUE_OK;
+}
+
 pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,
                               pq_batch *out) {
+    if (s->dataset->labelled) {
+        return pair_batch(s, arena, range, out);
+    }
     size_t users = range->count, most = users * range->max_history;
     size_t labels_most = every_row(s) ? most : users;
     bool pairs = s->options->loss >= PQ_LOSS_BCE;

@@ -1,5 +1,5 @@
-/* sampler.h — what training looks at: the labels of an epoch in their order, batches of histories, and
- * negatives. Everything is drawn from (seed, epoch or step), never from a state, so that training can
+/* sampler.h — what training looks at: the labels (or, for ranking, the labelled pairs) of an epoch in their
+ * order, batches of histories, and negatives. Everything is drawn from (seed, epoch or step), never from a state, so that training can
  * go on from any step. */
 #ifndef PQ_SAMPLER_H
 #define PQ_SAMPLER_H
@@ -10,8 +10,9 @@
 
 typedef struct {
     uint32_t user;
-    uint32_t position; /* of the (last) label among the user's training events */
-    bool around;       /* history: the nearest events on both sides */
+    uint32_t
+        position; /* of the (last) label among the user's training events; of a pair in the list */
+    bool around;  /* history: the nearest events on both sides */
 } pq_sample;
 
 /* Samples first .. first + count - 1 of the epoch, as seen in a step. */

@@ -75,6 +75,12 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
                 "sampler = in_batch gives negatives that a batch shares, which loss = "
                 "sampled_softmax alone takes");
     }
+    bool of_labels = train->metric >= PQ_METRIC_AUC;
+    if (of_labels != (m->def->task == PQ_TASK_RANKING)) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "metric = %s is for models that %s, %s does not",
+                of_labels ? "auc, gauc or logloss" : "recall, ndcg or mrr",
+                of_labels ? "rank" : "retrieve", m->def->name);
+    }
     m->loss = (pq_loss_options){.kind = (pq_loss)train->loss,
                                 .pair_count = (uint32_t)train->pair_negatives,
                                 .smoothing = train->label_smoothing,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "native/data/fileio.h"
+#include "native/eval/label_metrics.h"
 #include "native/eval/ranking.h"
 #include "native/eval/team.h"
 #include "native/train/bake.h"
@@ -66,15 +67,27 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
     return PIQUE_OK;
 }
 
-static pique_status open_model(trainer *t) {
+/* Whether the data are of the kind that the model learns from, and leave something to validate on. */
+static pique_status check_data(const trainer *t) {
     const pique_dataset *d = t->dataset;
-    pq_model *m = &t->model;
     const pq_ranking validation = {.dataset = d, .split = PQ_SPLIT_VALID};
-    if (pq_rank_users(&validation) == 0) {
+    bool ranks = t->model.def->task == PQ_TASK_RANKING;
+    if (ranks != (d->labelled != NULL)) {
+        PQ_FAIL(t->ctx, PIQUE_ARGUMENT, "%s %s, which takes a data set opened %s labels",
+                t->model.def->name, ranks ? "ranks" : "retrieves", ranks ? "with" : "without");
+    }
+    if (ranks ? pq_label_pairs(d, PQ_SPLIT_VALID) == 0 : pq_rank_users(&validation) == 0) {
         PQ_FAIL(t->ctx, PIQUE_DATA,
                 "no user has three events: one to learn from, one to validate and one to test on");
     }
+    return PIQUE_OK;
+}
+
+static pique_status open_model(trainer *t) {
+    const pique_dataset *d = t->dataset;
+    pq_model *m = &t->model;
     PQ_TRY(pq_settings_read(t->ctx, t->asked, m, &t->options));
+    PQ_TRY(check_data(t));
     PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
     PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
     m->items.rows = d->item_rows;
@@ -136,7 +149,9 @@ static pique_status open_run(trainer *t) {
 
 /* ---- evaluation ---- */
 
-static double chosen(const trainer *t, const pique_metrics *metrics) {
+/* Larger is better. */
+static double chosen(const trainer *t, const pique_eval_result *result) {
+    const pique_metrics *metrics = &result->model;
     switch ((pq_metric)t->options.metric) {
     case PQ_METRIC_RECALL:
         return metrics->recall[0];
@@ -144,17 +159,22 @@ static double chosen(const trainer *t, const pique_metrics *metrics) {
         return metrics->ndcg[0];
     case PQ_METRIC_MRR:
         return metrics->mrr;
+    case PQ_METRIC_AUC:
+        return result->labels.auc;
+    case PQ_METRIC_GAUC:
+        return result->labels.gauc;
+    case PQ_METRIC_LOGLOSS:
+        return 1 / (1 + result->labels.logloss); /* best_metric begins at -1 */
     }
     return 0;
 }
 
 /* The model as it stands, through the same code that will serve it. */
-static pique_status measure(trainer *t, pique_metrics *out) {
+static pique_status measure(trainer *t, pique_eval_result *out) {
     void *bytes;
     size_t size;
     pique_model *model;
     pique_eval_options options;
-    pique_eval_result result;
     PQ_TRY(pq_bake(&t->model, t->dataset, "{}", "", &bytes, &size));
     PQ_TRY(pique_model_open(t->ctx, bytes, size, &model));
     pique_eval_options_default(&options);
@@ -163,35 +183,55 @@ static pique_status measure(trainer *t, pique_metrics *out) {
     options.cutoff_count = 1;
     options.threads = t->threads;
     options.baselines = false;
-    pique_status status = pique_evaluate(t->ctx, model, t->dataset, &options, &result);
+    pique_status status = pique_evaluate(t->ctx, model, t->dataset, &options, out);
     pique_model_free(model);
-    *out = result.model;
     return status;
 }
 
-static void metric_members(const trainer *t, const pique_metrics *metrics, pq_text *out) {
-    pq_text_add(out, "\"recall@%d\":", (int)t->options.cutoff);
-    pq_text_number(out, metrics->recall[0]);
-    pq_text_add(out, ",\"ndcg@%d\":", (int)t->options.cutoff);
-    pq_text_number(out, metrics->ndcg[0]);
-    pq_text_add(out, ",\"mrr\":");
-    pq_text_number(out, metrics->mrr);
+/* Names and figures of an evaluation, as `head`: a number, `between`: the next, ... */
+static void metric_list(const trainer *t, const pique_eval_result *r, bool json, pq_text *out) {
+    const struct {
+        const char *name;
+        bool cut;
+        double value;
+    } of_lists[] = {{"recall", true, r->model.recall[0]},
+                    {"ndcg", true, r->model.ndcg[0]},
+                    {"mrr", false, r->model.mrr}},
+      of_labels[] = {{"auc", false, r->labels.auc},
+                     {"gauc", false, r->labels.gauc},
+                     {"logloss", false, r->labels.logloss}};
+    for (size_t i = 0; i < PQ_COUNT(of_lists); i++) {
+        const char *name = r->ranking ? of_labels[i].name : of_lists[i].name;
+        double value = r->ranking ? of_labels[i].value : of_lists[i].value;
+        char cut[16] = "";
+        if (!r->ranking && of_lists[i].cut) {
+            snprintf(cut, sizeof(cut), "@%d", (int)t->options.cutoff);
+        }
+        if (json) {
+            pq_text_add(out, "%s\"%s%s\":", i ? "," : "", name, cut);
+            pq_text_number(out, value);
+        } else {
+            bool known = value == value; /* GAUC of users with one pair each is not */
+            pq_text_add(out, known ? "%s%s%s %.4f" : "%s%s%s -", i ? ", " : "", name, cut, value);
+        }
+    }
 }
 
-static void card(const trainer *t, const pique_metrics *metrics, pq_text *out) {
+static void card(const trainer *t, const pique_eval_result *result, pq_text *out) {
     const pique_dataset *d = t->dataset;
     pq_text_add(out, "%s: %s.\n", t->model.def->name, t->model.def->summary);
     pq_text_add(out, "Data: %s.\n", d->provenance ? d->provenance : "not named");
     pq_text_add(out, "Seed %u, epoch %u of %d.\n", (unsigned)t->asked->seed,
                 (unsigned)t->state.epoch, (int)t->options.epochs);
-    pq_text_add(out,
-                "Validation, leave-one-out by time, full ranking without the items of the history: "
-                "recall@%d %.4f, ndcg@%d %.4f, mrr %.4f.\n",
-                (int)t->options.cutoff, metrics->recall[0], (int)t->options.cutoff,
-                metrics->ndcg[0], metrics->mrr);
+    pq_text_add(out, result->ranking
+                         ? "Validation, labelled pairs: "
+                         : "Validation, leave-one-out by time, full ranking without the items of "
+                           "the history: ");
+    metric_list(t, result, false, out);
+    pq_text_add(out, ".\n");
 }
 
-static pique_status save_model(trainer *t, const pique_metrics *metrics) {
+static pique_status save_model(trainer *t, const pique_eval_result *metrics) {
     pq_text json, text;
     void *bytes = NULL;
     size_t size;
@@ -199,7 +239,7 @@ static pique_status save_model(trainer *t, const pique_metrics *metrics) {
     pq_text_init(&json, t->ctx);
     pq_text_init(&text, t->ctx);
     pq_text_add(&json, "{\"split\":\"valid\",\"epoch\":%u,", (unsigned)t->state.epoch);
-    metric_members(t, metrics, &json);
+    metric_list(t, metrics, true, &json);
     pq_text_add(&json, "}");
     card(t, metrics, &text);
     PQ_TRY_GOTO(status, pq_text_status(&json));
@@ -213,14 +253,14 @@ done:
     return status;
 }
 
-static pique_status journal_line(trainer *t, double loss, const pique_metrics *metrics) {
+static pique_status journal_line(trainer *t, double loss, const pique_eval_result *metrics) {
     pq_text line;
     pq_text_init(&line, t->ctx);
     pq_text_add(&line, "{\"step\":%lu,\"epoch\":%u,\"loss\":", (unsigned long)t->optimiser.step,
                 (unsigned)t->state.epoch);
     pq_text_number(&line, loss);
     pq_text_add(&line, ",\"split\":\"valid\",");
-    metric_members(t, metrics, &line);
+    metric_list(t, metrics, true, &line);
     pq_text_add(&line, ",\"seconds\":%.3f,\"train_seconds\":%.3f}\n", pq_seconds() - t->began,
                 t->state.train_seconds);
     pique_status status = pq_text_status(&line);
@@ -228,18 +268,22 @@ static pique_status journal_line(trainer *t, double loss, const pique_metrics *m
         status = pq_journal_append(&t->journal, line.data, line.size);
     }
     if (status == PIQUE_OK && t->listener && t->listener->log) {
-        char text[160];
-        snprintf(text, sizeof(text), "epoch %u: loss %.4f, valid recall@%d %.4f, ndcg@%d %.4f",
-                 (unsigned)t->state.epoch, loss, (int)t->options.cutoff, metrics->recall[0],
-                 (int)t->options.cutoff, metrics->ndcg[0]);
-        t->listener->log(t->listener->user, text);
+        pq_text told;
+        pq_text_init(&told, t->ctx);
+        pq_text_add(&told, "epoch %u: loss %.4f, valid ", (unsigned)t->state.epoch, loss);
+        metric_list(t, metrics, false, &told);
+        status = pq_text_status(&told);
+        if (status == PIQUE_OK) {
+            t->listener->log(t->listener->user, told.data);
+        }
+        pq_text_free(&told);
     }
     pq_text_free(&line);
     return status;
 }
 
 static pique_status evaluate(trainer *t) {
-    pique_metrics metrics;
+    pique_eval_result metrics;
     PQ_TRY(measure(t, &metrics));
     t->state.stale++;
     if (chosen(t, &metrics) > t->state.best_metric) {

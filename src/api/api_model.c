@@ -242,9 +242,11 @@ static pique_status make_info(pique_model *model, size_t size) {
     const pq_model *m = &model->m;
     pq_text out;
     pq_text_init(&out, model->ctx);
-    pq_text_add(&out, "{\"model\":\"%s\",\"quant\":\"%s\",\"items\":%u,\"interests\":%u,",
-                m->def->name, model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32",
-                (unsigned)model->ids.count, (unsigned)m->interests);
+    pq_text_add(&out,
+                "{\"model\":\"%s\",\"task\":\"%s\",\"quant\":\"%s\",\"items\":%u,\"interests\":%u,",
+                m->def->name, pq_task_name(m->def->task),
+                model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32", (unsigned)model->ids.count,
+                (unsigned)m->interests);
     pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu,\"config\":{", (unsigned)m->width,
                 (unsigned)m->max_history, (unsigned long)size);
     pq_fields_write(m->def->fields, m->self, &out);
@@ -337,6 +339,14 @@ void pique_model_free(pique_model *model) {
 
 const char *pique_model_info(const pique_model *model) {
     return model->info;
+}
+
+const char *pique_model_task(const pique_model *model) {
+    return pq_task_name(model->m.def->task);
+}
+
+bool pique_model_retrieves(const pique_model *model) {
+    return model->m.def->user != NULL;
 }
 
 uint32_t pique_model_item_count(const pique_model *model) {

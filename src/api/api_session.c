@@ -68,18 +68,35 @@ static const uint32_t *profile_codes(pique_session *s, const pique_query *q) {
     return none;
 }
 
+/* Begins a call: the newest behaviours as a batch of one segment, starts [2]. */
+static pique_status begin(pique_session *s, const pique_query *q, uint32_t *starts,
+                          pq_batch *batch) {
+    PQ_TRY(check_query(s, q));
+    pq_tape_begin(&s->tape, NULL, false, (pq_rng){0});
+    uint32_t count = PQ_MIN(q->history_count, s->model->m.max_history);
+    s->first = q->history_count - count;
+    starts[0] = 0;
+    starts[1] = count;
+    *batch = (pq_batch){.history = {starts, 1}};
+    batch->items = behaviours(s, q, count);
+    batch->profile = profile_codes(s, q);
+    return s->tape.status;
+}
+
 /* Fills vectors, live, first and shares (by interest, then behaviour). */
 static pique_status compute(pique_session *s, const pique_query *q) {
     const pq_model *m = &s->model->m;
     pq_tape *t = &s->tape;
-    PQ_TRY(check_query(s, q));
-    pq_tape_begin(t, NULL, false, (pq_rng){0});
-    uint32_t count = PQ_MIN(q->history_count, m->max_history);
-    s->first = q->history_count - count;
-    uint32_t starts[2] = {0, count};
-    pq_batch batch = {.history = {starts, 1}};
-    batch.items = behaviours(s, q, count);
-    batch.profile = profile_codes(s, q);
+    uint32_t starts[2];
+    pq_batch batch;
+    if (!m->def->user) {
+        PQ_FAIL(s->ctx, PIQUE_UNSUPPORTED,
+                "%s has no interests to search the catalogue with; it ranks candidates that it is "
+                "given",
+                m->def->name);
+    }
+    PQ_TRY(begin(s, q, starts, &batch));
+    uint32_t count = starts[1];
     batch.shares = pq_tape_take(t, (size_t)count * m->interests, sizeof(*batch.shares));
     s->shares = pq_tape_take(t, (size_t)m->interests * count, sizeof(*s->shares));
     if (t->status != PIQUE_OK) {
@@ -234,4 +251,68 @@ pique_status pique_session_scores(pique_session *session, const pique_query *que
     pq_scan scan;
     PQ_TRY(prepare(session, query, &scan));
     return pq_scan_scores(&session->tape.arena, &scan, scores);
+}
+
+/* The catalogue's scores of the candidates. */
+static pique_status rank_by_interests(pique_session *s, const pique_query *q,
+                                      const uint32_t *candidates, uint32_t count, float *scores) {
+    pq_scan scan;
+    PQ_TRY(prepare(s, q, &scan));
+    float *all = pq_tape_take(&s->tape, s->model->m.items.rows, sizeof(*all));
+    if (!all) {
+        return PIQUE_NO_MEMORY;
+    }
+    PQ_TRY(pq_scan_scores(&s->tape.arena, &scan, all));
+    for (uint32_t i = 0; i < count; i++) {
+        scores[i] = all[candidates[i]];
+    }
+    return PIQUE_OK;
+}
+
+static pique_status rank_by_model(pique_session *s, const pique_query *q,
+                                  const uint32_t *candidates, uint32_t count, float *scores) {
+    const pq_model *m = &s->model->m;
+    uint32_t starts[2];
+    pq_batch batch;
+    PQ_TRY(begin(s, q, starts, &batch));
+    uint32_t *users = pq_tape_take(&s->tape, count, sizeof(*users));
+    if (!users) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(users, 0, count * sizeof(*users));
+    batch.candidates = candidates;
+    batch.candidate_users = users;
+    batch.candidate_count = count;
+    pq_var *x = m->def->score(&s->tape, m, &batch);
+    if (!x) {
+        return s->tape.status;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        scores[i] = x->value[i];
+        if (!(scores[i] - scores[i] == 0)) {
+            PQ_FAIL(s->ctx, PIQUE_NUMERIC, "the model gives a score that is not finite");
+        }
+    }
+    return PIQUE_OK;
+}
+
+pique_status pique_session_rank(pique_session *session, const pique_query *query,
+                                const uint32_t *candidates, uint32_t count, float *scores) {
+    pique_session *s = session;
+    uint32_t unknown = s->model->ids.count + 1;
+    if (count == 0) {
+        return PIQUE_OK;
+    }
+    uint32_t *known = pq_alloc(s->ctx, count, sizeof(*known));
+    if (!known) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        known[i] = candidates[i] == 0 || candidates[i] > unknown ? unknown : candidates[i];
+    }
+    pique_status status = s->model->m.def->score
+                              ? rank_by_model(s, query, known, count, scores)
+                              : rank_by_interests(s, query, known, count, scores);
+    pq_free(s->ctx, known);
+    return status;
 }

@@ -26,6 +26,10 @@ const pq_model_def *pq_model_find(const char *name, size_t length) {
     return NULL;
 }
 
+const char *pq_task_name(pq_task task) {
+    return task == PQ_TASK_RANKING ? "ranking" : "retrieval";
+}
+
 pique_status pq_model_init(pq_model *m, pq_ctx *ctx, const pq_model_def *def, const char *preset) {
     *m = (pq_model){.ctx = ctx, .def = def};
     pq_params_init(&m->params, ctx);

@@ -89,6 +89,8 @@ struct pq_model {
     pq_loss_options loss;
 };
 
+/* "retrieval", "ranking" */
+const char *pq_task_name(pq_task task);
 /* NULL when there is none of that name. */
 const pq_model_def *pq_model_find(const char *name, size_t length);
 const pq_model_def *pq_model_at(uint32_t i); /* NULL past the last */
