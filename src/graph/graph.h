@@ -24,7 +24,8 @@ typedef enum {
     PQ_INIT_GLOROT_UNIFORM, /* U(±sqrt(6 / (rows + cols))) */
     PQ_INIT_NORMAL,         /* N(0, scale), scale is the deviation */
     PQ_INIT_TRUNCATED,      /* the same, redrawn beyond two deviations */
-    PQ_INIT_UNIFORM         /* U[0, scale) */
+    PQ_INIT_UNIFORM,        /* U[0, scale) */
+    PQ_INIT_SYMMETRIC       /* U(±scale) */
 } pq_init_kind;
 
 typedef struct {

@@ -81,7 +81,9 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
         return 1;
     case PQ_INIT_GLOROT_UNIFORM:
         scale = pq_sqrt(6.0 / ((double)param->rows + param->cols));
-        return (pq_real)(scale * (2 * pq_rng_uniform(rng) - 1));
+        break;
+    case PQ_INIT_SYMMETRIC:
+        break;
     case PQ_INIT_NORMAL:
         return (pq_real)(scale * pq_rng_normal(rng));
     case PQ_INIT_TRUNCATED:
@@ -89,7 +91,7 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
     case PQ_INIT_UNIFORM:
         return (pq_real)(scale * pq_rng_uniform(rng));
     }
-    return 0;
+    return (pq_real)(scale * (2 * pq_rng_uniform(rng) - 1));
 }
 
 void pq_params_draw(const pq_params *params, uint64_t seed) {

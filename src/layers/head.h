@@ -1,0 +1,29 @@
+/* head.h — the end of a model that ranks: from one number per candidate to its log-odds.
+ *
+ * tanh and dropout are the habit of teaching code. They bound the log-odds to ±1, and so the log loss from
+ * below; as they stand in a seed, models offer them. */
+#ifndef PQ_HEAD_H
+#define PQ_HEAD_H
+
+#include "base/fields.h"
+#include "graph/ops.h"
+
+typedef struct {
+    bool tanh;
+    double dropout;
+} pq_head;
+
+/* The two rows of a table of fields for the pq_head at `offset`. */
+#define PQ_HEAD_FIELDS(offset)                                                                     \
+    {"head_tanh", PQ_FIELD_BOOL, (offset) + offsetof(pq_head, tanh), 0, 0, NULL, "0",              \
+     "1",         NULL,          "log-odds go through tanh"},                                      \
+    {                                                                                              \
+        "head_dropout", PQ_FIELD_REAL, (offset) + offsetof(pq_head, dropout), 0, 0.95, NULL, "0",  \
+            "0.5", NULL, "share of the log-odds that are set to 0 in training"                     \
+    }
+
+static inline pq_var *pq_head_apply(pq_tape *t, const pq_head *head, pq_var *x) {
+    return pq_op_dropout(t, pq_op_activate(t, x, head->tanh ? PQ_TANH : PQ_LINEAR), head->dropout);
+}
+
+#endif
