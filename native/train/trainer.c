@@ -188,7 +188,7 @@ static pique_status measure(trainer *t, pique_eval_result *out) {
     return status;
 }
 
-/* Names and figures of an evaluation, as `head`: a number, `between`: the next, ... */
+/* The figures of an evaluation as members of a JSON object, or for people. */
 static void metric_list(const trainer *t, const pique_eval_result *r, bool json, pq_text *out) {
     const struct {
         const char *name;
@@ -207,12 +207,13 @@ static void metric_list(const trainer *t, const pique_eval_result *r, bool json,
         if (!r->ranking && of_lists[i].cut) {
             snprintf(cut, sizeof(cut), "@%d", (int)t->options.cutoff);
         }
+        pq_text_add(out, json ? "%s\"%s%s\":" : "%s%s%s ", i ? json ? "," : ", " : "", name, cut);
         if (json) {
-            pq_text_add(out, "%s\"%s%s\":", i ? "," : "", name, cut);
             pq_text_number(out, value);
-        } else {
-            bool known = value == value; /* GAUC of users with one pair each is not */
-            pq_text_add(out, known ? "%s%s%s %.4f" : "%s%s%s -", i ? ", " : "", name, cut, value);
+        } else if (value == value) {
+            pq_text_add(out, "%.4f", value);
+        } else { /* GAUC of users with one pair each */
+            pq_text_add(out, "-");
         }
     }
 }
