@@ -11,6 +11,7 @@ struct pique_js {
     uint32_t *numbers; /* history, exclude and profile of the query */
     uint32_t numbers_capacity;
     float *scores;
+    float *ranked; /* of the last pique_js_rank */
     uint32_t out[PIQUE_JS_OUT_WORDS];
 };
 
@@ -51,6 +52,7 @@ void pique_js_free(pique_js *js) {
     pique_model_free(js->model);
     pique_release(ctx, js->numbers);
     pique_release(ctx, js->scores);
+    pique_release(ctx, js->ranked);
     pique_release(ctx, js);
     pique_context_free(ctx);
 }
@@ -196,4 +198,15 @@ int32_t pique_js_scores(pique_js *js) {
     }
     js->out[0] = address(js->scores);
     return pique_session_scores(js->session, &js->query, js->scores);
+}
+
+int32_t pique_js_rank(pique_js *js) {
+    uint32_t count = js->query.exclude_count;
+    pique_release(js->ctx, js->ranked);
+    js->ranked = pique_alloc(js->ctx, ((size_t)count + 1) * sizeof(float));
+    if (!js->ranked) {
+        return PIQUE_NO_MEMORY;
+    }
+    js->out[0] = address(js->ranked);
+    return pique_session_rank(js->session, &js->query, js->query.exclude, count, js->ranked);
 }

@@ -63,5 +63,7 @@ int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags);
 int32_t pique_js_interests(pique_js *js);
 /* out[0]: scores of all items, [item_count + 2] floats; the first and the last belong to no item. */
 int32_t pique_js_scores(pique_js *js);
+/* Scores the query's items to leave out as candidates. out[0]: their scores, floats in their order. */
+int32_t pique_js_rank(pique_js *js);
 
 #endif

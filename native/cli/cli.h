@@ -46,6 +46,7 @@ cli_exit cmd_train(int count, char **arguments);
 cli_exit cmd_eval(int count, char **arguments);
 cli_exit cmd_export(int count, char **arguments);
 cli_exit cmd_recommend(int count, char **arguments);
+cli_exit cmd_rank(int count, char **arguments);
 cli_exit cmd_info(int count, char **arguments);
 cli_exit cmd_models(int count, char **arguments);
 cli_exit cmd_simulate(int count, char **arguments);

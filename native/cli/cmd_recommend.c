@@ -1,6 +1,6 @@
 /* cmd_recommend.c — `pique recommend`: the best items for one history, or for each line of a file. */
-#include "args.h"
 #include "json_out.h"
+#include "query_args.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ typedef struct {
     pique_session *session;
     uint32_t *excluded, *codes;
     uint32_t excluded_count;
-    unsigned long line; /* of the batch, from 1; 0: the history comes from the command line */
+    query_source source;
 } job;
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
@@ -84,86 +84,6 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     return code;
 }
 
-/* ---- what is asked for ---- */
-
-/* ", line 3 of FILE", or nothing. */
-static void print_place(const job *j) {
-    if (j->line) {
-        fprintf(stderr, ", line %lu of %s", j->line, j->o->batch);
-    }
-    fputc('\n', stderr);
-}
-
-/* Numbers of the items of a list; 0 for those that the model does not know, which are told. */
-static cli_exit find_items(const job *j, const char *option, const char *list, uint32_t **items,
-                           uint32_t *count) {
-    const char *at = list, *id;
-    size_t size;
-    uint32_t known = 0;
-    *count = 0;
-    *items = calloc(strlen(list) + 1, sizeof(**items)); /* as many parts at most */
-    if (!*items) {
-        return cli_no_memory(COMMAND);
-    }
-    while (args_next_part(&at, &id, &size)) {
-        if (size == 0) {
-            fprintf(stderr, "pique " COMMAND ": %s: an id is empty", option);
-            print_place(j);
-            return CLI_USAGE;
-        }
-        uint32_t item = pique_model_find_item(j->model, id, size);
-        if (item == 0) {
-            fprintf(stderr, "pique " COMMAND ": %s: the model does not know the item \"%.*s\"",
-                    option, (int)size, id);
-            print_place(j);
-        }
-        known += item != 0;
-        (*items)[(*count)++] = item;
-    }
-    if (*count && !known) {
-        fprintf(stderr, "pique " COMMAND ": %s: the model knows none of the items", option);
-        print_place(j);
-        return CLI_FAILURE;
-    }
-    return CLI_OK;
-}
-
-static uint32_t find_field(const pique_model *model, const char *name, size_t size) {
-    uint32_t f = 0, count = pique_model_profile_count(model);
-    for (; f < count; f++) {
-        const char *field = pique_model_profile_name(model, f);
-        if (strlen(field) == size && memcmp(field, name, size) == 0) {
-            break;
-        }
-    }
-    return f;
-}
-
-static cli_exit parse_profile(job *j) {
-    const char *at = j->o->profile, *part;
-    size_t size;
-    uint32_t count = pique_model_profile_count(j->model);
-    j->codes = calloc((size_t)count + 1, sizeof(*j->codes));
-    if (!j->codes) {
-        return cli_no_memory(COMMAND);
-    }
-    while (args_next_part(&at, &part, &size)) {
-        const char *sign = memchr(part, '=', size);
-        if (!sign) {
-            return cli_error(COMMAND, CLI_USAGE, "--profile: \"%.*s\" is not NAME=VALUE", (int)size,
-                             part);
-        }
-        size_t length = (size_t)(sign - part);
-        uint32_t field = find_field(j->model, part, length);
-        if (field == count) {
-            return cli_error(COMMAND, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
-                             (int)length, part);
-        }
-        j->codes[field] = pique_model_find_profile(j->model, field, sign + 1, size - length - 1);
-    }
-    return CLI_OK;
-}
-
 /* ---- output ---- */
 
 static void json_item(const job *j, uint32_t item) {
@@ -192,16 +112,6 @@ static void print_json(const job *j, const pique_recommendation *list, uint32_t 
     puts("]}");
 }
 
-static void print_id(const job *j, uint32_t item, size_t width) {
-    size_t size;
-    const char *id = pique_model_item_id(j->model, item, &size);
-    size_t taken = cli_width(id, size);
-    cli_print_safe(id, size, false);
-    if (taken < width) {
-        printf("%*s", (int)(width - taken), "");
-    }
-}
-
 static void print_table(const job *j, const pique_recommendation *list, uint32_t count) {
     size_t width = 2;
     for (uint32_t i = 0; i < count && j->o->explain; i++) {
@@ -214,13 +124,13 @@ static void print_table(const job *j, const pique_recommendation *list, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         const pique_recommendation *r = &list[i];
         printf("%4lu  %8.4f  ", (unsigned long)i + 1, (double)r->score);
-        print_id(j, r->item, j->o->explain ? width : 0);
+        query_print_id(j->model, r->item, j->o->explain ? width : 0);
         if (j->o->explain) {
             printf("  interest %lu", (unsigned long)r->interest);
         }
         for (uint32_t k = 0; k < r->reason_count; k++) {
             fputs(k ? ", " : ": ", stdout);
-            print_id(j, r->reasons[k], 0);
+            query_print_id(j->model, r->reasons[k], 0);
             printf(" (%.0f%%)", 100 * (double)r->reason_weights[k]);
         }
         putchar('\n');
@@ -232,8 +142,8 @@ static void print_table(const job *j, const pique_recommendation *list, uint32_t
 static cli_exit answer(const job *j, const char *history) {
     uint32_t *items = NULL, history_count, count;
     const pique_recommendation *list;
-    cli_exit code =
-        find_items(j, j->line ? "history" : "--history", history, &items, &history_count);
+    cli_exit code = query_items(&j->source, j->source.line ? "history" : "--history", history,
+                                &items, &history_count);
     if (code == CLI_OK) {
         pique_query query = {.history = items,
                              .history_count = history_count,
@@ -262,13 +172,13 @@ static cli_exit answer_lines(job *j, FILE *file) {
     ssize_t size;
     cli_exit code = CLI_OK;
     while (code == CLI_OK && (size = getline(&line, &capacity, file)) >= 0) {
-        j->line++;
+        j->source.line++;
         while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) {
             line[--size] = 0;
         }
         if (strlen(line) != (size_t)size) {
             code = cli_error(COMMAND, CLI_FAILURE, "%s, line %lu: not a text file (zero byte)",
-                             j->o->batch, j->line);
+                             j->o->batch, j->source.line);
         } else {
             code = answer(j, line);
         }
@@ -297,10 +207,11 @@ static cli_exit recommend(job *j) {
     pique_status status = pique_session_create(j->ctx, j->model, &j->session);
     cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, j->ctx, status);
     if (code == CLI_OK && j->o->exclude) {
-        code = find_items(j, "--exclude", j->o->exclude, &j->excluded, &j->excluded_count);
+        code =
+            query_items(&j->source, "--exclude", j->o->exclude, &j->excluded, &j->excluded_count);
     }
     if (code == CLI_OK && j->o->profile) {
-        code = parse_profile(j);
+        code = query_profile(&j->source, j->o->profile, &j->codes);
     }
     if (code == CLI_OK) {
         code = j->o->batch ? answer_batch(j) : answer(j, j->o->history);
@@ -317,6 +228,7 @@ cli_exit cmd_recommend(int count, char **arguments) {
         code = cli_open_model(COMMAND, o.file, &j.ctx, &j.model);
     }
     if (go && code == CLI_OK) {
+        j.source = (query_source){.command = COMMAND, .model = j.model, .batch = o.batch};
         code = recommend(&j);
     }
     free(j.excluded);

@@ -16,6 +16,7 @@ static const command commands[] = {
     {"eval", "measure a model beside popularity and item-kNN", cmd_eval},
     {"export", "write a model with item rows as f32 or int8", cmd_export},
     {"recommend", "the best items for a history", cmd_recommend},
+    {"rank", "given candidates in order for a history", cmd_rank},
     {"info", "what a model file holds", cmd_info},
     {"models", "the systems that can be trained, and their options", cmd_models},
     {"simulate", "make a data set of viewers with known interests", cmd_simulate},

@@ -8,6 +8,7 @@ export interface EngineQuery {
   count: number;
   context: string[];
   excludeSeen: boolean;
+  /** Items to leave out; the candidates of {@link Engine.rank}. */
   excludeIds: string[];
   fallback: 'popular' | 'none';
   explain: boolean;
@@ -16,13 +17,15 @@ export interface EngineQuery {
 
 export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number };
 
+/** Of a file when it is opened, of a call afterwards. */
+const UNSUPPORTED = -5;
 /** The statuses of pique.h; others are defects. */
 const STATUS_CODES: Record<number, PiqueErrorCode> = {
   [-1]: 'OOM',
   [-2]: 'ARGUMENT',
   [-3]: 'MODEL_CORRUPT',
   [-4]: 'MODEL_VERSION',
-  [-5]: 'MODEL_VERSION',
+  [UNSUPPORTED]: 'MODEL_VERSION',
   [-8]: 'MODEL_CORRUPT',
 };
 
@@ -47,6 +50,8 @@ export class Engine {
   #filled = 0;
   #total = 0;
   #open = false;
+  /** The model scores labels: scores are log-odds. */
+  #ranks = false;
 
   /** @throws PiqueError as {@link instantiate} */
   static async start(wasm: Uint8Array): Promise<Engine> {
@@ -97,7 +102,9 @@ export class Engine {
     this.#block = 0;
     this.#check(this.#wasm.pique_js_model_open(this.#js, block, this.#total));
     this.#open = true;
-    return this.#describe();
+    const info = this.#describe();
+    this.#ranks = info.task === 'ranking';
+    return info;
   }
 
   recommend(query: EngineQuery): Result {
@@ -112,6 +119,23 @@ export class Engine {
       items = query.fallback === 'popular' ? this.#popular(query) : [];
     }
     return { items, personal, milliseconds: performance.now() - started };
+  }
+
+  /** The candidates (`excludeIds`) that the model knows, best first, equal ones in their order. */
+  rank(query: EngineQuery): Result {
+    const started = performance.now();
+    const ids = query.excludeIds.filter((id) => this.#find(id) !== 0);
+    const personal = this.#begin(query);
+    this.#check(this.#wasm.pique_js_rank(this.#js));
+    const scores = new Float32Array(this.#wasm.memory.buffer, this.#results()[0], ids.length);
+    const items = ids.map((id, i): Recommendation => {
+      const score = scores[i] as number;
+      const probability = this.#ranks ? { probability: 1 / (1 + Math.exp(-score)) } : {};
+      return { id, score, interest: -1, ...probability };
+    });
+    items.sort((a, b) => b.score - a.score);
+    const milliseconds = performance.now() - started;
+    return { items: items.slice(0, query.count), personal, milliseconds };
   }
 
   interests(query: EngineQuery): Interest[] {
@@ -220,6 +244,7 @@ export class Engine {
     const details = JSON.parse(this.#readText(wasm.pique_js_info(this.#js)));
     return {
       model: String(details.model ?? ''),
+      task: details.task === 'ranking' ? 'ranking' : 'retrieval',
       items: wasm.pique_js_item_count(this.#js),
       interests: wasm.pique_js_interest_count(this.#js),
       width: wasm.pique_js_width(this.#js),
@@ -303,9 +328,8 @@ export class Engine {
     if (status === 0) return;
     const message = this.#readTerminated(this.#wasm.pique_js_error(this.#js));
     const tensor = /tensors? "([^"]+)"/.exec(message)?.[1];
-    throw new PiqueError(STATUS_CODES[status] ?? 'INTERNAL', message || `status ${status}`, {
-      tensor,
-    });
+    const code = status === UNSUPPORTED && this.#open ? 'UNSUPPORTED' : STATUS_CODES[status];
+    throw new PiqueError(code ?? 'INTERNAL', message || `status ${status}`, { tensor });
   }
 }
 

@@ -1,7 +1,15 @@
 import type { EngineQuery } from './engine.ts';
 import { abortable, PiqueError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { HistoryStore, Interest, ModelInfo, Query, Recommender, Result } from './types.ts';
+import type {
+  HistoryStore,
+  Interest,
+  ItemId,
+  ModelInfo,
+  Query,
+  Recommender,
+  Result,
+} from './types.ts';
 
 const DEFAULT_COUNT = 10;
 
@@ -22,6 +30,16 @@ export class LocalRecommender implements Recommender {
     return this.#ask('recommend', query);
   }
 
+  async rank(ids: readonly ItemId[], query: Query = {}): Promise<Result> {
+    const candidates = checkIds(ids, 'ids');
+    const whole = { ...query, count: query.count ?? Math.max(candidates.length, 1) };
+    return this.#ask('rank', whole, (input) => {
+      const seen = query.exclude?.seen ? input.context : [];
+      const left = new Set([...input.excludeIds, ...seen]);
+      return { ...input, excludeIds: candidates.filter((id) => !left.has(id)) };
+    });
+  }
+
   async interests(query: Pick<Query, 'context' | 'profile' | 'signal'> = {}): Promise<Interest[]> {
     return this.#ask('interests', query);
   }
@@ -32,11 +50,15 @@ export class LocalRecommender implements Recommender {
     this.#host.close();
   }
 
-  async #ask<O extends 'recommend' | 'interests'>(op: O, query: Query) {
+  async #ask<O extends 'recommend' | 'rank' | 'interests'>(
+    op: O,
+    query: Query,
+    turn = (input: EngineQuery) => input,
+  ) {
     this.#refuseDisposed();
     const input = await abortable(this.#complete(query), query.signal);
     this.#refuseDisposed();
-    return abortable(this.#host.call(op, input), query.signal);
+    return abortable(this.#host.call(op, turn(input)), query.signal);
   }
 
   #refuseDisposed(): void {

@@ -13,6 +13,7 @@ export interface Operations {
   /** There are no more bytes. */
   finish: { in: null; out: EngineInfo };
   recommend: { in: EngineQuery; out: Result };
+  rank: { in: EngineQuery; out: Result };
   interests: { in: EngineQuery; out: Interest[] };
   dispose: { in: null; out: null };
 }
@@ -43,6 +44,8 @@ export class Service {
       }
       case 'recommend':
         return this.#started().recommend(input as EngineQuery);
+      case 'rank':
+        return this.#started().rank(input as EngineQuery);
       case 'interests':
         return this.#started().interests(input as EngineQuery);
       case 'dispose':

@@ -77,10 +77,18 @@ export interface Reason {
 
 export interface Recommendation {
   id: ItemId;
-  /** The best inner product of an interest and the item; comparable within one result only. */
+  /**
+   * The best inner product of an interest and the item, or, of a model that ranks, the log-odds of a like;
+   * comparable within one result only.
+   */
   score: number;
-  /** Number of the interest that won, as in {@link Recommender.interests}; -1 for popular items. */
+  /**
+   * Number of the interest that won, as in {@link Recommender.interests}; -1 for popular items and in
+   * {@link Recommender.rank}.
+   */
   interest: number;
+  /** Chance of a like, 0..1: from {@link Recommender.rank} with a model that ranks. */
+  probability?: number;
   /** The strongest reason first; only with `explain`. */
   reasons?: Reason[];
 }
@@ -106,6 +114,8 @@ export interface Interest {
 export interface ModelInfo {
   /** The system, such as `mind`. */
   model: string;
+  /** What it was made for: `retrieval` finds items in the catalogue, `ranking` orders given ones. */
+  task: 'retrieval' | 'ranking';
   /** Number of items in the catalogue. */
   items: number;
   /** Most interests a visitor can have. */
@@ -136,6 +146,15 @@ export interface Recommender {
    * const { items } = await pique.recommend({ count: 6, explain: true });
    */
   recommend(query?: Query): Promise<Result>;
+  /**
+   * The given items in the order of their scores for the visitor, best first; items that the model does not
+   * know or that the visitor hides are left out. `count`: all unless given. `exclude.seen`: only when true.
+   *
+   * @throws PiqueError as for {@link Recommender.recommend}
+   * @example
+   * const { items } = await pique.rank(['50', '181', '258']);
+   */
+  rank(ids: readonly ItemId[], query?: Query): Promise<Result>;
   /**
    * What the visitor is interested in, numbered as in {@link Recommendation.interest}; empty without
    * a history.

@@ -1,0 +1,92 @@
+#include "query_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ", line 3 of FILE", or nothing. */
+static void print_place(const query_source *s) {
+    if (s->line) {
+        fprintf(stderr, ", line %lu of %s", s->line, s->batch);
+    }
+    fputc('\n', stderr);
+}
+
+cli_exit query_items(const query_source *s, const char *option, const char *list, uint32_t **items,
+                     uint32_t *count) {
+    const char *at = list, *id;
+    size_t size;
+    uint32_t known = 0;
+    *count = 0;
+    *items = calloc(strlen(list) + 1, sizeof(**items)); /* as many parts at most */
+    if (!*items) {
+        return cli_no_memory(s->command);
+    }
+    while (args_next_part(&at, &id, &size)) {
+        if (size == 0) {
+            fprintf(stderr, "pique %s: %s: an id is empty", s->command, option);
+            print_place(s);
+            return CLI_USAGE;
+        }
+        uint32_t item = pique_model_find_item(s->model, id, size);
+        if (item == 0) {
+            fprintf(stderr, "pique %s: %s: the model does not know the item \"%.*s\"", s->command,
+                    option, (int)size, id);
+            print_place(s);
+        }
+        known += item != 0;
+        (*items)[(*count)++] = item;
+    }
+    if (*count && !known) {
+        fprintf(stderr, "pique %s: %s: the model knows none of the items", s->command, option);
+        print_place(s);
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
+static uint32_t find_field(const pique_model *model, const char *name, size_t size) {
+    uint32_t f = 0, count = pique_model_profile_count(model);
+    for (; f < count; f++) {
+        const char *field = pique_model_profile_name(model, f);
+        if (strlen(field) == size && memcmp(field, name, size) == 0) {
+            break;
+        }
+    }
+    return f;
+}
+
+cli_exit query_profile(const query_source *s, const char *text, uint32_t **codes) {
+    const char *at = text, *part;
+    size_t size;
+    uint32_t count = pique_model_profile_count(s->model);
+    *codes = calloc((size_t)count + 1, sizeof(**codes));
+    if (!*codes) {
+        return cli_no_memory(s->command);
+    }
+    while (args_next_part(&at, &part, &size)) {
+        const char *sign = memchr(part, '=', size);
+        if (!sign) {
+            return cli_error(s->command, CLI_USAGE, "--profile: \"%.*s\" is not NAME=VALUE",
+                             (int)size, part);
+        }
+        size_t length = (size_t)(sign - part);
+        uint32_t field = find_field(s->model, part, length);
+        if (field == count) {
+            return cli_error(s->command, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
+                             (int)length, part);
+        }
+        (*codes)[field] = pique_model_find_profile(s->model, field, sign + 1, size - length - 1);
+    }
+    return CLI_OK;
+}
+
+void query_print_id(const pique_model *model, uint32_t item, size_t width) {
+    size_t size;
+    const char *id = pique_model_item_id(model, item, &size);
+    size_t taken = cli_width(id, size);
+    cli_print_safe(id, size, false);
+    if (taken < width) {
+        printf("%*s", (int)(width - taken), "");
+    }
+}

@@ -1,0 +1,24 @@
+/* query_args.h — ids and profiles of a person on the command line, as `recommend` and `rank` take them. */
+#ifndef CLI_QUERY_ARGS_H
+#define CLI_QUERY_ARGS_H
+
+#include "args.h"
+
+/* What is asked, for messages. */
+typedef struct {
+    const char *command;
+    const pique_model *model;
+    const char *batch;  /* file of histories, NULL: none */
+    unsigned long line; /* of it, from 1; 0: the text comes from the command line */
+} query_source;
+
+/* Numbers of the items of a list, to be freed; 0 for those that the model does not know, which are told.
+ * CLI_FAILURE when it knows none of several. */
+cli_exit query_items(const query_source *source, const char *option, const char *list,
+                     uint32_t **items, uint32_t *count);
+/* Codes of NAME=VALUE,..., one per profile field, to be freed. */
+cli_exit query_profile(const query_source *source, const char *text, uint32_t **codes);
+/* An item's id, safe for a terminal, filled up to `width` columns. */
+void query_print_id(const pique_model *model, uint32_t item, size_t width);
+
+#endif
