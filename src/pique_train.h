@@ -45,7 +45,7 @@ typedef struct pique_dataset pique_dataset;
 
 typedef struct {
     const char *path;   /* a file or a directory */
-    const char *format; /* "auto", "csv", "movielens", "sequences" */
+    const char *format; /* "auto", "csv", "movielens", "recbole", "sequences" */
     uint32_t min_count; /* items with fewer training events become UNKNOWN */
     double min_rating;  /* events rated lower are dropped; 0 keeps all */
     bool strict;        /* a bad row is an error instead of a counted warning */

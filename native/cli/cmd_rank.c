@@ -114,17 +114,16 @@ static cli_exit rank(pique_context *ctx, const options *o, const pique_model *mo
             items[known++] = items[i];
         }
     }
-    cli_exit code = scores && list ? CLI_OK : cli_no_memory(COMMAND);
-    pique_status status = PIQUE_OK;
-    if (code == CLI_OK) {
-        status = pique_session_create(ctx, model, &session);
+    if (!scores || !list) {
+        free(scores);
+        free(list);
+        return cli_no_memory(COMMAND);
     }
-    if (code == CLI_OK && status == PIQUE_OK) {
+    pique_status status = pique_session_create(ctx, model, &session);
+    if (status == PIQUE_OK) {
         status = pique_session_rank(session, query, items, known, scores);
     }
-    if (status != PIQUE_OK) {
-        code = cli_failed(COMMAND, ctx, status);
-    }
+    cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, ctx, status);
     if (code == CLI_OK) {
         for (uint32_t i = 0; i < known; i++) {
             list[i] = (ranked){items[i], scores[i], i};

@@ -6,7 +6,7 @@
 #include "progress.h"
 
 #define DATA_HELP "ratings: a folder or a file"
-#define FORMAT_HELP "auto (default), csv, movielens or sequences"
+#define FORMAT_HELP "auto (default), csv, movielens, recbole or sequences"
 #define DATA_NOTES                                                                                 \
     "--set keys of the data set:\n"                                                                \
     "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \

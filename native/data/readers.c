@@ -8,10 +8,8 @@
 
 /* In the order in which "auto" tries them: the more particular first. */
 static const pq_reader *const readers[] = {
-    &pq_reader_movielens_dat,
-    &pq_reader_movielens_csv,
-    &pq_reader_csv,
-    &pq_reader_sequences,
+    &pq_reader_movielens_dat, &pq_reader_movielens_csv, &pq_reader_csv,
+    &pq_reader_recbole,       &pq_reader_sequences,
 };
 
 #define LARGEST_FILE (SIZE_MAX / 4)
@@ -72,7 +70,7 @@ static pique_status check_options(pq_ctx *ctx, const pique_dataset_options *opti
             return PIQUE_OK;
         }
     }
-    PQ_FAIL(ctx, PIQUE_ARGUMENT, "unknown format \"%s\" (auto, csv, movielens, sequences)",
+    PQ_FAIL(ctx, PIQUE_ARGUMENT, "unknown format \"%s\" (auto, csv, movielens, recbole, sequences)",
             options->format);
 }
 
@@ -101,8 +99,9 @@ static pique_status fail_listing(pq_ctx *ctx, const pique_dataset_options *optio
     const char *between = "";
     for (size_t i = 0; i < PQ_COUNT(readers); i++) {
         if (serves(readers[i], options->format)) {
-            pq_text_add(&text, "%s%s (%s)", between,
-                        names ? readers[i]->files[0] : readers[i]->looks, readers[i]->format);
+            const char *look = names ? readers[i]->files[0] : readers[i]->looks;
+            pq_text_add(&text, "%s%s%s (%s)", between, look[0] == '.' ? "FOLDER" : "", look,
+                        readers[i]->format);
             between = ", ";
         }
     }
@@ -112,6 +111,38 @@ static pique_status fail_listing(pq_ctx *ctx, const pique_dataset_options *optio
     }
     pq_text_free(&text);
     return status;
+}
+
+/* The path of a format's file in a folder. `stem`: what stands before names that begin with a dot. */
+static char *path_of(pq_ctx *ctx, const char *folder, const char *stem, size_t stem_size,
+                     const char *name) {
+    char *whole = NULL;
+    pq_text text;
+    pq_text_init(&text, ctx);
+    pq_text_add(&text, "%.*s%s", name[0] == '.' ? (int)stem_size : 0, stem, name);
+    if (pq_text_status(&text) == PIQUE_OK) {
+        whole = pq_path_join(ctx, folder, text.data);
+    }
+    pq_text_free(&text);
+    return whole;
+}
+
+/* The last name of a path without slashes at its end, or, of a file, without what follows its last dot. */
+static const char *stem_of(const char *path, bool folder, size_t *size) {
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t first = end;
+    while (first > 0 && path[first - 1] != '/') {
+        first--;
+    }
+    size_t dot = end;
+    while (!folder && dot > first && path[dot - 1] != '.') {
+        dot--;
+    }
+    *size = (!folder && dot > first + 1 ? dot - 1 : end) - first;
+    return path + first;
 }
 
 static pique_status read_one(input *in, size_t at) {
@@ -128,7 +159,9 @@ static pique_status open_folder(input *in, const pique_dataset_options *options)
         if (!serves(readers[i], options->format)) {
             continue;
         }
-        char *path = pq_path_join(in->ctx, options->path, readers[i]->files[0]);
+        size_t stem_size;
+        const char *stem = stem_of(options->path, true, &stem_size);
+        char *path = path_of(in->ctx, options->path, stem, stem_size, readers[i]->files[0]);
         if (!path) {
             return PIQUE_NO_MEMORY;
         }
@@ -181,9 +214,11 @@ static pique_status open_others(input *in, const pique_dataset_options *options,
     const char *from = !folder && !slash ? "." : options->path;
     size = !folder && !slash ? 1 : PQ_MAX(size, 1); /* "/file": the root */
     char *base = copy_text(in->ctx, from, size);
+    size_t stem_size;
+    const char *stem = stem_of(options->path, folder, &stem_size);
     pique_status status = base ? PIQUE_OK : PIQUE_NO_MEMORY;
     for (size_t i = 1; i < PQ_READER_FILES && in->reader->files[i] && status == PIQUE_OK; i++) {
-        in->paths[i] = pq_path_join(in->ctx, base, in->reader->files[i]);
+        in->paths[i] = path_of(in->ctx, base, stem, stem_size, in->reader->files[i]);
         if (!in->paths[i]) {
             status = PIQUE_NO_MEMORY;
         } else if (pq_file_exists(in->paths[i])) {

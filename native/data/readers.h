@@ -11,7 +11,8 @@ typedef struct {
     const char *format; /* name in the options; two layouts of one format share it */
     const char *looks;  /* what a single file of it looks like, for messages */
     /* Names in a folder. The first must be there and stands for a single file that is given by its
-     * path, the others are looked for beside it; NULL after the last. */
+     * path, the others are looked for beside it; NULL after the last. A name that begins with a dot follows
+     * the folder's own name, or that of the given file without its ending. */
     const char *files[PQ_READER_FILES];
     /* Whether a text looks like the first file. */
     bool (*fits)(const pq_source *first);
@@ -23,6 +24,7 @@ typedef struct {
 extern const pq_reader pq_reader_csv;
 extern const pq_reader pq_reader_movielens_dat;
 extern const pq_reader pq_reader_movielens_csv;
+extern const pq_reader pq_reader_recbole;
 extern const pq_reader pq_reader_sequences;
 
 /* Finds the format, reads the files, builds the data set. */

@@ -118,7 +118,7 @@ test('settings', () => {
   bad(
     train('--format', 'parquet'),
     2,
-    /unknown format "parquet" \(auto, csv, movielens, sequences\)/,
+    /unknown format "parquet" \(auto, csv, movielens, recbole, sequences\)/,
   );
   bad(['eval', 'f', '--data', data, '--set', 'rounds=3'], 2, /--set rounds=3: only min_count/);
   bad(['train', '--model', 'minds', '--data', data, '--out', out], 2, /there is no model "minds"/);

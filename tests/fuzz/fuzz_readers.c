@@ -1,5 +1,5 @@
 /* fuzz_readers.c — any bytes as the files of a data set: refused with a message, or a data set whose
- * parts agree. The first byte chooses the reader (c, m, d, s; k: the catalogue of a simulation), a
+ * parts agree. The first byte chooses the reader (c, m, d, r, s; k: the catalogue of a simulation), a
  * capital makes it strict; the files follow, separated by the byte 0x1e. */
 #include "fuzzing.h"
 
@@ -91,6 +91,8 @@ static const pq_reader *choose_reader(uint8_t letter) {
         return &pq_reader_movielens_csv;
     case 'd':
         return &pq_reader_movielens_dat;
+    case 'r':
+        return &pq_reader_recbole;
     default:
         return &pq_reader_sequences;
     }

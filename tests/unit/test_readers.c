@@ -240,7 +240,7 @@ static void test_detection(void **state) {
     begin(&r);
     assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
                    "the folder has none of ratings.dat (movielens), ratings.csv (movielens), "
-                   "interactions.csv (csv), sequences.txt (sequences)");
+                   "interactions.csv (csv), FOLDER.inter (recbole), sequences.txt (sequences)");
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         put(&r, cases[i].name, cases[i].text);
         r.options.path = r.path;
@@ -357,6 +357,55 @@ static void test_schema(void **state) {
     finish(&r);
 }
 
+/* ---- recbole ---- */
+
+static void test_recbole(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    /* The files are called after the folder. */
+    const char *stem = strrchr(r.folder, '/') + 1;
+    char names[3][TESTING_PATH];
+    static const char *const endings[] = {"inter", "item", "user"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s.%s", stem, endings[i]);
+    }
+    put(&r, names[0],
+        "item_id:token\tuser_id:token\trating:float\ttimestamp:float\n"
+        "i\tu\t4\t2\nj\tu\t2\t1\ni\tv\t5\t1\nj\tv\t1\nj\tv\t1\t2\t3\nj\tv\tx\t2\n");
+    put(&r, names[1],
+        "item_id:token\tmovie_title:token_seq\tyear:token\tclass:token_seq\tprice:float\n"
+        "i\tThe I\t1995\ta b\t3\nj\tJ\t1996\tb\t\n");
+    put(&r, names[2], "user_id:token\tage:token\nu\t24\n");
+    assert_counts(&r, 2, 3, 3);
+    assert_logged(&r, "fewer cells than the header has");
+    assert_logged(&r, "more cells than the header has");
+    assert_int_equal(r.dataset->item_feature_count, 2);
+    assert_string_equal(r.dataset->item_features[0].name, "year");
+    assert_int_equal(r.dataset->item_features[1].terms.count, 2);
+    assert_int_equal(r.dataset->profile_count, 1);
+    drop(&r);
+    r.options.labelled = true;
+    assert_counts(&r, 2, 2, 3); /* two ratings of 4 and more */
+    assert_int_equal(r.dataset->labelled_count, 3);
+    drop(&r);
+    put(&r, names[0], "item_id:token\tuser_id:token\ni\tu\n");
+    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA, "there is no column \"timestamp\"");
+    put(&r, names[0], "item_id:token\tuser_id:word\ttimestamp:float\ni\tu\t1\n");
+    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA, "column \"user_id\" is not NAME:TYPE");
+    /* One file by its own path: the others are found by its name. */
+    char path[TESTING_PATH];
+    put(&r, "one.inter", "user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t2\n");
+    put(&r, "one.item", "item_id:token\tkind:token\ni\tx\nj\ty\n");
+    r.options.path = testing_path(path, r.folder, "one.inter");
+    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA, "has neither ratings nor labels");
+    r.options.labelled = false;
+    assert_counts(&r, 1, 2, 0);
+    assert_int_equal(r.dataset->item_feature_count, 1);
+    drop(&r);
+    finish(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv_dialect),   cmocka_unit_test(test_bad_rows),
@@ -364,7 +413,7 @@ int main(void) {
         cmocka_unit_test(test_not_text),      cmocka_unit_test(test_options),
         cmocka_unit_test(test_detection),     cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_movielens_csv), cmocka_unit_test(test_movielens_lines),
-        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_schema),        cmocka_unit_test(test_recbole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
