@@ -98,6 +98,7 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(pq_model_declare(m));
     pq_params_draw(&m->params, t->asked->seed);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
+    t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
