@@ -173,5 +173,6 @@ pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
         status = measure_all(&e, model, result);
     }
     pq_knn_free(&e.knn);
+    result->peak_bytes = pq_peak_bytes();
     return status;
 }

@@ -201,8 +201,9 @@ static void json_metrics(const options *o, const pique_eval_result *r, const piq
 }
 
 static void print_json(const options *o, const pique_eval_result *r) {
-    printf("{\"users\":%lu,\"split\":\"%s\",\"protocol\":\"%s\",", (unsigned long)r->users,
-           o->eval.split, protocol_of(o).text);
+    printf("{\"users\":%lu,\"split\":\"%s\",\"protocol\":\"%s\",\"peak_bytes\":%lu,",
+           (unsigned long)r->users, o->eval.split, protocol_of(o).text,
+           (unsigned long)r->peak_bytes);
     for (uint32_t b = 0; o->buckets && b < PIQUE_BUCKETS; b++) {
         printf("\"%s_users\":%lu,\"%s_items\":%lu,", bucket_names[b],
                (unsigned long)r->bucket_users[b], bucket_names[b],
@@ -299,6 +300,7 @@ static void print_table(const options *o, const pique_eval_result *r) {
     if (o->buckets) {
         print_buckets(o, r, columns, count);
     }
+    printf("\n%.0f MB at most\n", (double)r->peak_bytes / 1e6);
 }
 
 /* ---- output of models that rank ---- */

@@ -312,15 +312,7 @@ static pique_status step(trainer *t) {
     const pq_train_options *o = &t->options;
     uint32_t drops = o->schedule == PQ_SCHEDULE_STEP ? (t->state.epoch - 1) / (uint32_t)o->lr_every
                                                      : t->state.drops;
-    pq_adam adam = {.lr = pq_learning_rate(o, number, total, drops),
-                    .beta1 = o->beta1,
-                    .beta2 = o->beta2,
-                    .epsilon = o->epsilon,
-                    .weight_decay = o->weight_decay,
-                    .clip = o->clip,
-                    .kind = (pq_optimiser_kind)o->optimiser,
-                    .dense_rows = o->dense_rows,
-                    .max_norm = o->max_norm};
+    pq_adam adam = pq_train_step(o, pq_learning_rate(o, number, total, drops));
     PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
     if (!(loss - loss == 0)) {
         PQ_FAIL(t->ctx, PIQUE_NUMERIC,
