@@ -55,7 +55,8 @@ static pique_status gradient_norm(const pq_optimiser *o, const pq_grads *grads, 
         square += gradient_square(&grads->list[i], param, o->ctx->kernels);
         if (!(square - square == 0)) {
             PQ_FAIL(o->ctx, PIQUE_NUMERIC,
-                    "step %lu: the gradient of %s is not finite; a lower learning rate may help",
+                    "step %lu: the gradient of %s is not finite or too large to be squared; a "
+                    "lower learning rate may help",
                     (unsigned long)(o->step + 1), param->name);
         }
     }
