@@ -266,6 +266,10 @@ static void print_buckets(const options *o, const pique_eval_result *r, const co
     }
 }
 
+static void print_memory(const pique_eval_result *r) {
+    printf("\n%.0f MB at most\n", (double)r->peak_bytes / 1e6);
+}
+
 static void print_speed(const pique_eval_result *r, const column *columns, size_t count) {
     printf("%-18s", "seconds");
     for (size_t c = 0; c < count; c++) {
@@ -300,7 +304,7 @@ static void print_table(const options *o, const pique_eval_result *r) {
     if (o->buckets) {
         print_buckets(o, r, columns, count);
     }
-    printf("\n%.0f MB at most\n", (double)r->peak_bytes / 1e6);
+    print_memory(r);
 }
 
 /* ---- output of models that rank ---- */
@@ -329,8 +333,9 @@ static void json_labels(const pique_label_metrics *m) {
 
 static void print_labels(const options *o, const pique_eval_result *r) {
     if (o->json) {
-        printf("{\"users\":%lu,\"pairs\":%lu,\"split\":\"%s\",", (unsigned long)r->users,
-               (unsigned long)r->pairs, o->eval.split);
+        printf("{\"users\":%lu,\"pairs\":%lu,\"split\":\"%s\",\"peak_bytes\":%lu,",
+               (unsigned long)r->users, (unsigned long)r->pairs, o->eval.split,
+               (unsigned long)r->peak_bytes);
         json_labels(&r->labels);
         if (o->eval.baselines) {
             fputs(",\"popularity\":{", stdout);
@@ -351,6 +356,7 @@ static void print_labels(const options *o, const pique_eval_result *r) {
         }
         putchar('\n');
     }
+    print_memory(r);
 }
 
 /* ---- the work ---- */
