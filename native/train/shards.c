@@ -64,6 +64,7 @@ static void sum_rows(pq_grads *const *grads, uint32_t count, const pq_param *par
     const pq_kernels *kernels = grads[0]->ctx->kernels;
     const pq_grad *into = &grads[0]->list[param->index];
     uint32_t rows = pq_grad_count(into, param);
+    (void)threads; /* builds without OpenMP have one */
 #pragma omp parallel for num_threads(threads) schedule(static) if (rows > PQ_PARALLEL_ROWS)
     for (uint32_t j = 0; j < rows; j++) {
         uint32_t row = pq_grad_at(into, j);
