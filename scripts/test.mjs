@@ -64,6 +64,7 @@ const stages = {
   'ctest-native-scalar': ctest('native-scalar'),
   structure: nodeTests('structure', ['build-native']),
   cli: nodeTests('cli', ['build-native']),
+  compilers: nodeTests('compilers', ['build-native']),
   web: nodeTests('web', ['build-native', 'package']),
   site: { needs: ['package'], commands: [['node', 'web/build.mjs', '--site', site]] },
   browser: nodeTests('browser', ['build-native', 'site']),

@@ -172,6 +172,7 @@ typedef struct {
     uint32_t users;
     uint32_t bucket_users[PIQUE_BUCKETS]; /* whose target is in the bucket */
     uint32_t bucket_items[PIQUE_BUCKETS];
+    uint64_t peak_bytes; /* most memory that the process has had in use */
     pique_metrics model;
     pique_metrics popularity;
     pique_metrics item_knn;

@@ -140,6 +140,29 @@ static pique_status judge_all(const evaluation *e, const pique_model *model,
     return status;
 }
 
+static pique_status retrieve_all(evaluation *e, const pique_model *model,
+                                 pique_eval_result *result) {
+    if (e->ranking.dataset->labelled) {
+        PQ_FAIL(e->ctx, PIQUE_ARGUMENT,
+                "a model that retrieves is not evaluated on a data set opened with labels");
+    }
+    result->users = pq_rank_users(&e->ranking);
+    if (result->users == 0) {
+        PQ_FAIL(e->ctx, PIQUE_DATA, "no user has a %s target: that takes three events",
+                e->options->split);
+    }
+    pq_rank_buckets(&e->ranking, result->bucket_users, result->bucket_items);
+    pique_status status = PIQUE_OK;
+    if (e->options->baselines || e->options->lists) {
+        status = pq_knn_init(&e->knn, e->ctx, e->ranking.dataset);
+    }
+    if (status == PIQUE_OK) {
+        status = measure_all(e, model, result);
+    }
+    pq_knn_free(&e->knn);
+    return status;
+}
+
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                             const pique_dataset *dataset, const pique_eval_options *options,
                             pique_eval_result *result) {
@@ -152,26 +175,8 @@ pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                                 .listener = options->listener}};
     memset(result, 0, sizeof(*result));
     PQ_TRY(check(ctx, options, &e.ranking.split));
-    if (strcmp(pique_model_task(model), "ranking") == 0) {
-        return judge_all(&e, model, result);
-    }
-    if (dataset->labelled) {
-        PQ_FAIL(ctx, PIQUE_ARGUMENT,
-                "a model that retrieves is not evaluated on a data set opened with labels");
-    }
-    result->users = pq_rank_users(&e.ranking);
-    if (result->users == 0) {
-        PQ_FAIL(ctx, PIQUE_DATA, "no user has a %s target: that takes three events",
-                options->split);
-    }
-    pq_rank_buckets(&e.ranking, result->bucket_users, result->bucket_items);
-    pique_status status = PIQUE_OK;
-    if (options->baselines || options->lists) {
-        status = pq_knn_init(&e.knn, ctx, dataset);
-    }
-    if (status == PIQUE_OK) {
-        status = measure_all(&e, model, result);
-    }
-    pq_knn_free(&e.knn);
+    bool ranks = strcmp(pique_model_task(model), "ranking") == 0;
+    pique_status status = ranks ? judge_all(&e, model, result) : retrieve_all(&e, model, result);
+    result->peak_bytes = pq_peak_bytes();
     return status;
 }

@@ -201,8 +201,9 @@ static void json_metrics(const options *o, const pique_eval_result *r, const piq
 }
 
 static void print_json(const options *o, const pique_eval_result *r) {
-    printf("{\"users\":%lu,\"split\":\"%s\",\"protocol\":\"%s\",", (unsigned long)r->users,
-           o->eval.split, protocol_of(o).text);
+    printf("{\"users\":%lu,\"split\":\"%s\",\"protocol\":\"%s\",\"peak_bytes\":%lu,",
+           (unsigned long)r->users, o->eval.split, protocol_of(o).text,
+           (unsigned long)r->peak_bytes);
     for (uint32_t b = 0; o->buckets && b < PIQUE_BUCKETS; b++) {
         printf("\"%s_users\":%lu,\"%s_items\":%lu,", bucket_names[b],
                (unsigned long)r->bucket_users[b], bucket_names[b],
@@ -265,6 +266,10 @@ static void print_buckets(const options *o, const pique_eval_result *r, const co
     }
 }
 
+static void print_memory(const pique_eval_result *r) {
+    printf("\n%.0f MB at most\n", (double)r->peak_bytes / 1e6);
+}
+
 static void print_speed(const pique_eval_result *r, const column *columns, size_t count) {
     printf("%-18s", "seconds");
     for (size_t c = 0; c < count; c++) {
@@ -299,6 +304,7 @@ static void print_table(const options *o, const pique_eval_result *r) {
     if (o->buckets) {
         print_buckets(o, r, columns, count);
     }
+    print_memory(r);
 }
 
 /* ---- output of models that rank ---- */
@@ -327,8 +333,9 @@ static void json_labels(const pique_label_metrics *m) {
 
 static void print_labels(const options *o, const pique_eval_result *r) {
     if (o->json) {
-        printf("{\"users\":%lu,\"pairs\":%lu,\"split\":\"%s\",", (unsigned long)r->users,
-               (unsigned long)r->pairs, o->eval.split);
+        printf("{\"users\":%lu,\"pairs\":%lu,\"split\":\"%s\",\"peak_bytes\":%lu,",
+               (unsigned long)r->users, (unsigned long)r->pairs, o->eval.split,
+               (unsigned long)r->peak_bytes);
         json_labels(&r->labels);
         if (o->eval.baselines) {
             fputs(",\"popularity\":{", stdout);
@@ -349,6 +356,7 @@ static void print_labels(const options *o, const pique_eval_result *r) {
         }
         putchar('\n');
     }
+    print_memory(r);
 }
 
 /* ---- the work ---- */

@@ -6,6 +6,9 @@
 #include "base/context.h"
 #include "pique_train.h"
 
+/* Below so many rows of a table a second thread costs more than it does. */
+#define PQ_PARALLEL_ROWS 512
+
 typedef struct pq_team pq_team;
 
 struct pq_team {

@@ -56,6 +56,24 @@ static pique_status state_text(const pq_optimiser *o, const pq_train_state *s, p
     return pq_text_status(text);
 }
 
+/* What cannot be read again must not take the place of what can. */
+static pique_status check_finite(pq_ctx *ctx, const pq_optimiser *o) {
+    for (uint32_t i = 0; i < o->params->count; i++) {
+        const pq_param *param = o->params->list[i];
+        for (uint32_t which = 0; which < (param->frozen ? 1u : 3u); which++) {
+            const pq_real *values = part(o, i, which);
+            for (size_t j = 0; j < (size_t)param->rows * param->cols; j++) {
+                if (!(values[j] - values[j] == 0)) {
+                    PQ_FAIL(ctx, PIQUE_NUMERIC,
+                            "step %lu: %s is not finite; a lower learning rate may help",
+                            (unsigned long)o->step, name_of(o, i, which).text);
+                }
+            }
+        }
+    }
+    return PIQUE_OK;
+}
+
 pique_status pq_checkpoint_write(pq_ctx *ctx, const char *path, const char *options,
                                  const pq_optimiser *o, const pq_train_state *state) {
     pq_writer writer;
@@ -63,6 +81,7 @@ pique_status pq_checkpoint_write(pq_ctx *ctx, const char *path, const char *opti
     void *bytes = NULL;
     size_t size;
     pique_status status;
+    PQ_TRY(check_finite(ctx, o));
     pq_writer_init(&writer, ctx);
     pq_text_init(&text, ctx);
     tensor_name *names = pq_alloc(ctx, (size_t)o->params->count * 3, sizeof(*names));

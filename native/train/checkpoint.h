@@ -19,7 +19,8 @@ typedef struct {
     double train_seconds; /* of them in steps, not in evaluation and files */
 } pq_train_state;
 
-/* options: the JSON object of config.json, kept so that another run's checkpoint is not taken. */
+/* options: the JSON object of config.json, kept so that another run's checkpoint is not taken.
+ * PIQUE_NUMERIC, with the file as it was, when a number is not finite. */
 pique_status pq_checkpoint_write(pq_ctx *ctx, const char *path, const char *options,
                                  const pq_optimiser *optimiser, const pq_train_state *state);
 /* Fills parameters, moments and state. PIQUE_ARGUMENT when the checkpoint was made with other options;

@@ -1,7 +1,9 @@
 #include "native/train/optimiser.h"
 
+#include "native/eval/team.h"
+
 pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_params *params) {
-    *optimiser = (pq_optimiser){.ctx = ctx, .params = params};
+    *optimiser = (pq_optimiser){.ctx = ctx, .params = params, .threads = 1};
     optimiser->first = pq_alloc(ctx, params->count, sizeof(pq_real *));
     optimiser->second = pq_alloc(ctx, params->count, sizeof(pq_real *));
     if (!optimiser->first || !optimiser->second) {
@@ -38,10 +40,9 @@ static double square_of(const pq_kernels *kernels, const pq_real *row, uint32_t 
 static double gradient_square(const pq_grad *grad, const pq_param *param,
                               const pq_kernels *kernels) {
     double square = 0;
-    uint32_t rows = grad->dense ? param->rows : grad->touched;
-    const pq_real *values = grad->dense ? grad->dense : grad->values;
-    for (uint32_t r = 0; grad->used && r < rows; r++) {
-        square += square_of(kernels, values + (size_t)r * param->cols, param->cols);
+    for (uint32_t j = 0; j < pq_grad_count(grad, param); j++) {
+        const pq_real *row = pq_grad_row(grad, param, pq_grad_at(grad, j));
+        square += square_of(kernels, row, param->cols);
     }
     return square;
 }
@@ -54,7 +55,8 @@ static pique_status gradient_norm(const pq_optimiser *o, const pq_grads *grads, 
         square += gradient_square(&grads->list[i], param, o->ctx->kernels);
         if (!(square - square == 0)) {
             PQ_FAIL(o->ctx, PIQUE_NUMERIC,
-                    "step %lu: the gradient of %s is not finite; a lower learning rate may help",
+                    "step %lu: the gradient of %s is not finite or too large to be squared; a "
+                    "lower learning rate may help",
                     (unsigned long)(o->step + 1), param->name);
         }
     }
@@ -110,14 +112,16 @@ static void move_row(const pq_optimiser *o, const update *u, uint32_t at, uint32
     }
 }
 
+/* Each row is moved by one thread alone, so their number makes no difference. */
 static void move_rows(const pq_optimiser *o, const update *u, uint32_t at, const pq_grad *grad) {
     const pq_param *param = o->params->list[at];
-    for (uint32_t j = 0; !u->options->dense_rows && j < grad->touched; j++) {
-        move_row(o, u, at, grad->rows[j], grad->values + (size_t)j * param->cols);
-    }
-    for (uint32_t row = 0; u->options->dense_rows && row < param->rows; row++) {
-        uint32_t slot = grad->slots[row];
-        move_row(o, u, at, row, slot ? grad->values + (size_t)(slot - 1) * param->cols : o->zeros);
+    bool all = u->options->dense_rows;
+    uint32_t count = all ? param->rows : pq_grad_count(grad, param);
+#pragma omp parallel for num_threads(o->threads) schedule(static) if (count > PQ_PARALLEL_ROWS)
+    for (uint32_t j = 0; j < count; j++) {
+        uint32_t row = all ? j : pq_grad_at(grad, j);
+        const pq_real *g = pq_grad_row(grad, param, row);
+        move_row(o, u, at, row, g ? g : o->zeros);
     }
 }
 

@@ -25,6 +25,7 @@ typedef struct {
     pq_real **first, **second; /* moments by parameter index; NULL for frozen ones */
     pq_real *zeros;            /* as long as the widest row */
     uint64_t step;             /* steps taken */
+    uint32_t threads;          /* 1 until it is set; the result does not depend on it */
 } pq_optimiser;
 
 pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_params *params);

@@ -90,3 +90,15 @@ double pq_learning_rate(const pq_train_options *o, uint64_t step, uint64_t total
     }
     return o->lr * (o->lr_floor + (1 - o->lr_floor) * course);
 }
+
+pq_adam pq_train_step(const pq_train_options *o, double lr) {
+    return (pq_adam){.lr = lr,
+                     .beta1 = o->beta1,
+                     .beta2 = o->beta2,
+                     .epsilon = o->epsilon,
+                     .weight_decay = o->weight_decay,
+                     .clip = o->clip,
+                     .kind = (pq_optimiser_kind)o->optimiser,
+                     .dense_rows = o->dense_rows,
+                     .max_norm = o->max_norm};
+}

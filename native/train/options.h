@@ -3,6 +3,7 @@
 #define PQ_TRAIN_OPTIONS_H
 
 #include "base/fields.h"
+#include "native/train/optimiser.h"
 
 typedef enum {
     PQ_SCHEDULE_CONSTANT,
@@ -40,5 +41,7 @@ extern const pq_field pq_train_fields[];
 /* The learning rate of step 1..total, after so many drops of the schedules `step` and `plateau`. */
 double pq_learning_rate(const pq_train_options *options, uint64_t step, uint64_t total,
                         uint32_t drops);
+/* What the optimiser is to do in a step of that learning rate. */
+pq_adam pq_train_step(const pq_train_options *options, double lr);
 
 #endif

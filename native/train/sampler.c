@@ -312,7 +312,7 @@ uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, ui
         (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
         uint32_t length = every_row(s) ? window(sample, range->max_history) : 1;
         for (uint32_t i = 0; i < length; i++) {
-            uint32_t label = view.history[sample->position - i];
+            uint32_t label = view.history[sample->position + 1 + i - length];
             if (label != unknown(s->dataset) && out) {
                 out[count] = label;
             }

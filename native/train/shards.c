@@ -1,5 +1,7 @@
 #include "native/train/shards.h"
 
+#include "native/eval/team.h"
+
 #define STREAM_TAPE 0x74617065u
 
 pique_status pq_shards_init(pq_shards *s, pq_ctx *ctx, const pq_model *m, const pq_sampler *sampler,
@@ -56,6 +58,37 @@ static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler
     return pq_tape_backward(&shard->tape, loss);
 }
 
+/* Every row is summed by one thread alone, in the order of the stores. */
+static void sum_rows(pq_grads *const *grads, uint32_t count, const pq_param *param,
+                     uint32_t threads) {
+    const pq_kernels *kernels = grads[0]->ctx->kernels;
+    const pq_grad *into = &grads[0]->list[param->index];
+    uint32_t rows = pq_grad_count(into, param);
+    (void)threads; /* builds without OpenMP have one */
+#pragma omp parallel for num_threads(threads) schedule(static) if (rows > PQ_PARALLEL_ROWS)
+    for (uint32_t j = 0; j < rows; j++) {
+        uint32_t row = pq_grad_at(into, j);
+        pq_real *sum = pq_grad_row(into, param, row);
+        for (uint32_t i = 1; i < count; i++) {
+            const pq_real *more = pq_grad_row(&grads[i]->list[param->index], param, row);
+            if (more) {
+                kernels->axpy(1, more, sum, param->cols);
+            }
+        }
+    }
+}
+
+pique_status pq_grads_sum(pq_grads *const *grads, uint32_t count, uint32_t threads) {
+    const pq_params *params = grads[0]->params;
+    for (uint32_t p = 0; p < params->count; p++) {
+        for (uint32_t i = 1; i < count; i++) {
+            PQ_TRY(pq_grads_cover(grads[0], grads[i], params->list[p]));
+        }
+        sum_rows(grads, count, params->list[p], threads);
+    }
+    return PIQUE_OK;
+}
+
 pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t first, uint32_t count,
                             uint64_t step, double *loss) {
     uint32_t each = (count + PQ_SHARDS - 1) / PQ_SHARDS;
@@ -76,15 +109,17 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
             shard->status = run(s, shard, sampler, &part, positions);
         }
     }
+    pq_grads *grads[PQ_SHARDS];
     *loss = 0;
     for (uint32_t i = 0; i < PQ_SHARDS; i++) {
         if (s->shard[i].status != PIQUE_OK) {
             return pq_fail(s->ctx, s->shard[i].status, "%s", s->shard[i].ctx.error);
         }
         *loss += s->shard[i].loss;
-        if (i > 0 && pq_grads_add(&s->shard[0].grads, &s->shard[i].grads, s->ctx->kernels)) {
-            return pq_fail(s->ctx, PIQUE_NO_MEMORY, "%s", s->shard[0].ctx.error);
-        }
+        grads[i] = &s->shard[i].grads;
+    }
+    if (pq_grads_sum(grads, PQ_SHARDS, s->threads) != PIQUE_OK) {
+        return pq_fail(s->ctx, PIQUE_NO_MEMORY, "%s", s->shard[0].ctx.error);
     }
     return PIQUE_OK;
 }

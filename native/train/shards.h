@@ -29,6 +29,8 @@ typedef struct {
 pique_status pq_shards_init(pq_shards *shards, pq_ctx *ctx, const pq_model *m,
                             const pq_sampler *sampler, uint32_t threads);
 void pq_shards_free(pq_shards *shards);
+/* grads[0] += the others, in their order. */
+pique_status pq_grads_sum(pq_grads *const *grads, uint32_t count, uint32_t threads);
 /* Loss and gradient (in shard[0].grads) of samples[first .. first + count - 1]. `step` numbers the
  * random draws. */
 pique_status pq_shards_step(pq_shards *shards, const pq_sampler *sampler, size_t first,

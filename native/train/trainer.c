@@ -98,6 +98,7 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(pq_model_declare(m));
     pq_params_draw(&m->params, t->asked->seed);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
+    t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
@@ -311,15 +312,7 @@ static pique_status step(trainer *t) {
     const pq_train_options *o = &t->options;
     uint32_t drops = o->schedule == PQ_SCHEDULE_STEP ? (t->state.epoch - 1) / (uint32_t)o->lr_every
                                                      : t->state.drops;
-    pq_adam adam = {.lr = pq_learning_rate(o, number, total, drops),
-                    .beta1 = o->beta1,
-                    .beta2 = o->beta2,
-                    .epsilon = o->epsilon,
-                    .weight_decay = o->weight_decay,
-                    .clip = o->clip,
-                    .kind = (pq_optimiser_kind)o->optimiser,
-                    .dense_rows = o->dense_rows,
-                    .max_norm = o->max_norm};
+    pq_adam adam = pq_train_step(o, pq_learning_rate(o, number, total, drops));
     PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
     if (!(loss - loss == 0)) {
         PQ_FAIL(t->ctx, PIQUE_NUMERIC,

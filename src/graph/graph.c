@@ -73,10 +73,12 @@ pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t 
 pq_var *pq_tape_param(pq_tape *tape, const pq_param *param) {
     pq_var *var = new_var(tape, param->value, param->rows, param->cols);
     if (var && tape->grads && !param->frozen) {
-        pq_grad *grad = &tape->grads->list[param->index];
         var->needs_grad = true;
-        var->grad = grad->dense;
-        grad->used = true;
+        var->grad = pq_grads_whole(tape->grads, param);
+        if (!var->grad) {
+            tape->status = PIQUE_NO_MEMORY;
+            return NULL;
+        }
     }
     return var;
 }

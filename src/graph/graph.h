@@ -72,7 +72,9 @@ void pq_params_free(pq_params *params);
 /* ---- gradients of parameters: one store per shard of a batch ---- */
 
 typedef struct {
-    pq_real *dense;  /* [rows, cols]; sparse parameters have the four below instead */
+    pq_real *dense; /* [rows, cols] while `whole` */
+    bool whole; /* always for dense parameters; a sparse one has the four below until all its rows
+                        are wanted */
     uint32_t *slots; /* [rows]: place in `rows` + 1, 0 when untouched */
     uint32_t *rows;  /* rows touched, in the order of their coming */
     pq_real *values; /* [touched, cols] */
@@ -87,13 +89,33 @@ typedef struct {
     pq_grad *list; /* by parameter index; frozen parameters have none */
 } pq_grads;
 
+/* Rows that have a gradient, the j-th of them, and what it is: NULL when there is none. */
+static inline uint32_t pq_grad_count(const pq_grad *grad, const pq_param *param) {
+    return !grad->used ? 0 : grad->whole ? param->rows : grad->touched;
+}
+static inline uint32_t pq_grad_at(const pq_grad *grad, uint32_t j) {
+    return grad->whole ? j : grad->rows[j];
+}
+static inline pq_real *pq_grad_row(const pq_grad *grad, const pq_param *param, uint32_t row) {
+    if (!grad->used) {
+        return NULL;
+    }
+    if (grad->whole) {
+        return grad->dense + (size_t)row * param->cols;
+    }
+    return grad->slots[row] ? grad->values + (size_t)(grad->slots[row] - 1) * param->cols : NULL;
+}
+
 pique_status pq_grads_init(pq_grads *grads, pq_ctx *ctx, const pq_params *params);
 void pq_grads_clear(pq_grads *grads);
 /* The gradient of one row of a sparse parameter, zeroed when it comes first. Valid until the next call;
  * NULL when memory is short. */
 pq_real *pq_grads_row(pq_grads *grads, const pq_param *param, uint32_t row);
-/* into += from */
-pique_status pq_grads_add(pq_grads *into, const pq_grads *from, const pq_kernels *kernels);
+/* The gradient of all rows, [rows, cols], valid until the next clear; a sparse parameter's becomes whole
+ * with it. For what touches every row anyway. NULL when memory is short. */
+pq_real *pq_grads_whole(pq_grads *grads, const pq_param *param);
+/* Makes room in `into` for every row of the parameter that `from` has; new ones are zero. */
+pique_status pq_grads_cover(pq_grads *into, const pq_grads *from, const pq_param *param);
 void pq_grads_free(pq_grads *grads);
 
 /* ---- the tape ---- */
@@ -135,7 +157,7 @@ void *pq_tape_take(pq_tape *tape, size_t count, size_t size);
 pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad);
 /* A leaf whose value is the caller's memory, which outlives the step. */
 pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t cols);
-/* A dense parameter as a leaf. */
+/* A parameter as a leaf; a sparse one with all its rows. */
 pq_var *pq_tape_param(pq_tape *tape, const pq_param *param);
 /* Whether the op that made y must record itself. */
 static inline bool pq_tape_records(const pq_var *y) {

@@ -66,7 +66,7 @@ static bool take_memory(pq_tape *t, record *r, work *w) {
     if (pq_tape_records(r->y) && r->u->needs_grad) {
         r->du = pq_tape_take(t, (size_t)r->u->rows * d, sizeof(pq_real));
     }
-    if (pq_tape_records(r->y) && r->items->needs_grad) {
+    if (pq_tape_records(r->y) && r->items->needs_grad && r->u->rows > 0) {
         r->d_items = pq_tape_take(t, (size_t)m * d, sizeof(pq_real));
     }
     return t->status == PIQUE_OK;
@@ -77,9 +77,6 @@ static void start(const pq_tape *t, const record *r, const work *w) {
     uint32_t d = r->u->cols, m = a->last - a->first;
     memset(w->mean_item, 0, d * sizeof(pq_real));
     memset(w->sum_query, 0, d * sizeof(pq_real));
-    if (r->d_items) {
-        memset(r->d_items, 0, (size_t)m * d * sizeof(pq_real));
-    }
     for (uint32_t i = a->first; i < a->last && a->smoothing > 0; i++) {
         t->kernels->axpy((pq_real)1 / (pq_real)m, r->items->value + (size_t)i * d, w->mean_item, d);
     }
@@ -154,7 +151,7 @@ static void differentiate(const pq_tape *t, const record *r, const work *w, uint
                                             .ldb = d,
                                             .c = r->d_items,
                                             .ldc = d,
-                                            .accumulate = true});
+                                            .accumulate = top > 0});
     }
 }
 

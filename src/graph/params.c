@@ -126,6 +126,10 @@ void pq_params_free(pq_params *params) {
 
 /* ---- gradients ---- */
 
+static size_t size_of(const pq_param *param) {
+    return (size_t)param->rows * param->cols;
+}
+
 pique_status pq_grads_init(pq_grads *grads, pq_ctx *ctx, const pq_params *params) {
     *grads = (pq_grads){.ctx = ctx, .params = params};
     grads->list = pq_alloc(ctx, params->count, sizeof(*grads->list));
@@ -138,10 +142,11 @@ pique_status pq_grads_init(pq_grads *grads, pq_ctx *ctx, const pq_params *params
         if (param->frozen) {
             continue;
         }
-        if (param->sparse) {
-            grad->slots = pq_alloc(ctx, param->rows, sizeof(*grad->slots));
+        grad->whole = !param->sparse;
+        if (grad->whole) {
+            grad->dense = pq_alloc(ctx, size_of(param), sizeof(pq_real));
         } else {
-            grad->dense = pq_alloc(ctx, (size_t)param->rows * param->cols, sizeof(pq_real));
+            grad->slots = pq_alloc(ctx, param->rows, sizeof(*grad->slots));
         }
         if (!grad->slots && !grad->dense) {
             return PIQUE_NO_MEMORY;
@@ -154,13 +159,11 @@ void pq_grads_clear(pq_grads *grads) {
     for (uint32_t i = 0; i < grads->params->count; i++) {
         const pq_param *param = grads->params->list[i];
         pq_grad *grad = &grads->list[i];
-        if (!grad->used) {
-            continue;
+        if (grad->used && !param->sparse) {
+            memset(grad->dense, 0, size_of(param) * sizeof(pq_real));
         }
+        grad->whole = !param->sparse;
         grad->used = false;
-        if (grad->dense) {
-            memset(grad->dense, 0, (size_t)param->rows * param->cols * sizeof(pq_real));
-        }
         for (uint32_t j = 0; j < grad->touched; j++) {
             grad->slots[grad->rows[j]] = 0;
         }
@@ -168,9 +171,34 @@ void pq_grads_clear(pq_grads *grads) {
     }
 }
 
+pq_real *pq_grads_whole(pq_grads *grads, const pq_param *param) {
+    pq_grad *grad = &grads->list[param->index];
+    size_t cols = param->cols;
+    if (!grad->dense) {
+        grad->dense = pq_resize(grads->ctx, NULL, size_of(param), sizeof(pq_real));
+        if (!grad->dense) {
+            return NULL;
+        }
+    }
+    if (!grad->whole) {
+        memset(grad->dense, 0, size_of(param) * sizeof(pq_real));
+        for (uint32_t j = 0; j < grad->touched; j++) {
+            memcpy(grad->dense + grad->rows[j] * cols, grad->values + j * cols,
+                   cols * sizeof(pq_real));
+        }
+    }
+    grad->whole = true;
+    grad->used = true;
+    return grad->dense;
+}
+
 pq_real *pq_grads_row(pq_grads *grads, const pq_param *param, uint32_t row) {
     pq_grad *grad = &grads->list[param->index];
     size_t cols = param->cols;
+    if (grad->whole) {
+        grad->used = true;
+        return grad->dense + row * cols;
+    }
     if (!grad->slots[row]) {
         size_t needed = (size_t)grad->touched + 1;
         if (pq_reserve(grads->ctx, (void **)&grad->rows, &grad->rows_capacity, needed,
@@ -187,23 +215,14 @@ pq_real *pq_grads_row(pq_grads *grads, const pq_param *param, uint32_t row) {
     return grad->values + (size_t)(grad->slots[row] - 1) * cols;
 }
 
-pique_status pq_grads_add(pq_grads *into, const pq_grads *from, const pq_kernels *kernels) {
-    for (uint32_t i = 0; i < from->params->count; i++) {
-        const pq_param *param = from->params->list[i];
-        const pq_grad *grad = &from->list[i];
-        if (!grad->used) {
-            continue;
-        }
-        into->list[i].used = true;
-        if (grad->dense) {
-            kernels->axpy(1, grad->dense, into->list[i].dense, (size_t)param->rows * param->cols);
-        }
-        for (uint32_t j = 0; j < grad->touched; j++) {
-            pq_real *row = pq_grads_row(into, param, grad->rows[j]);
-            if (!row) {
-                return PIQUE_NO_MEMORY;
-            }
-            kernels->axpy(1, grad->values + (size_t)j * param->cols, row, param->cols);
+pique_status pq_grads_cover(pq_grads *into, const pq_grads *from, const pq_param *param) {
+    const pq_grad *grad = &from->list[param->index];
+    if (grad->used && grad->whole) {
+        return pq_grads_whole(into, param) ? PIQUE_OK : PIQUE_NO_MEMORY;
+    }
+    for (uint32_t j = 0; j < grad->touched; j++) {
+        if (!pq_grads_row(into, param, grad->rows[j])) {
+            return PIQUE_NO_MEMORY;
         }
     }
     return PIQUE_OK;

@@ -78,6 +78,20 @@ pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids,
     return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
 }
 
+#if PQ_TRAINING
+pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
+    if (items->column_count == 0) { /* the table itself: nothing to copy, nothing to look up */
+        pq_var *e = pq_tape_param(t, items->ids);
+        return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
+    }
+    uint32_t *all = pq_tape_take(t, items->rows, sizeof(*all));
+    for (uint32_t i = 0; all && i < items->rows; i++) {
+        all[i] = i;
+    }
+    return all ? pq_items_vectors(t, items, all, items->rows) : NULL;
+}
+#endif
+
 pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
     if (items->baked) {
         return items->behaviours ? table_rows(t, items->behaviours, NULL, ids, n)

@@ -52,6 +52,8 @@ typedef struct {
 void pq_items_declare(pq_items *items, pq_params *params);
 /* e of n items, (n, D), and x of n behaviours, (n, D). */
 pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);
+/* e of all rows, PAD and UNKNOWN too: (rows, D). Not in serving. */
+pq_var *pq_items_all(pq_tape *t, const pq_items *items);
 pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);
 
 #endif

@@ -15,19 +15,13 @@ static pq_var *sampled(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch 
 }
 
 static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
-    uint32_t rows = m->items.rows;
-    uint32_t *all = pq_tape_take(t, rows, sizeof(*all));
-    for (uint32_t i = 0; all && i < rows; i++) {
-        all[i] = i;
-    }
     pq_softmax_loss args = {.targets = b->targets,
                             .first = 1,
-                            .last = rows - 1,
+                            .last = m->items.rows - 1,
                             .scale = scale,
                             .smoothing = m->loss.smoothing,
                             .weight = 1.0 / b->positions};
-    pq_var *items = all ? pq_items_vectors(t, &m->items, all, rows) : NULL;
-    return pq_op_softmax_loss(t, u, items, &args);
+    return pq_op_softmax_loss(t, u, pq_items_all(t, &m->items), &args);
 }
 
 static pq_var *pairs(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {

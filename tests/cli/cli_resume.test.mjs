@@ -33,12 +33,13 @@ const args = (out, ...more) => training(data, out, '--epochs', EPOCHS, ...settin
 const modelOf = (run) => readFileSync(join(run, 'model.pique'));
 let milliseconds;
 
-/** What `pique eval` finds, without the time it takes. */
+/** What `pique eval` finds, without the time and the memory it takes. */
 function metrics(run) {
   const result = JSON.parse(good(['eval', join(run, 'model.pique'), '--data', data, '--json']));
   for (const part of [result, result.popularity, result.item_knn]) {
     delete part.seconds;
     delete part.users_per_second;
+    delete part.peak_bytes;
   }
   return result;
 }

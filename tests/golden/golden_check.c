@@ -235,15 +235,12 @@ static void check_gradients(golden *g) {
             continue;
         }
         const pq_tensor *want = tensor(g, "grad.", param->name);
-        if (grad->dense) {
-            compare(g, "gradient of", param->name, grad->dense, want, RELATIVE);
-            continue;
-        }
         pq_real *whole = calloc(want->count, sizeof(*whole));
         assert_non_null(whole);
-        for (uint32_t j = 0; j < grad->touched; j++) {
-            memcpy(whole + (size_t)grad->rows[j] * param->cols,
-                   grad->values + (size_t)j * param->cols, param->cols * sizeof(*whole));
+        for (uint32_t j = 0; j < pq_grad_count(grad, param); j++) {
+            uint32_t row = pq_grad_at(grad, j);
+            memcpy(whole + (size_t)row * param->cols, pq_grad_row(grad, param, row),
+                   param->cols * sizeof(*whole));
         }
         compare(g, "gradient of", param->name, whole, want, RELATIVE);
         free(whole);

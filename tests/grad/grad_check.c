@@ -94,12 +94,9 @@ void grad_close_to(const char *what, double got, double want, double size) {
 }
 
 static double gradient_at(const pq_grads *grads, const pq_param *param, size_t i) {
-    const pq_grad *grad = &grads->list[param->index];
-    if (grad->dense) {
-        return grad->dense[i];
-    }
-    uint32_t slot = grad->slots[i / param->cols];
-    return slot ? grad->values[(size_t)(slot - 1) * param->cols + i % param->cols] : 0;
+    const pq_real *row =
+        pq_grad_row(&grads->list[param->index], param, (uint32_t)(i / param->cols));
+    return row ? row[i % param->cols] : 0;
 }
 
 typedef struct {

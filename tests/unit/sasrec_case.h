@@ -105,11 +105,11 @@ static inline pq_param *sasrec_param(sasrec_case *b, const char *name) {
 
 static inline bool sasrec_finite(const pq_grads *grads) {
     for (uint32_t i = 0; i < grads->params->count; i++) {
+        const pq_param *param = grads->params->list[i];
         const pq_grad *grad = &grads->list[i];
-        size_t rows = grad->dense ? grads->params->list[i]->rows : grad->touched;
-        const pq_real *values = grad->dense ? grad->dense : grad->values;
-        for (size_t j = 0; j < rows * grads->params->list[i]->cols; j++) {
-            if (!isfinite(values[j])) {
+        for (uint32_t j = 0; j < pq_grad_count(grad, param) * param->cols; j++) {
+            uint32_t row = pq_grad_at(grad, j / param->cols);
+            if (!isfinite(pq_grad_row(grad, param, row)[j % param->cols])) {
                 return false;
             }
         }

@@ -8,6 +8,8 @@
 #include "native/train/settings.h"
 #include "native/train/shards.h"
 
+#include <math.h>
+
 /* A small MIND on made-up data, ready to take steps. */
 typedef struct {
     pique_context *ctx; /* of the library's allocator: shards allocate from several threads */
@@ -95,6 +97,23 @@ static void test_threads_give_the_same_bits(void **state) {
     }
 }
 
+/* The only label of a batch is its only negative, and is left out of its own row: nothing to tell apart. */
+static void test_in_batch_leaves_out_hits(void **state) {
+    (void)state;
+    run r;
+    open_run(&r, 1);
+    pq_shards_free(&r.shards);
+    pq_sampler_free(&r.sampler);
+    r.options.sampler = PQ_NEGATIVES_IN_BATCH;
+    assert_ok(r.ctx, pq_sampler_init(&r.sampler, r.ctx, r.data, &r.options, 5));
+    assert_ok(r.ctx, pq_sampler_epoch(&r.sampler, 1));
+    assert_ok(r.ctx, pq_shards_init(&r.shards, r.ctx, &r.model, &r.sampler, 1));
+    assert_true(take_step(&r, 0, 1) == 0);
+    assert_true(take_step(&r, 0, 9) > 0);
+    assert_int_equal(r.shards.negative_count, 9);
+    close_run(&r);
+}
+
 static void test_steps_lower_the_loss(void **state) {
     (void)state;
     run r;
@@ -174,6 +193,26 @@ static void test_checkpoint_brings_everything_back(void **state) {
     assert_same_state(&whole, &resumed);
     close_run(&whole);
     close_run(&resumed);
+    testing_folder_remove(folder);
+}
+
+/* A number that is not finite leaves the checkpoint that stands there. */
+static void test_checkpoint_of_what_is_not_finite(void **state) {
+    (void)state;
+    char folder[TESTING_PATH], path[TESTING_PATH];
+    pq_train_state read = {.epoch = 0};
+    run r;
+    testing_folder(folder);
+    testing_path(path, folder, "last.ckpt");
+    open_run(&r, 1);
+    (void)take_step(&r, 0, 64);
+    assert_ok(r.ctx, pq_checkpoint_write(r.ctx, path, options, &r.optimiser, &moment));
+    r.optimiser.second[0][3] = HUGE_VALF;
+    assert_failure(r.ctx, pq_checkpoint_write(r.ctx, path, options, &r.optimiser, &moment),
+                   PIQUE_NUMERIC, "step 1: second.");
+    assert_ok(r.ctx, pq_checkpoint_read(r.ctx, path, options, &r.optimiser, &read));
+    assert_int_equal(read.epoch, moment.epoch);
+    close_run(&r);
     testing_folder_remove(folder);
 }
 
@@ -364,6 +403,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_give_the_same_bits),
         cmocka_unit_test(test_steps_lower_the_loss),
+        cmocka_unit_test(test_in_batch_leaves_out_hits),
+        cmocka_unit_test(test_checkpoint_of_what_is_not_finite),
         cmocka_unit_test(test_failure_in_a_shard),
         cmocka_unit_test(test_checkpoint_brings_everything_back),
         cmocka_unit_test(test_checkpoint_of_other_options),

@@ -2,6 +2,8 @@
  * which input is refused, shards of a batch, and the memory of a training step. */
 #include "tests/unit/mind_case.h"
 
+#include "native/train/shards.h"
+
 #include <math.h>
 
 typedef struct {
@@ -50,10 +52,9 @@ static bool all_finite(const pq_grads *grads) {
     for (uint32_t i = 0; i < grads->params->count; i++) {
         const pq_param *param = grads->params->list[i];
         const pq_grad *grad = &grads->list[i];
-        size_t rows = grad->dense ? param->rows : grad->touched;
-        const pq_real *values = grad->dense ? grad->dense : grad->values;
-        for (size_t j = 0; j < rows * param->cols; j++) {
-            if (!isfinite(values[j])) {
+        for (uint32_t j = 0; j < pq_grad_count(grad, param) * param->cols; j++) {
+            uint32_t row = pq_grad_at(grad, j / param->cols);
+            if (!isfinite(pq_grad_row(grad, param, row)[j % param->cols])) {
                 return false;
             }
         }
@@ -228,14 +229,6 @@ static void step_on(bench *b, pq_grads *grads, const pq_batch *batch, double *va
     *value = loss->value[0];
 }
 
-static const pq_real *row_of(const pq_grads *grads, const pq_param *param, uint32_t row) {
-    const pq_grad *grad = &grads->list[param->index];
-    if (grad->dense) {
-        return grad->dense + (size_t)row * param->cols;
-    }
-    return grad->slots[row] ? grad->values + (size_t)(grad->slots[row] - 1) * param->cols : NULL;
-}
-
 /* A batch cut in two, each part on a store of its own, adds up to the whole. */
 static void shards_add_up(void **state) {
     (void)state;
@@ -259,12 +252,13 @@ static void shards_add_up(void **state) {
     step_on(&b, &whole, &b.c.batch, &value[0]);
     step_on(&b, &b.grads, &part[0], &value[1]);
     step_on(&b, &other, &part[1], &value[2]);
-    assert_ok(&b.t.ctx, pq_grads_add(&b.grads, &other, b.t.ctx.kernels));
+    assert_ok(&b.t.ctx, pq_grads_sum((pq_grads *[]){&b.grads, &other}, 2, 1));
     assert_true(fabs(value[1] + value[2] - value[0]) <= 1e-6);
     for (uint32_t i = 0; i < params->count; i++) {
         const pq_param *param = params->list[i];
         for (uint32_t j = 0; !param->frozen && j < param->rows; j++) {
-            const pq_real *got = row_of(&b.grads, param, j), *want = row_of(&whole, param, j);
+            const pq_real *got = pq_grad_row(&b.grads.list[i], param, j);
+            const pq_real *want = pq_grad_row(&whole.list[i], param, j);
             assert_int_equal(got != NULL, want != NULL);
             for (uint32_t k = 0; got && k < param->cols; k++) {
                 if (!(fabs(got[k] - want[k]) <= 1e-6 + 1e-5 * fabs(want[k]))) {
@@ -315,7 +309,7 @@ static pique_status whole_life(testing *t, void *argument) {
         pq_var *loss = c.model.def->loss(&tape, &c.model, &c.batch);
         PQ_TRY_GOTO(status, pq_tape_backward(&tape, loss));
     }
-    status = pq_grads_add(&grads[0], &grads[1], t->ctx.kernels);
+    status = pq_grads_sum((pq_grads *[]){&grads[0], &grads[1]}, 2, 1);
 
 done:
     for (int i = 0; i < 2; i++) {

@@ -47,6 +47,19 @@ static void test_learning_rates(void **state) {
     assert_true(CLOSE(pq_learning_rate(&o, 20, 20, 0), 0.5 * 20 / 30, 1e-12)); /* still rising */
 }
 
+static void test_drops(void **state) {
+    (void)state;
+    pq_train_options o = {.lr = 0.5, .lr_floor = 0.1, .warmup = 4, .lr_factor = 0.5};
+    static const double shares[] = {1, 0.5, 0.25, 0.125, 0.1, 0.1};
+    for (int32_t schedule = PQ_SCHEDULE_STEP; schedule <= PQ_SCHEDULE_PLATEAU; schedule++) {
+        o.schedule = schedule;
+        assert_true(CLOSE(pq_learning_rate(&o, 3, 20, 0), 0.5 * 0.75, 1e-12)); /* rising */
+        for (uint32_t drops = 0; drops < PQ_COUNT(shares); drops++) {
+            assert_true(CLOSE(pq_learning_rate(&o, 9, 20, drops), 0.5 * shares[drops], 1e-12));
+        }
+    }
+}
+
 /* ---- Adam ---- */
 
 enum { DENSE = 6, ROWS = 4, COLS = 3, STEPS = 5 };
@@ -346,6 +359,8 @@ static void test_batches(void **state) {
         const uint32_t *events = d.data->events + d.data->starts[s->user];
         uint32_t length = pq_segment_length(&batch.history, b);
         assert_int_equal(batch.targets[b], events[s->position]);
+        /* After the newest row of its own history: what a state after every row is asked for. */
+        assert_int_equal(batch.label_rows[b], batch.history.starts[b + 1] - 1);
         assert_true(length >= 1 && length <= 6);
         assert_true(CLOSE(batch.target_log_q[b], log(9.0 / d.data->items.count), 1e-6));
     }
@@ -396,6 +411,90 @@ static void test_windows(void **state) {
     }
     pq_arena_free(&arena);
     close_drawing(&d);
+}
+
+/* supervision = last: one sample a user, its newest training event after those before it. */
+static void test_newest_labels(void **state) {
+    (void)state;
+    drawing d;
+    pq_batch batch;
+    pq_arena arena;
+    open_drawing(&d, NULL,
+                 &(pq_train_options){.supervision = PQ_SUPERVISE_LAST,
+                                     .samples_per_user = 7,
+                                     .around = 1,
+                                     .negatives = 1,
+                                     .batch = 40});
+    pq_arena_init(&arena, &d.t.ctx);
+    for (uint32_t epoch = 1; epoch <= 2; epoch++) {
+        bool seen[40] = {false};
+        assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, epoch));
+        assert_true(d.sampler.count == pq_sampler_epoch_size(&d.sampler));
+        pq_sample_range range = {0, (uint32_t)d.sampler.count, 4, 1};
+        assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
+        assert_int_equal(batch.label_count, d.sampler.count);
+        for (uint32_t b = 0; b < range.count; b++) {
+            uint32_t user = d.sampler.samples[b].user, count = training_events(d.data, user);
+            uint32_t length = pq_segment_length(&batch.history, b), start = batch.history.starts[b];
+            const uint32_t *events = d.data->events + d.data->starts[user];
+            assert_false(seen[user]);
+            seen[user] = true;
+            assert_int_equal(batch.targets[b], events[count - 1]);
+            assert_int_equal(batch.label_rows[b], start + length - 1);
+            assert_int_equal(length, PQ_MIN(count - 1, 4));
+            for (uint32_t i = 0; i < length; i++) {
+                assert_int_equal(batch.items[start + i], events[count - 1 - length + i]);
+            }
+        }
+    }
+    pq_arena_free(&arena);
+    close_drawing(&d);
+}
+
+/* sampler = in_batch: the labels of the whole batch in the order of its samples, however it is cut into
+ * shards, corrected by how often an item is a training event. */
+static void check_in_batch(pq_supervision supervision) {
+    drawing d;
+    pq_arena arena;
+    uint32_t ids[60 * 6], at = 0;
+    pq_real log_q[60 * 6];
+    open_drawing(&d, NULL,
+                 &(pq_train_options){.supervision = (int32_t)supervision,
+                                     .sampler = PQ_NEGATIVES_IN_BATCH,
+                                     .negatives = 1,
+                                     .samples_per_user = 2,
+                                     .batch = 60});
+    pq_arena_init(&arena, &d.t.ctx);
+    assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, 1));
+    uint32_t end = PQ_MIN((uint32_t)d.sampler.count, 63);
+    const pq_sample_range whole = {3, end - 3, 6, 5};
+    assert_true(end > 20);
+    assert_true(pq_sampler_most_negatives(&d.sampler, 6) <= PQ_COUNT(ids));
+    uint32_t count = pq_sampler_negatives(&d.sampler, &whole, ids, log_q);
+    assert_true(count >= end - 3 && count <= pq_sampler_most_negatives(&d.sampler, 6));
+    for (uint32_t first = 3, size = 1; first < end; first += size, size = PQ_MIN(7, end - first)) {
+        const pq_sample_range part = {first, size, 6, 5};
+        pq_batch batch;
+        assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &part, &batch));
+        for (uint32_t i = 0; i < batch.label_count; i++, at++) {
+            double popularity = d.data->popularity[ids[at]];
+            assert_int_equal(ids[at], batch.targets[i]);
+            assert_true(log_q[at] ==
+                        batch.target_log_q[i]); /* a label is corrected like a negative */
+            assert_true(
+                CLOSE(log_q[at] - log_q[0], log(popularity / d.data->popularity[ids[0]]), 1e-5));
+        }
+    }
+    assert_int_equal(at, count);
+    pq_arena_free(&arena);
+    close_drawing(&d);
+}
+
+static void test_in_batch(void **state) {
+    (void)state;
+    check_in_batch(PQ_SUPERVISE_PREFIX);
+    check_in_batch(PQ_SUPERVISE_ALL);
+    check_in_batch(PQ_SUPERVISE_LAST);
 }
 
 /* What the formulas say of item i, 1..n. */
@@ -475,6 +574,7 @@ static void test_nothing_to_learn(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learning_rates),
+        cmocka_unit_test(test_drops),
         cmocka_unit_test(test_adam),
         cmocka_unit_test(test_adam_refuses_what_is_not_finite),
         cmocka_unit_test(test_labels),
@@ -482,6 +582,8 @@ int main(void) {
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_newest_labels),
+        cmocka_unit_test(test_in_batch),
         cmocka_unit_test(test_negatives),
         cmocka_unit_test(test_nothing_to_learn),
     };

@@ -7,16 +7,21 @@
 #include "base/rng.h"
 #include "pique_train.h"
 
+#define MOST_SETTINGS 24
+
 typedef struct {
     char folder[TESTING_PATH];
     pique_context *ctx;
     pique_dataset *data;
+    const char *model;
+    const char *const *more; /* settings over those of `train`, NULL-terminated */
 } place;
 
 /* Events of 40 users on 25 items with a genre, users with an age; `column` names the items' column. */
 static void open_place(place *p, const char *column) {
     char path[TESTING_PATH], data[TESTING_PATH];
     pique_dataset_options options;
+    *p = (place){.model = NULL};
     testing_folder(p->folder);
     testing_path(data, p->folder, "data");
     assert_int_equal(mkdir(data, 0700), 0);
@@ -63,16 +68,23 @@ static bool stop_after(void *user) {
 
 /* Trains into folder/name; steps > 0: stops after so many. */
 static pique_status train(place *p, const char *name, uint32_t threads, bool resume, int steps) {
-    static const char *const set[] = {"dim=8",         "hidden=6",     "epochs=4", "negatives=10",
-                                      "batch=50",      "eval_every=2", "lr=0.01",  "history=6",
-                                      "profile_dim=3", "cutoff=5"};
+    static const char *const common[] = {"dim=8",        "epochs=4", "negatives=10", "batch=50",
+                                         "eval_every=2", "lr=0.01",  "history=6",    "cutoff=5"};
+    static const char *const of_mind[] = {"hidden=6", "profile_dim=3", NULL};
+    const char *set[MOST_SETTINGS];
+    uint32_t count = PQ_COUNT(common);
+    memcpy(set, common, sizeof(common));
+    for (const char *const *more = p->more ? p->more : of_mind; *more; more++) {
+        set[count++] = *more;
+    }
     char run[TESTING_PATH];
     pique_train_options options;
     pique_train_result result;
     const pique_listener listener = {.cancelled = stop_after, .user = &steps};
     pique_train_options_default(&options);
+    options.model = p->model ? p->model : "mind";
     options.set = set;
-    options.set_count = PQ_COUNT(set);
+    options.set_count = count;
     options.out = testing_path(run, p->folder, name);
     options.threads = threads;
     options.resume = resume;
@@ -138,6 +150,81 @@ static void test_threads_give_the_same_files(void **state) {
     close_place(&p);
 }
 
+/* What else training can do: the same bytes on one thread and on three, and after a stop. */
+static void test_other_ways_to_train(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *more[8];
+    } ways[] = {
+        {"sasrec", {"supervision=prefix", "optimiser=adagrad", "max_norm=0.5"}},
+        {"sasrec", {"supervision=last", "dense_rows=1", "loss=softmax", "weight_decay=0.1"}},
+        {"sasrec", {"loss=sampled_softmax", "sampler=in_batch", "schedule=step", "lr_every=1"}},
+        {"gru4rec", {"supervision=prefix", "loss=softmax", "clip=0.1"}},
+        {"gru4rec", {"supervision=last", "loss=bpr", "dense_rows=1", "optimiser=adagrad"}},
+        {"mind", {"supervision=last", "sampler=in_batch", "max_norm=0.3", "hidden=6"}},
+    };
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        place p;
+        open_place(&p, "genre");
+        p.model = ways[i].model;
+        p.more = ways[i].more;
+        assert_ok(p.ctx, train(&p, "one", 1, false, 0));
+        assert_failure(p.ctx, train(&p, "three", 3, false, 3), PIQUE_CANCELLED, "can be resumed");
+        assert_ok(p.ctx, train(&p, "three", 3, true, 0));
+        assert_same_file(&p, "one", "three", "model.pique");
+        assert_same_file(&p, "one", "three", "metrics.jsonl");
+        close_place(&p);
+    }
+}
+
+static char *journal_of(const place *p, const char *name) {
+    char run[TESTING_PATH], path[TESTING_PATH];
+    size_t size;
+    char *text = testing_read(
+        testing_path(path, testing_path(run, p->folder, name), "metrics.jsonl"), &size);
+    assert_non_null(text);
+    return text;
+}
+
+/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
+static unsigned first_difference(const place *p, const char *first, const char *second) {
+    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
+    unsigned epoch = 0;
+    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
+        right = strstr(right, "\"loss\":");
+        assert_non_null(right);
+        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
+        left++;
+        right++;
+    }
+    free(a);
+    free(b);
+    return epoch;
+}
+
+/* A learning rate that falls after an evaluation that is no better, and goes on falling after a stop. */
+static void test_plateau(void **state) {
+    (void)state;
+    const char *set[] = {"schedule=constant", "lr_every=1", "lr_factor=0.1", "lr_floor=0",
+                         "eval_every=1",      "epochs=6",   "metric=mrr",    "lr=0.3",
+                         "hidden=6",          "dropout=0",  "interests=2",   NULL};
+    place p;
+    open_place(&p, "genre");
+    p.more = set;
+    assert_ok(p.ctx, train(&p, "level", 1, false, 0));
+    set[0] = "schedule=plateau";
+    assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+    unsigned epoch = first_difference(&p, "level", "whole");
+    assert_true(epoch >= 3); /* the first evaluation is the best so far, the second may tell */
+    for (int stop = 1; stop < 6 * 4; stop += 3) {
+        assert_failure(p.ctx, train(&p, "broken", 1, false, stop), PIQUE_CANCELLED, "resumed");
+        assert_ok(p.ctx, train(&p, "broken", 1, true, 0));
+        assert_same_file(&p, "whole", "broken", "model.pique");
+        assert_same_file(&p, "whole", "broken", "metrics.jsonl");
+    }
+    close_place(&p);
+}
+
 /* The model in the folder serves what training knew: ids, profile, and the metric of its card. */
 static void test_the_model_of_a_run(void **state) {
     (void)state;
@@ -184,6 +271,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resumed_runs_are_whole_runs),
         cmocka_unit_test(test_threads_give_the_same_files),
+        cmocka_unit_test(test_other_ways_to_train),
+        cmocka_unit_test(test_plateau),
         cmocka_unit_test(test_the_model_of_a_run),
         cmocka_unit_test(test_columns_that_cannot_be_named),
         cmocka_unit_test(test_nothing_to_resume),

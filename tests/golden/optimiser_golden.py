@@ -1,0 +1,94 @@
+"""Fixtures of the optimisers: ten steps of PyTorch's own on an embedding table, of which a step touches some
+rows, and on a dense matrix. The gradients are drawn; max_norm is that of torch.nn.Embedding, which cuts a
+row when it is looked up.
+
+    python3 tests/golden/optimiser_golden.py
+"""
+
+import os
+
+import numpy
+import torch
+
+import golden_io
+
+torch.set_default_dtype(torch.float64)
+
+STEPS, ROWS, COLS, DENSE = 10, 9, 6, (4, 5)
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
+
+# Settings of training, the optimiser over the table, the optimiser over the matrix, its table's max_norm.
+CASES = {
+    "adam-lazy": (
+        "optimiser=adam lr=0.05 beta2=0.99 epsilon=1e-6",
+        lambda p: torch.optim.SparseAdam(p, lr=0.05, betas=(0.9, 0.99), eps=1e-6),
+        lambda p: torch.optim.Adam(p, lr=0.05, betas=(0.9, 0.99), eps=1e-6),
+        None,
+    ),
+    "adamw-dense": (
+        "optimiser=adam dense_rows=1 lr=0.05 weight_decay=0.3",
+        lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.3),
+        lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.3),
+        None,
+    ),
+    "adagrad-lazy": (
+        "optimiser=adagrad lr=0.2 epsilon=1e-10",
+        lambda p: torch.optim.Adagrad(p, lr=0.2),
+        lambda p: torch.optim.Adagrad(p, lr=0.2),
+        None,
+    ),
+    "adagrad-dense": (
+        "optimiser=adagrad dense_rows=1 lr=0.2 epsilon=1e-10",
+        lambda p: torch.optim.Adagrad(p, lr=0.2),
+        lambda p: torch.optim.Adagrad(p, lr=0.2),
+        None,
+    ),
+    "adam-max-norm": (
+        "optimiser=adam lr=0.1 max_norm=1.5",
+        lambda p: torch.optim.SparseAdam(p, lr=0.1),
+        lambda p: torch.optim.Adam(p, lr=0.1),
+        1.5,
+    ),
+}
+
+
+def make(name, settings, table_optimiser, matrix_optimiser, max_norm):
+    rng = numpy.random.default_rng(11)
+    start = golden_io.float32(rng, (ROWS, COLS), 1)
+    matrix = golden_io.float32(rng, DENSE, 1)
+    grads = golden_io.float32(rng, (STEPS, ROWS, COLS), 1)
+    matrix_grads = golden_io.float32(rng, (STEPS, *DENSE), 1)
+    touched = rng.random((STEPS, ROWS)) < 0.4
+    touched[:, 0] = False  # never
+    touched[:, 1] = True  # always
+    sparse = "dense_rows" not in settings
+    table = torch.nn.Embedding(ROWS, COLS, max_norm=max_norm, sparse=sparse)
+    table.weight.data = torch.tensor(start)
+    weights = torch.nn.Parameter(torch.tensor(matrix))
+    optimisers = [table_optimiser([table.weight]), matrix_optimiser([weights])]
+    for step in range(STEPS):
+        rows = torch.tensor(numpy.flatnonzero(touched[step]))
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        loss = (table(rows) * torch.tensor(grads[step])[rows]).sum()
+        (loss + (weights * torch.tensor(matrix_grads[step])).sum()).backward()
+        for optimiser in optimisers:
+            optimiser.step()
+    looked_up = table(torch.arange(ROWS)).detach().numpy()  # cuts what the last step made longer
+    golden_io.write(
+        os.path.join(HERE, f"optimiser-{name}.safetensors"),
+        {
+            "start.table": start,
+            "start.matrix": matrix,
+            "grads.table": grads,
+            "grads.matrix": matrix_grads,
+            "touched": touched.astype("<u4"),
+            "after.table": looked_up,
+            "after.matrix": weights.detach().numpy(),
+        },
+        {"config": settings},
+    )
+
+
+for name, case in CASES.items():
+    make(name, *case)
