@@ -110,7 +110,7 @@ describe('eval', () => {
       ...[3, 50].flatMap((k) => figures.map((figure) => `${figure}@${k}`)),
       ...['mrr', 'seconds', 'users_per_second'],
     ];
-    const head = ['users', 'split', 'protocol'];
+    const head = ['users', 'split', 'protocol', 'peak_bytes'];
     assert.deepEqual(Object.keys(result), [...head, ...keys, 'popularity', 'item_knn']);
     assert.equal(result.protocol, 'full');
     assert.deepEqual(Object.keys(result.popularity), keys);
@@ -221,7 +221,10 @@ describe('eval', () => {
   test('the table holds what the object holds', () => {
     const json = JSON.parse(good(['eval', model, '--data', data, '--json']));
     const text = good(['eval', model, '--data', data]);
-    const [title, blank, head, ...rows] = text.trimEnd().split('\n');
+    const [table, peak] = text.trimEnd().split('\n\n').slice(-2);
+    assert.match(peak, /^\d+ MB at most$/);
+    const [title, blank] = text.split('\n');
+    const [head, ...rows] = table.split('\n');
     assert.equal(title, '160 users, test split, protocol: full');
     assert.equal(blank, '');
     assert.deepEqual(head.trim().split(/ +/), ['model', 'popularity', 'item-kNN']);

@@ -120,7 +120,11 @@ test('settings', () => {
     2,
     /unknown format "parquet" \(auto, csv, movielens, recbole, sequences\)/,
   );
-  bad(['eval', 'f', '--data', data, '--set', 'rounds=3'], 2, /--set rounds=3: only min_count/);
+  bad(
+    ['eval', 'f', '--data', data, '--set', 'rounds=3'],
+    2,
+    /--set rounds=3: no setting of the data set/,
+  );
   bad(['train', '--model', 'minds', '--data', data, '--out', out], 2, /there is no model "minds"/);
   assert.ok(!existsSync(out));
 });
