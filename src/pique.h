@@ -117,6 +117,10 @@ PIQUE_API const char *pique_model_profile_name(const pique_model *model, uint32_
 PIQUE_API uint32_t pique_model_find_profile(const pique_model *model, uint32_t field,
                                             const char *value, size_t length);
 
+/* Columns of item categories (genre, brand …) that a list can be diversified by. */
+PIQUE_API uint32_t pique_model_category_count(const pique_model *model);
+PIQUE_API const char *pique_model_category_name(const pique_model *model, uint32_t column);
+
 typedef struct {
     const uint32_t *history; /* item numbers, oldest first; numbers outside the catalogue stand
                                 for items the model does not know */
@@ -127,6 +131,9 @@ typedef struct {
     bool explain;            /* fill reasons */
     const uint32_t *exclude; /* further items to leave out */
     uint32_t exclude_count;
+    float diversity;   /* 0: by score alone; else an item's score falls by it for every item of its
+                          category that stands above it in the list, in units of the scores */
+    uint32_t category; /* column of the categories */
 } pique_query;
 
 #define PIQUE_MAX_REASONS 3

@@ -166,11 +166,14 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
     return js->numbers;
 }
 
-int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags) {
+int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,
+                           uint32_t category) {
     const pique_recommendation *list = NULL;
     uint32_t length = 0;
     js->query.count = count;
     js->query.exclude_seen = (flags & PIQUE_JS_EXCLUDE_SEEN) != 0;
+    js->query.diversity = diversity;
+    js->query.category = category;
     js->query.explain = (flags & PIQUE_JS_EXPLAIN) != 0;
     pique_status status = pique_session_recommend(js->session, &js->query, &list, &length);
     js->out[0] = address(list);

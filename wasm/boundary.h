@@ -57,7 +57,8 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
 
 /* out[0]: address of the list, out[1]: its length. A row is ten words: item, score (float), winning
  * interest, number of reasons, three reasons (items), their three shares (float). */
-int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags);
+int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,
+                           uint32_t category);
 /* out[0]: interests [live, width] of floats, out[1]: shares [live, behaviours looked at], out[2]: live,
  * out[3]: index of the first history item that the model looked at. */
 int32_t pique_js_interests(pique_js *js);

@@ -73,6 +73,7 @@ static void print_report(const char *path, unsigned long size, const json_view *
     print_line(view, "width", "width", "");
     print_line(view, "history", "history", " newest items");
     print_names(view, "profile", "profile");
+    print_names(view, "categories", "categories");
     print_size(view, size);
     print_line(view, "data", "data", "");
     print_members(view, "metrics");

@@ -13,6 +13,7 @@ typedef struct {
     const char *file;
     const char *history, *exclude, *profile; /* as given */
     const char *batch;
+    const char *diversity, *diversity_by;
     uint32_t count;
     bool exclude_seen, explain, json;
 } options;
@@ -24,6 +25,8 @@ typedef struct {
     pique_session *session;
     uint32_t *excluded, *codes;
     uint32_t excluded_count;
+    float diversity;
+    uint32_t category;
     query_source source;
 } job;
 
@@ -56,6 +59,16 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->profile,
          .value = "NAME=VALUE,...",
          .help = "what is known of the person; `pique info` lists the names"},
+        {.name = "diversity",
+         .kind = ARG_TEXT,
+         .target = &o->diversity,
+         .value = "X",
+         .help = "a score falls by X for every item of its category above it (default 0)"},
+        {.name = "diversity-by",
+         .kind = ARG_TEXT,
+         .target = &o->diversity_by,
+         .value = "NAME",
+         .help = "column of the categories (default: the first; `pique info` lists them)"},
         {.name = "explain",
          .kind = ARG_FLAG,
          .target = &o->explain,
@@ -152,7 +165,9 @@ static cli_exit answer(const job *j, const char *history) {
                              .exclude_seen = j->o->exclude_seen,
                              .explain = j->o->explain,
                              .exclude = j->excluded,
-                             .exclude_count = j->excluded_count};
+                             .exclude_count = j->excluded_count,
+                             .diversity = j->diversity,
+                             .category = j->category};
         pique_status status = pique_session_recommend(j->session, &query, &list, &count);
         if (status != PIQUE_OK) {
             code = cli_failed(COMMAND, j->ctx, status);
@@ -203,12 +218,37 @@ static cli_exit answer_batch(job *j) {
     return code;
 }
 
+static cli_exit parse_diversity(job *j) {
+    const char *text = j->o->diversity, *name = j->o->diversity_by;
+    char *end;
+    if (!text) {
+        return name ? cli_error(COMMAND, CLI_USAGE, "--diversity-by takes --diversity too")
+                    : CLI_OK;
+    }
+    j->diversity = strtof(text, &end);
+    if (!text[0] || text[strspn(text, "0123456789.")] || *end) {
+        return cli_error(COMMAND, CLI_USAGE, "--diversity: \"%s\" is not a number from 0 up", text);
+    }
+    uint32_t count = pique_model_category_count(j->model);
+    while (name && j->category < count &&
+           strcmp(pique_model_category_name(j->model, j->category), name) != 0) {
+        j->category++;
+    }
+    return name && j->category == count
+               ? cli_error(COMMAND, CLI_USAGE,
+                           "--diversity-by: the model has no column \"%s\" of categories", name)
+               : CLI_OK;
+}
+
 static cli_exit recommend(job *j) {
     pique_status status = pique_session_create(j->ctx, j->model, &j->session);
     cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, j->ctx, status);
     if (code == CLI_OK && j->o->exclude) {
         code =
             query_items(&j->source, "--exclude", j->o->exclude, &j->excluded, &j->excluded_count);
+    }
+    if (code == CLI_OK) {
+        code = parse_diversity(j);
     }
     if (code == CLI_OK && j->o->profile) {
         code = query_profile(&j->source, j->o->profile, &j->codes);

@@ -141,6 +141,32 @@ static pique_status add_strings(pq_writer *w, pq_arena *arena, const char *name,
     return PIQUE_OK;
 }
 
+/* A column with few values tells categories; one with many, such as a director, hardly ever the same one. */
+#define MOST_CATEGORIES 255
+
+static bool is_category(const pq_feature *feature) {
+    return feature->terms.count > 0 && feature->terms.count <= MOST_CATEGORIES;
+}
+
+/* A JSON array of texts. */
+static pique_status add_names(pq_writer *w, pq_ctx *ctx, const char *key, const char *const *names,
+                              uint32_t count) {
+    pq_text text;
+    pq_text_init(&text, ctx);
+    pq_text_add(&text, "[");
+    for (uint32_t i = 0; i < count; i++) {
+        pq_text_add(&text, i ? "," : "");
+        pq_text_json(&text, names[i], strlen(names[i]));
+    }
+    pq_text_add(&text, "]");
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK) {
+        pq_writer_text(w, key, text.data, text.size);
+    }
+    pq_text_free(&text);
+    return status;
+}
+
 static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
                                  const char *metrics, const char *card) {
     pq_text text;
@@ -161,22 +187,45 @@ static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_da
     if (status == PIQUE_OK && dataset->provenance) {
         pq_writer_text(w, "pique.data", dataset->provenance, strlen(dataset->provenance));
     }
-    pq_text_init(&text, m->ctx);
-    pq_text_add(&text, "[");
+    const char *names[PQ_MAX_FIELDS];
     for (uint32_t f = 0; f < m->profile.column_count; f++) {
-        const char *name = dataset->profile[f].name;
-        pq_text_add(&text, f ? "," : "");
-        pq_text_json(&text, name, strlen(name));
-    }
-    pq_text_add(&text, "]");
-    if (status == PIQUE_OK) {
-        status = pq_text_status(&text);
+        names[f] = dataset->profile[f].name;
     }
     if (status == PIQUE_OK) {
-        pq_writer_text(w, "pique.profile", text.data, text.size);
+        status = add_names(w, m->ctx, "pique.profile", names, m->profile.column_count);
     }
-    pq_text_free(&text);
+    uint32_t count = 0;
+    for (uint32_t f = 0; f < dataset->item_feature_count; f++) {
+        if (is_category(&dataset->item_features[f])) {
+            names[count++] = dataset->item_features[f].name;
+        }
+    }
+    if (status == PIQUE_OK && count > 0) {
+        status = add_names(w, m->ctx, "pique.categories", names, count);
+    }
     return status;
+}
+
+/* The first category of every item in each column of categories. */
+static pique_status add_categories(pq_writer *w, pq_arena *arena, const pique_dataset *dataset) {
+    for (uint32_t f = 0; f < dataset->item_feature_count; f++) {
+        const pq_feature *feature = &dataset->item_features[f];
+        if (!is_category(feature)) {
+            continue;
+        }
+        char *name = keep(arena, PQ_ITEM_CATEGORY, feature->name, "");
+        uint8_t *codes = pq_arena_take(arena, dataset->item_rows, sizeof(*codes));
+        if (!name || !codes) {
+            return PIQUE_NO_MEMORY;
+        }
+        for (uint32_t i = 0; i < dataset->item_rows; i++) {
+            uint32_t at = feature->offsets[i];
+            bool known = at < feature->offsets[i + 1] && feature->values[at] <= MOST_CATEGORIES;
+            codes[i] = known ? (uint8_t)feature->values[at] : 0;
+        }
+        pq_writer_tensor(w, name, PQ_U8, dataset->item_rows, 0, codes);
+    }
+    return PIQUE_OK;
 }
 
 static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
@@ -192,6 +241,7 @@ static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
     }
     PQ_TRY(add_params(w, m, arena));
     PQ_TRY(add_strings(w, arena, PQ_ITEM_IDS, &dataset->items));
+    PQ_TRY(add_categories(w, arena, dataset));
     for (uint32_t f = 0; f < m->profile.column_count; f++) {
         const char *name = keep(arena, "profile.", dataset->profile[f].name, ".terms");
         if (!name) {

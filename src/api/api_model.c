@@ -139,63 +139,90 @@ done:
     return status;
 }
 
-static bool stands_before(const pique_model *model, uint32_t field) {
-    for (uint32_t f = 0; f < field; f++) {
-        if (strcmp(model->names[f], model->names[field]) == 0) {
+static bool stands_before(char *const *names, uint32_t at) {
+    for (uint32_t f = 0; f < at; f++) {
+        if (strcmp(names[f], names[at]) == 0) {
             return true;
         }
     }
     return false;
 }
 
-/* The profile fields: pique.profile is an array of names; each has a list of terms. */
-static pique_status open_profile(pique_model *model) {
+/* One name of such an array as text of the context's. */
+static pique_status open_name(pique_model *model, const char *key, const pq_json *json, int at,
+                              char **names, uint32_t number) {
+    size_t size = 0;
+    bool is_text = pq_json_is_string(json, at);
+    char *name = is_text ? pq_json_string(json, at, &size) : NULL;
+    names[number] = name;
+    if (is_text && !name) {
+        return PIQUE_NO_MEMORY;
+    }
+    if (!name || size == 0 || size > 32 || strlen(name) != size || stands_before(names, number)) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT,
+                "metadata \"%s\": name %u is empty, too long or not the first", key,
+                (unsigned)number);
+    }
+    return PIQUE_OK;
+}
+
+/* A metadata array of names, none when it is missing; names [PQ_MAX_FIELDS] are the model's to free. */
+static pique_status open_names(pique_model *model, const char *key, char **names, uint32_t *count) {
     pq_ctx *ctx = model->ctx;
     pq_json json = {0};
     char *text = NULL;
-    uint32_t count = 0;
     pique_status status;
-    PQ_TRY_GOTO(status, pq_container_text(&model->container, "pique.profile", &text));
+    *count = 0;
+    PQ_TRY_GOTO(status, pq_container_text(&model->container, key, &text));
     if (!text) {
         goto done;
     }
-    PQ_TRY_GOTO(status, pq_json_parse(ctx, text, strlen(text), "pique.profile", &json));
+    PQ_TRY_GOTO(status, pq_json_parse(ctx, text, strlen(text), key, &json));
     if (!pq_json_is_array(&json, PQ_JSON_ROOT) ||
         pq_json_size(&json, PQ_JSON_ROOT) > PQ_MAX_FIELDS) {
-        status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"pique.profile\" is not a short array");
+        status = pq_fail(ctx, PIQUE_CORRUPT, "metadata \"%s\" is not a short array", key);
         goto done;
     }
     int at = pq_json_first(&json, PQ_JSON_ROOT);
     for (int i = 0; i < pq_json_size(&json, PQ_JSON_ROOT); i++) {
-        size_t size = 0;
-        char tensor[64];
-        bool is_text = pq_json_is_string(&json, at);
-        char *name = is_text ? pq_json_string(&json, at, &size) : NULL;
-        model->names[count] = name;
-        if (is_text && !name) {
-            status = PIQUE_NO_MEMORY;
-            goto done;
-        }
-        if (!name || size == 0 || size > 32 || strlen(name) != size ||
-            stands_before(model, count)) {
-            status =
-                pq_fail(ctx, PIQUE_CORRUPT,
-                        "metadata \"pique.profile\": name %u is empty, too long or not the first",
-                        (unsigned)count);
-            goto done;
-        }
-        snprintf(tensor, sizeof(tensor), "profile.%s.terms", name);
-        PQ_TRY_GOTO(status, open_strings(model, tensor, &model->terms[count]));
-        model->columns[count] = (pq_column){.name = name, .rows = model->terms[count].count + 2};
-        count++;
+        PQ_TRY_GOTO(status, open_name(model, key, &json, at, names, *count));
+        (*count)++;
         at = pq_json_next(&json, at);
     }
 done:
-    model->m.profile.columns = model->columns;
-    model->m.profile.column_count = count;
     pq_json_free(&json);
     pq_free(ctx, text);
     return status;
+}
+
+/* The profile fields: each name has a list of terms. */
+static pique_status open_profile(pique_model *model) {
+    uint32_t count;
+    PQ_TRY(open_names(model, "pique.profile", model->names, &count));
+    for (uint32_t f = 0; f < count; f++) {
+        char tensor[64];
+        snprintf(tensor, sizeof(tensor), "profile.%s.terms", model->names[f]);
+        PQ_TRY(open_strings(model, tensor, &model->terms[f]));
+        model->columns[f] = (pq_column){.name = model->names[f], .rows = model->terms[f].count + 2};
+    }
+    model->m.profile.columns = model->columns;
+    model->m.profile.column_count = count;
+    return PIQUE_OK;
+}
+
+/* Columns of categories: each name has a code for every item row. */
+static pique_status open_categories(pique_model *model) {
+    uint32_t count;
+    PQ_TRY(open_names(model, "pique.categories", model->category_names, &count));
+    for (uint32_t c = 0; c < count; c++) {
+        char name[64];
+        const pq_tensor *tensor;
+        snprintf(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
+        PQ_TRY(pq_container_get(&model->container, name, PQ_U8, model->m.items.rows, 0, &tensor));
+        model->categories[c] = tensor->data;
+    }
+    model->category_count = count;
+    return PIQUE_OK;
 }
 
 static pique_status open_items(pique_model *model) {
@@ -238,6 +265,15 @@ static pique_status describe(pique_model *model, pq_text *out, const char *key, 
     return status;
 }
 
+static void describe_names(pq_text *out, const char *key, char *const *names, uint32_t count) {
+    pq_text_add(out, ",\"%s\":[", key);
+    for (uint32_t i = 0; i < count; i++) {
+        pq_text_add(out, i ? "," : "");
+        pq_text_json(out, names[i], strlen(names[i]));
+    }
+    pq_text_add(out, "]");
+}
+
 static pique_status make_info(pique_model *model, size_t size) {
     const pq_model *m = &model->m;
     pq_text out;
@@ -250,12 +286,9 @@ static pique_status make_info(pique_model *model, size_t size) {
     pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu,\"config\":{", (unsigned)m->width,
                 (unsigned)m->max_history, (unsigned long)size);
     pq_fields_write(m->def->fields, m->self, &out);
-    pq_text_add(&out, "},\"profile\":[");
-    for (uint32_t f = 0; f < m->profile.column_count; f++) {
-        pq_text_add(&out, f ? "," : "");
-        pq_text_json(&out, model->names[f], strlen(model->names[f]));
-    }
-    pq_text_add(&out, "]");
+    pq_text_add(&out, "}");
+    describe_names(&out, "profile", model->names, m->profile.column_count);
+    describe_names(&out, "categories", model->category_names, model->category_count);
     pique_status status = describe(model, &out, "pique.metrics", true);
     if (status == PIQUE_OK) {
         status = describe(model, &out, "pique.data", false);
@@ -291,6 +324,7 @@ static pique_status open_all(pique_model *model, size_t size) {
     m->params.bind_user = model;
     PQ_TRY(pq_model_declare(m));
     PQ_TRY(open_items(model));
+    PQ_TRY(open_categories(model));
     return make_info(model, size);
 }
 
@@ -325,6 +359,7 @@ void pique_model_free(pique_model *model) {
     for (uint32_t f = 0; f < PQ_MAX_FIELDS; f++) {
         pq_strings_free(&model->terms[f]);
         pq_free(ctx, model->names[f]);
+        pq_free(ctx, model->category_names[f]);
     }
     pq_strings_free(&model->ids);
     pq_table_close(&model->vectors);
@@ -379,6 +414,14 @@ uint32_t pique_model_profile_count(const pique_model *model) {
 
 const char *pique_model_profile_name(const pique_model *model, uint32_t field) {
     return field < model->m.profile.column_count ? model->names[field] : NULL;
+}
+
+uint32_t pique_model_category_count(const pique_model *model) {
+    return model->category_count;
+}
+
+const char *pique_model_category_name(const pique_model *model, uint32_t column) {
+    return column < model->category_count ? model->category_names[column] : NULL;
 }
 
 uint32_t pique_model_find_profile(const pique_model *model, uint32_t field, const char *value,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/opened.h"
+#include "retrieval/diversify.h"
 #include "retrieval/scan.h"
 
 struct pique_session {
@@ -32,7 +33,22 @@ void pique_session_free(pique_session *session) {
     }
 }
 
+static pique_status check_diversity(const pique_session *s, const pique_query *q) {
+    if (!(q->diversity >= 0 && q->diversity <= 1e30f)) {
+        PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: diversity is not a number from 0 up");
+    }
+    if (q->diversity > 0 && q->category >= s->model->category_count) {
+        PQ_FAIL(s->ctx, PIQUE_UNSUPPORTED,
+                s->model->category_count
+                    ? "query: the model has no column %u of categories"
+                    : "query: the model has no categories to diversify by (column %u)",
+                (unsigned)q->category);
+    }
+    return PIQUE_OK;
+}
+
 static pique_status check_query(const pique_session *s, const pique_query *q) {
+    PQ_TRY(check_diversity(s, q));
     if ((q->history_count && !q->history) || (q->exclude_count && !q->exclude)) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: a list has a count but no items");
     }
@@ -218,6 +234,28 @@ static void explain(const pique_session *s, const pique_query *q, pique_recommen
     }
 }
 
+/* Candidates from which a diverse list is chosen, in multiples of the list. */
+#define DIVERSE_CANDIDATES 4
+
+/* The best items, diversified when that is asked for: *count of hits. */
+static pique_status choose(pique_session *s, const pique_query *q, pq_scan *scan, pq_hit **hits,
+                           uint32_t *count) {
+    uint32_t wanted = PQ_MIN(scan->count, s->model->ids.count);
+    uint64_t looked_at = (uint64_t)wanted * (q->diversity > 0 ? DIVERSE_CANDIDATES : 1);
+    scan->count = (uint32_t)PQ_MIN(looked_at, s->model->ids.count);
+    *hits = pq_tape_take(&s->tape, scan->count, sizeof(**hits));
+    if (!*hits) {
+        return PIQUE_NO_MEMORY;
+    }
+    PQ_TRY(pq_scan_top(&s->tape.arena, scan, *hits, count));
+    if (q->diversity > 0) {
+        PQ_TRY(pq_diversify(&s->tape.arena, *hits, *count, wanted,
+                            s->model->categories[q->category], q->diversity));
+    }
+    *count = PQ_MIN(*count, wanted);
+    return PIQUE_OK;
+}
+
 pique_status pique_session_recommend(pique_session *session, const pique_query *query,
                                      const pique_recommendation **list, uint32_t *count) {
     pique_session *s = session;
@@ -226,13 +264,14 @@ pique_status pique_session_recommend(pique_session *session, const pique_query *
     *count = 0;
     PQ_TRY(prepare(s, query, &scan));
     PQ_TRY(exclude(s, query, &scan));
-    scan.count = PQ_MIN(scan.count, s->model->ids.count);
-    pq_hit *hits = pq_tape_take(&s->tape, scan.count, sizeof(*hits));
-    pique_recommendation *found = pq_tape_take(&s->tape, scan.count, sizeof(*found));
-    if (!hits || !found) {
+    pq_hit *hits;
+    uint32_t chosen;
+    PQ_TRY(choose(s, query, &scan, &hits, &chosen));
+    pique_recommendation *found = pq_tape_take(&s->tape, chosen, sizeof(*found));
+    if (!found) {
         return PIQUE_NO_MEMORY;
     }
-    PQ_TRY(pq_scan_top(&s->tape.arena, &scan, hits, count));
+    *count = chosen;
     if (query->explain) {
         merge_repeats(s, query);
     }

@@ -20,6 +20,9 @@ struct pique_model {
     pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
     pq_strings terms[PQ_MAX_FIELDS];
     char *names[PQ_MAX_FIELDS];
+    const uint8_t *categories[PQ_MAX_FIELDS]; /* [rows] codes of the items in each column */
+    char *category_names[PQ_MAX_FIELDS];
+    uint32_t category_count;
     char *info;
 };
 

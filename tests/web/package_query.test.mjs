@@ -51,6 +51,21 @@ describe('recommend', () => {
     }
   });
 
+  test('diversity keeps the first item and spreads the rest over categories', async () => {
+    const genre = new Map(readFilms().map((film) => [film.item, film.genre]));
+    const kinds = (result) => new Set(idsOf(result).map((id) => genre.get(id))).size;
+    const plain = await pique.recommend({ context, count: 10 });
+    const query = { context, count: 10, diversity: 1, diversityBy: 'genre' };
+    const diverse = await pique.recommend(query);
+    assert.equal(diverse.items.length, 10);
+    assert.equal(diverse.items[0].id, plain.items[0].id);
+    assert.ok(kinds(diverse) > kinds(plain), `${kinds(diverse)} and ${kinds(plain)} genres`);
+    assert.deepEqual(idsOf(await pique.recommend({ ...query, diversity: 0 })), idsOf(plain));
+    for (const wrong of [{ diversity: -1 }, { diversity: Number.NaN }, { diversityBy: 'mood' }]) {
+      await assert.rejects(pique.recommend({ ...query, ...wrong }), { code: 'ARGUMENT' });
+    }
+  });
+
   test('seen items come back when asked for, excluded ones never', async () => {
     const all = await pique.recommend({ context, count: ids.length, exclude: { seen: false } });
     assert.equal(all.items.length, ids.length);

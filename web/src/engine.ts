@@ -12,6 +12,8 @@ export interface EngineQuery {
   excludeIds: string[];
   fallback: 'popular' | 'none';
   explain: boolean;
+  diversity: number;
+  diversityBy: string | undefined;
   profile: Record<string, string>;
 }
 
@@ -52,6 +54,7 @@ export class Engine {
   #open = false;
   /** The model scores labels: scores are log-odds. */
   #ranks = false;
+  #categories: string[] = [];
 
   /** @throws PiqueError as {@link instantiate} */
   static async start(wasm: Uint8Array): Promise<Engine> {
@@ -104,6 +107,7 @@ export class Engine {
     this.#open = true;
     const info = this.#describe();
     this.#ranks = info.task === 'ranking';
+    this.#categories = info.categories;
     return info;
   }
 
@@ -113,7 +117,9 @@ export class Engine {
     let items: Recommendation[];
     if (personal) {
       const flags = (query.excludeSeen ? EXCLUDE_SEEN : 0) | (query.explain ? EXPLAIN : 0);
-      this.#check(this.#wasm.pique_js_recommend(this.#js, query.count, flags));
+      const { count, diversity } = query;
+      const category = diversity ? this.#category(query.diversityBy) : 0;
+      this.#check(this.#wasm.pique_js_recommend(this.#js, count, flags, diversity, category));
       items = this.#readList(query.explain);
     } else {
       items = query.fallback === 'popular' ? this.#popular(query) : [];
@@ -195,6 +201,16 @@ export class Engine {
     );
   }
 
+  /** The number of a column of categories, the first unless named. */
+  #category(name: string | undefined): number {
+    const column = name === undefined ? 0 : this.#categories.indexOf(name);
+    if (column < 0) {
+      const known = this.#categories.join(', ') || 'none';
+      throw new PiqueError('ARGUMENT', `No categories "${name}"; this model has: ${known}`);
+    }
+    return column;
+  }
+
   #profileNames(): string[] {
     const count = this.#wasm.pique_js_profile_count(this.#js);
     return Array.from({ length: count }, (_, field) =>
@@ -249,6 +265,7 @@ export class Engine {
       interests: wasm.pique_js_interest_count(this.#js),
       width: wasm.pique_js_width(this.#js),
       profile: this.#profileNames(),
+      categories: Array.isArray(details.categories) ? details.categories.map(String) : [],
       isa: this.#readTerminated(wasm.pique_js_isa(this.#js)),
       memory: this.#total,
       details,

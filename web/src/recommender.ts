@@ -71,6 +71,10 @@ export class LocalRecommender implements Recommender {
     if (!Number.isInteger(count) || count < 1 || count > 0x7fffffff) {
       throw new PiqueError('ARGUMENT', `count must be a whole number from 1, not ${count}`);
     }
+    const diversity = query.diversity ?? 0;
+    if (!(diversity >= 0 && diversity <= 1e30)) {
+      throw new PiqueError('ARGUMENT', `diversity must be a number from 0, not ${diversity}`);
+    }
     const ids = checkIds(query.exclude?.ids ?? [], 'exclude.ids');
     const own = query.context
       ? { context: checkIds(query.context, 'context'), hidden: [] }
@@ -82,6 +86,8 @@ export class LocalRecommender implements Recommender {
       excludeIds: [...ids, ...own.hidden],
       fallback: query.fallback ?? 'popular',
       explain: query.explain ?? false,
+      diversity,
+      diversityBy: query.diversityBy,
       profile: query.profile ?? {},
     };
   }

@@ -63,6 +63,13 @@ export interface Query {
   fallback?: 'popular' | 'none';
   /** Give reasons with each recommendation. */
   explain?: boolean;
+  /**
+   * How much an item's score falls for every item of its category that stands above it in the list, in
+   * units of the scores; 0 (default): by score alone.
+   */
+  diversity?: number;
+  /** The categories of `diversity`, one of {@link ModelInfo.categories}; the first unless given. */
+  diversityBy?: string;
   /** What is known about the visitor, by the names in {@link ModelInfo.profile}. */
   profile?: Record<string, string>;
   signal?: AbortSignal;
@@ -124,6 +131,8 @@ export interface ModelInfo {
   width: number;
   /** Names of the profile fields, often none. */
   profile: string[];
+  /** Columns of item categories that a list can be diversified by, often none. */
+  categories: string[];
   /** Instruction set of the engine: `v128` or `scalar`. */
   isa: string;
   /** Where the engine runs. */

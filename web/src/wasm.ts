@@ -25,7 +25,13 @@ export interface Exports {
   pique_js_profile_name(js: number, field: number): number;
   pique_js_find_profile(js: number, field: number, value: number, length: number): number;
   pique_js_query(js: number, history: number, exclude: number, profile: number): number;
-  pique_js_recommend(js: number, count: number, flags: number): number;
+  pique_js_recommend(
+    js: number,
+    count: number,
+    flags: number,
+    diversity: number,
+    category: number,
+  ): number;
   pique_js_rank(js: number): number;
   pique_js_interests(js: number): number;
   pique_js_scores(js: number): number;

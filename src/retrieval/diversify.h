@@ -1,0 +1,16 @@
+/* diversify.h — a list that does not say the same thing ten times: recommendations chosen one after the other,
+ * each by its score less a price for every chosen item of its category (Cen et al., KDD 2020, "controllable
+ * aggregation": their gain for each chosen item of another category differs from that by a constant). */
+#ifndef PQ_DIVERSIFY_H
+#define PQ_DIVERSIFY_H
+
+#include "base/arena.h"
+#include "retrieval/best.h"
+
+/* hits [count], best first as of pq_scan_top; categories by row, 0: of none, which never counts as the same.
+ * Moves the `wanted` chosen ones to the front in the order of choice; equal figures: the lower row. price
+ * >= 0; at 0 the order stays. PIQUE_NO_MEMORY. */
+pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
+                          const uint8_t *categories, float price);
+
+#endif
