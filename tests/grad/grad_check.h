@@ -56,5 +56,6 @@ void grad_tape(void **state);
 void grad_layers(void **state);
 void grad_mind(void **state);
 void grad_sasrec(void **state);
+void grad_rnn_family(void **state);
 
 #endif

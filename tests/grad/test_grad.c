@@ -57,6 +57,7 @@ int main(void) {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
+        cmocka_unit_test(grad_rnn_family),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {
