@@ -13,7 +13,8 @@ typedef struct {
     uint32_t steps; /* length of the longest segment */
     const uint32_t
         *starts; /* [steps + 1] step t has the packed rows starts[t] .. starts[t + 1] - 1 */
-    const uint32_t *rows; /* [T] where each packed row stands in the matrix of the segments */
+    const uint32_t *rows;     /* [T] where each packed row stands in the matrix of the segments */
+    const uint32_t *segments; /* the segment of each member of the first step */
 } pq_lockstep;
 
 /* In the memory of the step; false, with the status of the tape set, when it is short. */

@@ -3,9 +3,9 @@
  *
  * u (B, D) queries, positive (B, D) item vectors of the labels, negative (n, D); y (1, 1).
  *     l[b,+] = scale <u[b], positive[b]> - log Q(+),  l[b,j] = scale <u[b], negative[j]> - log Q(j)
- *     y = weight * sum over b of (log sum exp l[b] - l[b,+])
+ *     y = weight * sum over b of w[b] (log sum exp l[b] - l[b,+])
  * A negative that is the row's own positive is left out of that row.
- * Backward: dl = weight (softmax - onehot); du, d_positive and d_negative by the products. */
+ * Backward: dl = weight w (softmax - onehot); du, d_positive and d_negative by the products. */
 #include "graph/ops.h"
 
 #include <math.h>
@@ -15,6 +15,10 @@ typedef struct {
     pq_sampled_softmax args;
     pq_real *chances; /* [B, 1 + n] softmax, positive first */
 } record;
+
+static pq_real row_weight(const record *r, uint32_t b) {
+    return r->args.weights ? r->args.weights[b] : 1;
+}
 
 static void backward(pq_tape *t, void *data) {
     const record *r = data;
@@ -31,7 +35,7 @@ static void backward(pq_tape *t, void *data) {
         pq_real *row = r->chances + (size_t)b * width;
         row[0] -= 1;
         for (uint32_t j = 0; j < width; j++) {
-            row[j] *= factor;
+            row[j] *= factor * row_weight(r, b);
         }
         if (du) {
             f->axpy(row[0], r->positive->value + (size_t)b * d, du + (size_t)b * d, d);
@@ -114,7 +118,7 @@ pq_var *pq_op_sampled_softmax(pq_tape *t, pq_var *u, pq_var *positive, pq_var *n
                                         .ldc = n + 1});
     double loss = 0;
     for (uint32_t b = 0; b < rows; b++) {
-        loss += row_loss(t, r, b);
+        loss += row_weight(r, b) * row_loss(t, r, b);
     }
     y->value[0] = (pq_real)(args->weight * loss);
     if (pq_tape_records(y)) {

@@ -3,8 +3,8 @@
  *
  * u (P, D) queries, items (N, D), of which the M = last - first rows first .. last - 1 take part;
  * y (1, 1). With l[b,i] = scale <u[b], items[i]> and t = targets[b]:
- *     y = weight * sum over b of (log sum exp l[b] - (1 - smoothing) l[b,t] - smoothing mean l[b])
- *     g = d y / d l = weight * (softmax(l[b]) - (1 - smoothing) onehot(t) - smoothing / M)
+ *     y = weight * sum over b of w[b] (log sum exp l[b] - (1 - smoothing) l[b,t] - smoothing mean l[b])
+ *     g = d y / d l = weight * w[b] (softmax(l[b]) - (1 - smoothing) onehot(t) - smoothing / M)
  *     du = scale g items,  d_items = scale g' u
  *
  * The logits exist for a few rows at a time. Computing them again in backward would cost a third of
@@ -34,7 +34,7 @@ typedef struct {
     pq_real *queries;   /* [rows, D] scale u */
     pq_real *logits;    /* [rows, M] */
     pq_real *mean_item; /* [D] */
-    pq_real *sum_query; /* [D] of scale u */
+    pq_real *sum_query; /* [D] of w scale u */
 } work;
 
 static void backward(pq_tape *t, void *data) {
@@ -70,6 +70,10 @@ static bool take_memory(pq_tape *t, record *r, work *w) {
         r->d_items = pq_tape_take(t, (size_t)m * d, sizeof(pq_real));
     }
     return t->status == PIQUE_OK;
+}
+
+static pq_real row_weight(const record *r, uint32_t b) {
+    return r->args.weights ? r->args.weights[b] : 1;
 }
 
 static void start(const pq_tape *t, const record *r, const work *w) {
@@ -114,10 +118,13 @@ static double turn(const pq_tape *t, const record *r, const work *w, uint32_t to
         double right = (1 - a->smoothing) * row[target];
         if (a->smoothing > 0) {
             right += a->smoothing * t->kernels->dot(query, w->mean_item, d);
-            t->kernels->axpy(1, query, w->sum_query, d);
+            t->kernels->axpy(row_weight(r, top + b), query, w->sum_query, d);
         }
-        loss += t->kernels->softmax(row, row, m) - right;
+        loss += row_weight(r, top + b) * (t->kernels->softmax(row, row, m) - right);
         row[target] -= (pq_real)(1 - a->smoothing);
+        for (uint32_t i = 0; a->weights && i < m; i++) {
+            row[i] *= a->weights[top + b];
+        }
     }
     return loss;
 }
@@ -138,7 +145,8 @@ static void differentiate(const pq_tape *t, const record *r, const work *w, uint
                                             .c = du,
                                             .ldc = d});
         for (uint32_t b = 0; b < rows && a->smoothing > 0; b++) {
-            t->kernels->axpy((pq_real)-a->smoothing, w->mean_item, du + (size_t)b * d, d);
+            pq_real factor = (pq_real)-a->smoothing * row_weight(r, top + b);
+            t->kernels->axpy(factor, w->mean_item, du + (size_t)b * d, d);
         }
     }
     if (r->d_items) {

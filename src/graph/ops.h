@@ -66,7 +66,14 @@ typedef struct {
     const pq_real *negative_log_q; /* [n] */
     double scale;                  /* multiplies inner products (1 / temperature) */
     double weight;                 /* of each row in the sum: 1 / positions of the whole batch */
+    const pq_real *weights;        /* NULL or [B], of each row beside that */
 } pq_sampled_softmax;
+
+/* Recurrent cells; recurrence.h has the shapes. */
+typedef struct {
+    const pq_segments *segments; /* B segments over the rows of the gates */
+    pq_var *start;               /* NULL: zeros; or (B, S), the state before each segment */
+} pq_recurrence;
 
 typedef struct {
     const pq_segments *segments; /* rows of q, k, v */
@@ -82,7 +89,13 @@ typedef struct {
     double scale;            /* multiplies inner products */
     double smoothing;        /* share of the label that is spread over all items */
     double weight;           /* of each row in the sum */
+    const pq_real *weights;  /* NULL or [P], of each row beside that */
 } pq_softmax_loss;
+
+typedef struct {
+    const uint32_t *targets; /* [P] column that is right for each row */
+    const pq_real *weights;  /* [P] of each row in the sum */
+} pq_cross_entropy;
 
 typedef enum {
     PQ_PAIR_BCE, /* softplus(-s+) + mean softplus(s-) */

@@ -6,28 +6,21 @@
  *     per layer:  x = GRU(W dropout(x) + b)                      (T, H), from zero in every history
  *     state = W_out x + b_out                                    (T, D), when there is a projection
  * The state of the last row is the user's vector, and training predicts the next item after every row.
- * The GRU is that of PyTorch (graph/op_gru.c), whose weights fit as they are.
+ * The GRU is that of PyTorch (graph/op_gru.c), whose weights fit as they are; the other cells can take its
+ * place.
  *
  * The seed preset is the size that MIND's and ComiRec's comparisons use. The paper preset has the
  * paper's size and pairwise loss; there, inputs are one-hot and the optimiser is Adagrad. */
 #include "layers/dense.h"
+#include "layers/recurrent.h"
 #include "models/retrieval_loss.h"
 
-#include <stdio.h>
-
-#define MOST_LAYERS 8
-
 typedef struct {
-    pq_param *w, *b; /* of the input, (3H, in) and (1, 3H): reset, update, new */
-    pq_param *u, *c; /* of the state, (3H, H) and (1, 3H) */
-} layer;
-
-typedef struct {
-    int32_t dim, hidden, layers, history;
+    int32_t dim, history;
     bool project, cosine;
-    double dropout, temperature, init_scale;
+    double temperature, init_scale;
+    pq_recurrent net;
 
-    layer layer[MOST_LAYERS];
     pq_param *out, *out_bias;
 } gru4rec;
 
@@ -35,14 +28,17 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "64", "100", "width D of item vectors"},
-    {"hidden", PQ_FIELD_INT, AT(hidden), 1, 1024, NULL, "128", "64", "100",
+    {"cell", PQ_FIELD_CHOICE, AT(net.cell), 0, 0, PQ_CELL_CHOICES, "gru", NULL, NULL,
+     "recurrent cell"},
+    {"hidden", PQ_FIELD_INT, AT(net.hidden), 1, 1024, NULL, "128", "64", "100",
      "width H of the recurrent state"},
-    {"layers", PQ_FIELD_INT, AT(layers), 1, MOST_LAYERS, NULL, "1", "1", "1", "recurrent layers"},
+    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_RECURRENT, NULL, "1", "1", "1",
+     "recurrent layers"},
     {"project", PQ_FIELD_BOOL, AT(project), 0, 0, NULL, "1", "0", "0",
      "a linear layer from the state to D; needed when H is not D"},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
      "newest behaviours that are looked at"},
-    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0.5", "0", "0.2",
+    {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.5", "0", "0.2",
      "of the input of every layer"},
     {"cosine", PQ_FIELD_BOOL, AT(cosine), 0, 0, NULL, "0", "0", "0",
      "user and item vectors have length 1"},
@@ -53,16 +49,9 @@ static const pq_field fields[] = {
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
-static pq_param *add(pq_model *m, uint32_t at, const char *what, uint32_t rows, uint32_t cols,
-                     pq_init_kind init) {
-    char name[48];
-    snprintf(name, sizeof(name), "layer%u.%s", (unsigned)(at + 1), what);
-    return pq_params_add(&m->params, name, rows, cols, (pq_init){.kind = init});
-}
-
 static pique_status declare(pq_model *m) {
     gru4rec *c = m->self;
-    uint32_t d = (uint32_t)c->dim, h = (uint32_t)c->hidden;
+    uint32_t d = (uint32_t)c->dim, h = (uint32_t)c->net.hidden;
     if (!c->project && d != h) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
                 "hidden = %u is not dim = %u, which needs the linear layer of project = 1",
@@ -77,13 +66,8 @@ static pique_status declare(pq_model *m) {
     m->items.init_scale = c->init_scale;
     m->profile.column_count = 0; /* the sequence alone */
     pq_items_declare(&m->items, &m->params);
-    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
-        layer *l = &c->layer[i];
-        l->w = add(m, i, "input.w", 3 * h, i ? h : d, PQ_INIT_GLOROT_UNIFORM);
-        l->b = add(m, i, "input.b", 1, 3 * h, PQ_INIT_ZERO);
-        l->u = add(m, i, "state.w", 3 * h, h, PQ_INIT_GLOROT_UNIFORM);
-        l->c = add(m, i, "state.b", 1, 3 * h, PQ_INIT_ZERO);
-    }
+    c->net.glorot = true;
+    pq_recurrent_declare(&c->net, &m->params, d);
     if (c->project) {
         pq_init random = {.kind = PQ_INIT_GLOROT_UNIFORM};
         c->out = pq_params_add(&m->params, "out.w", d, h, random);
@@ -97,11 +81,7 @@ static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const gru4rec *c = m->self;
     uint32_t rows = b->history.starts[b->history.count];
     pq_var *x = pq_items_behaviours(t, &m->items, b->items, rows);
-    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
-        const layer *l = &c->layer[i];
-        pq_var *gates = pq_dense(t, pq_op_dropout(t, x, c->dropout), l->w, l->b);
-        x = pq_op_gru(t, gates, pq_tape_param(t, l->u), pq_tape_param(t, l->c), &b->history);
-    }
+    x = pq_recurrent_run(t, &c->net, x, &b->history, NULL, NULL);
     if (c->project) {
         x = pq_dense(t, x, c->out, c->out_bias);
     }

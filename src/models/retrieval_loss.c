@@ -1,6 +1,6 @@
 #include "models/retrieval_loss.h"
 
-#include <string.h>
+#include "layers/last_rows.h"
 
 static pq_var *sampled(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
     pq_sampled_softmax args = {.positive_ids = b->targets,
@@ -53,28 +53,6 @@ pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_bat
     return NULL;
 }
 
-/* The state of each segment's last row; zeros for an empty segment. */
-static pq_var *last_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
-    uint32_t users = b->history.count, rows = b->history.starts[users];
-    uint32_t *last = pq_tape_take(t, users, sizeof(*last));
-    bool *keep = pq_tape_take(t, users, sizeof(*keep));
-    if (!states || !last || !keep) {
-        return NULL;
-    }
-    if (rows == 0) {
-        pq_var *none = pq_tape_var(t, users, m->width, false);
-        if (none) {
-            memset(none->value, 0, (size_t)users * m->width * sizeof(pq_real));
-        }
-        return none;
-    }
-    for (uint32_t i = 0; i < users; i++) {
-        keep[i] = pq_segment_length(&b->history, i) > 0;
-        last[i] = keep[i] ? b->history.starts[i + 1] - 1 : 0;
-    }
-    return pq_op_mask_rows(t, pq_op_select_rows(t, states, last, users), keep);
-}
-
 static void similarity_shares(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_var *v) {
     uint32_t rows = b->history.starts[b->history.count], d = m->width;
     if (!b->shares || !v) {
@@ -106,7 +84,7 @@ pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_b
     for (uint32_t i = 0; i < b->history.count; i++) {
         live[i] = 1;
     }
-    pq_var *v = last_states(t, m, b, states);
+    pq_var *v = pq_last_rows(t, states, &b->history);
     similarity_shares(t, m, b, v);
     return v;
 }

@@ -128,22 +128,28 @@ static void open_batch(golden *g, int at) {
         }
         g->starts[at][b + 1] = count;
     }
-    const pq_tensor *targets = tensor(g, prefix, "targets"),
-                    *rows = optional(g, prefix, "label_rows");
+    const pq_tensor *candidates = optional(g, prefix, "candidates");
+    const pq_tensor *targets = candidates ? NULL : tensor(g, prefix, "targets");
+    const pq_tensor *rows = optional(g, prefix, "label_rows");
     const pq_tensor *negatives = optional(g, prefix, "negatives");
-    assert_int_equal(targets->count, rows ? rows->count : users);
+    const pq_tensor *labels = candidates ? candidates : targets;
+    assert_true(candidates || targets->count == (rows ? rows->count : users));
     g->batches[at] = (pq_batch){.history = {g->starts[at], users},
                                 .items = g->items[at],
                                 .profile = optional_data(g, prefix, "profile"),
-                                .label_count = (uint32_t)targets->count,
-                                .targets = targets->data,
+                                .label_count = targets ? (uint32_t)targets->count : 0,
+                                .targets = targets ? targets->data : NULL,
                                 .label_rows = rows ? rows->data : NULL,
-                                .positions = (uint32_t)targets->count,
+                                .positions = (uint32_t)labels->count,
                                 .negatives = negatives ? negatives->data : NULL,
                                 .negative_count = negatives ? (uint32_t)negatives->count : 0,
                                 .target_log_q = optional_data(g, prefix, "target_log_q"),
                                 .negative_log_q = optional_data(g, prefix, "negative_log_q"),
-                                .pair_negatives = optional_data(g, prefix, "pair_negatives")};
+                                .pair_negatives = optional_data(g, prefix, "pair_negatives"),
+                                .candidate_count = candidates ? (uint32_t)candidates->count : 0,
+                                .candidates = candidates ? candidates->data : NULL,
+                                .candidate_users = optional_data(g, prefix, "candidate_users"),
+                                .candidate_labels = optional_data(g, prefix, "candidate_labels")};
 }
 
 static void open_parameters(golden *g) {
@@ -212,6 +218,16 @@ static void check_interests(golden *g) {
     want = tensor(g, "expect.", "interests");
     assert_int_equal(want->count, (size_t)v->rows * v->cols);
     compare(g, "interests", "", v->value, want, RELATIVE);
+}
+
+static void check_scores(golden *g) {
+    const pq_tensor *want = tensor(g, "expect.", "scores");
+    pq_tape_begin(&g->tape, NULL, false, (pq_rng){0});
+    const pq_var *y = g->model.def->score(&g->tape, &g->model, &g->batches[0]);
+    assert_ok(&g->t.ctx, g->tape.status);
+    assert_int_equal(y->rows, g->batches[0].candidate_count);
+    assert_int_equal(want->count, (size_t)y->rows * y->cols);
+    compare(g, "scores", "", y->value, want, RELATIVE);
 }
 
 /* One forward and backward pass as in evaluation: noise from the table, nothing dropped. */
@@ -285,7 +301,12 @@ static void run_fixture(void **state) {
         snprintf(name, sizeof(name), "%s on %s", f->name, kernels->isa);
         golden g = {.name = name};
         golden_open(&g, f->model, path, kernels);
-        check_interests(&g);
+        if (g.model.def->user) {
+            check_interests(&g);
+        }
+        if (g.model.def->score) {
+            check_scores(&g);
+        }
         check_ten_steps(&g);
         golden_close(&g);
     }

@@ -8,8 +8,9 @@
  *     a.<member>, b.<member>                     two batches: starts, items, targets, and label_rows
  *                                                (of the newest behaviours, which the model looks at),
  *                                                profile, negatives, target_log_q, negative_log_q,
- *                                                pair_negatives
- *     expect.interests, expect.live              of the first batch
+ *                                                pair_negatives; in ranking candidates,
+ *                                                candidate_users, candidate_labels
+ *     expect.interests, expect.live, expect.scores     of the first batch
  *     expect.losses, grad.<name>, after.<name>   ten steps of Adam on the batches in turn, the first
  *                                                step's gradients, the parameters after them */
 #ifndef GOLDEN_CHECK_H

@@ -47,7 +47,7 @@ static double classify_definition(const catalogue *c, const pq_param *u) {
             double logit = a->scale * dot(query, c->items->value + (size_t)i * u->cols, u->cols);
             double label = a->smoothing / (a->last - a->first);
             label += i == a->targets[b] ? 1 - a->smoothing : 0;
-            loss -= label * log(exp(logit) / total);
+            loss -= (a->weights ? a->weights[b] : 1) * label * log(exp(logit) / total);
         }
     }
     return a->weight * loss;
@@ -147,7 +147,12 @@ void grad_softmax_loss(void) {
     };
     for (size_t i = 0; i < PQ_COUNT(shapes); i++) {
         catalogue c;
+        pq_real weights[128];
         catalogue_open(&c, &shapes[i], i);
+        for (uint32_t b = 0; b < PQ_COUNT(weights); b++) {
+            weights[b] = (pq_real)(b % 4) / 2;
+        }
+        c.args.weights = i % 2 == 1 || i == 4 ? weights : NULL;
         grad_close_to("softmax loss", grad_loss(&c.g, classify, &c) / grad_probe(0),
                       classify_definition(&c, c.u), 1e-12);
         grad_check(&c.g, "softmax loss", classify, NULL, &c);

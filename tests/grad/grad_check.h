@@ -47,7 +47,8 @@ typedef void grad_cases(void);
 grad_cases grad_gather, grad_bag, grad_linear, grad_linear_by_group, grad_activate, grad_add,
     grad_scale, grad_concat, grad_repeat, grad_mask_rows, grad_dropout, grad_normalise, grad_route,
     grad_label_attention, grad_sampled_softmax;
-grad_cases grad_gru, grad_pool_segments;
+grad_cases grad_rnn, grad_gru, grad_lstm, grad_pool_segments;
+grad_cases grad_columns, grad_dot_rows, grad_softmax_rows, grad_cross_entropy;
 grad_cases grad_select_rows, grad_layer_norm, grad_attention;
 grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss;
 /* And what is made of ops. */
@@ -55,5 +56,6 @@ void grad_tape(void **state);
 void grad_layers(void **state);
 void grad_mind(void **state);
 void grad_sasrec(void **state);
+void grad_rnn_family(void **state);
 
 #endif

@@ -151,7 +151,7 @@ static double definition(const softmax *s) {
             first = j ? first : chance;
             total += j && a->negative_ids[j - 1] == a->positive_ids[b] ? 0 : chance;
         }
-        loss -= log(first / total);
+        loss -= (a->weights ? a->weights[b] : 1) * log(first / total);
     }
     return a->weight * loss;
 }
@@ -161,6 +161,7 @@ void grad_sampled_softmax(void) {
     static const uint32_t positives[] = {4, 7, 2, 4}, negatives[] = {2, 5, 4, 4, 9};
     static const pq_real positive_q[] = {-1, -0.25, 0.5, -1};
     static const pq_real negative_q[] = {0.5, -0.7, -1, -1, -2};
+    static const pq_real weights[] = {0.5, 2, 0, 1};
     static const uint32_t shapes[][3] = {{4, 5, 3}, {1, 1, 1}, {3, 4, 9}, {4, 2, 2}};
     for (size_t i = 0; i < PQ_COUNT(shapes); i++) {
         softmax s = {0};
@@ -173,12 +174,49 @@ void grad_sampled_softmax(void) {
                                       .positive_log_q = positive_q,
                                       .negative_log_q = negative_q,
                                       .scale = i == 2 ? 1 : 2.5,
-                                      .weight = 1.0 / 7};
+                                      .weight = 1.0 / 7,
+                                      .weights = i % 2 == 0 ? weights : NULL};
         grad_close_to("sampled softmax", grad_loss(&s.g, sampled, &s) / grad_probe(0),
                       definition(&s), 1e-12);
         grad_check(&s.g, "sampled softmax", sampled, NULL, &s);
         grad_check(&s.g, "sampled softmax with itself", sampled_with_itself, NULL, &s);
         grad_close(&s.g);
+    }
+}
+
+/* ---- cross-entropy of logits ---- */
+
+typedef struct {
+    grad_bench g;
+    pq_param *x;
+    pq_cross_entropy args;
+} entropy;
+
+static pq_var *choose(pq_tape *t, const void *argument) {
+    const entropy *e = argument;
+    return pq_op_cross_entropy(t, pq_tape_param(t, e->x), &e->args);
+}
+
+void grad_cross_entropy(void) {
+    static const uint32_t targets[] = {0, 3, 3, 1};
+    static const pq_real weights[] = {0.5, 2, 0, 1};
+    static const uint32_t widths[] = {4, 11};
+    for (size_t i = 0; i < PQ_COUNT(widths); i++) {
+        entropy e = {.args = {.targets = targets, .weights = weights}};
+        double loss = 0;
+        grad_open(&e.g, i);
+        e.x = grad_input(&e.g, "x", PQ_COUNT(targets), widths[i]);
+        for (uint32_t b = 0; b < PQ_COUNT(targets); b++) {
+            const double *row = e.x->value + (size_t)b * widths[i];
+            double total = 0;
+            for (uint32_t j = 0; j < widths[i]; j++) {
+                total += exp(row[j]);
+            }
+            loss -= weights[b] * log(exp(row[targets[b]]) / total);
+        }
+        grad_close_to("cross-entropy", grad_loss(&e.g, choose, &e) / grad_probe(0), loss, 1e-12);
+        grad_check(&e.g, "cross-entropy", choose, NULL, &e);
+        grad_close(&e.g);
     }
 }
 

@@ -223,6 +223,61 @@ void grad_concat(void) {
     }
 }
 
+static pq_var *columns(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    return pq_op_columns(t, pq_tape_param(t, s->a), s->n, s->a->cols - 2);
+}
+
+static pq_var *all_columns(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    return pq_op_columns(t, pq_tape_param(t, s->a), 0, s->a->cols);
+}
+
+void grad_columns(void) {
+    for (uint32_t first = 0; first < 3; first++) {
+        setup s = {.n = first};
+        grad_open(&s.g, first);
+        s.a = grad_input(&s.g, "x", 4, 5);
+        grad_check(&s.g, "columns", columns, NULL, &s);
+        grad_check(&s.g, "all columns", all_columns, NULL, &s);
+        grad_close(&s.g);
+    }
+}
+
+static pq_var *dot_rows(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    pq_var *a = pq_tape_param(t, s->a);
+    return pq_op_dot_rows(t, a, s->b ? pq_tape_param(t, s->b) : a);
+}
+
+void grad_dot_rows(void) {
+    for (uint32_t i = 0; i < 5; i++) {
+        setup s = {0};
+        grad_open(&s.g, i);
+        s.a = grad_input(&s.g, "a", 1 + 3 * i, 1 + i);
+        s.b = i < 4 ? grad_input(&s.g, "b", 1 + 3 * i, 1 + i) : NULL; /* last: with itself */
+        s.a->frozen = i == 1;
+        s.g.params->list[s.b ? 1 : 0]->frozen = i == 2;
+        grad_check(&s.g, "dot_rows", dot_rows, NULL, &s);
+        grad_close(&s.g);
+    }
+}
+
+static pq_var *softmax_rows(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    return pq_op_softmax_rows(t, pq_tape_param(t, s->a));
+}
+
+void grad_softmax_rows(void) {
+    for (uint32_t i = 0; i < 4; i++) {
+        setup s = {0};
+        grad_open(&s.g, i);
+        s.a = grad_input(&s.g, "x", 1 + i, 1 + 3 * i);
+        grad_check(&s.g, "softmax_rows", softmax_rows, NULL, &s);
+        grad_close(&s.g);
+    }
+}
+
 static pq_var *repeat(pq_tape *t, const void *argument) {
     const setup *s = argument;
     return pq_op_repeat(t, pq_tape_param(t, s->a), s->n);

@@ -23,7 +23,13 @@ static const struct {
     {"select_rows", grad_select_rows},
     {"layer_norm", grad_layer_norm},
     {"attention", grad_attention},
+    {"rnn", grad_rnn},
     {"gru", grad_gru},
+    {"lstm", grad_lstm},
+    {"columns", grad_columns},
+    {"dot_rows", grad_dot_rows},
+    {"softmax_rows", grad_softmax_rows},
+    {"cross_entropy", grad_cross_entropy},
     {"softmax_loss", grad_softmax_loss},
     {"pair_loss", grad_pair_loss},
     {"logistic_loss", grad_logistic_loss},
@@ -49,10 +55,9 @@ static void run_cases(void **state) {
 
 int main(void) {
     static const struct CMUnitTest others[] = {
-        cmocka_unit_test(grad_tape),
-        cmocka_unit_test(grad_layers),
-        cmocka_unit_test(grad_mind),
-        cmocka_unit_test(grad_sasrec),
+        cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
+        cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
+        cmocka_unit_test(grad_rnn_family),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

@@ -1,0 +1,42 @@
+/* recurrence.h — what the recurrent cells (op_rnn.c, op_gru.c, op_lstm.c) share: the walk over the segments in
+ * lockstep, the recurrent product, the states, and all of that backwards. A cell is what happens in one row.
+ *
+ *     gates (T, G)   W x + b of every row, computed beforehand in one product
+ *     u (G, H), bias (1, G)    of the recurrent product U h + b
+ *     y (T, S)       the state after every row; its first H columns are h
+ * Weights are those of PyTorch's nn.RNN, nn.GRU and nn.LSTM, as they are.
+ *
+ * All segments advance together, one product [alive, H] x [H, G] a step (lockstep.h). A state does not
+ * depend on which other segments there are, to the last bit. */
+#ifndef PQ_RECURRENCE_H
+#define PQ_RECURRENCE_H
+
+#include "graph/ops.h"
+
+/* One row of one step. */
+typedef struct {
+    uint32_t h;            /* H */
+    const pq_real *gates;  /* [G] of the input */
+    const pq_real *before; /* [S] */
+    pq_real *after;        /* [S] */
+    pq_real *kept;         /* U h + b; forward leaves there what backward needs */
+} pq_cell_row;
+
+typedef struct {
+    pq_real
+        *g; /* [S] gradient of `after`; becomes that of `before` but for the recurrent product's */
+    pq_real *slopes;  /* [G] gradient of U h + b, to be written */
+    pq_real *d_gates; /* NULL or [G] gradient of `gates`, to be added to */
+} pq_cell_slopes;
+
+typedef struct {
+    const char *name;
+    uint32_t gates, state, kept; /* G, S and the length of `kept` >= G in multiples of H */
+    void (*forward)(const pq_kernels *kernels, const pq_cell_row *row);
+    void (*backward)(const pq_cell_row *row, const pq_cell_slopes *s);
+} pq_cell;
+
+pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_var *bias,
+                 const pq_recurrence *args);
+
+#endif
