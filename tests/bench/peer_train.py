@@ -65,7 +65,7 @@ class GRU4Rec(nn.Module):
     def __init__(self, items):
         super().__init__()
         self.items = nn.Embedding(items, D, padding_idx=0)
-        self.drop = nn.Dropout(0.3)
+        self.drop = nn.Dropout(0.5)
         self.gru = nn.GRU(D, 128, batch_first=True)
         self.out = nn.Linear(128, D)
 
