@@ -135,6 +135,9 @@ pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_
     }
     PQ_TRY(pq_model_init(m, ctx, def, asked->preset));
     PQ_TRY(pq_fields_preset(ctx, pq_train_fields, train, asked->preset));
+    if (def->task == PQ_TASK_RANKING) { /* the general default is for lists */
+        train->metric = PQ_METRIC_AUC;
+    }
     PQ_TRY(set_model_training(ctx, m, train, asked->preset));
     if (asked->config_path) {
         PQ_TRY(read_config(ctx, asked->config_path, m, train));

@@ -81,11 +81,9 @@ const pq_model_def pq_model_pool = {
     .task = PQ_TASK_RANKING,
     .summary = "a label from the sum or mean of the history's item vectors",
     .fields = fields,
-    .training_best = "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 metric=auc "
-                     "eval_every=1",
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1 "
-                     "metric=auc",
-    .training_paper = "metric=auc",
+    .training_best =
+        "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
     .self_size = sizeof(pool),
     .declare = declare,
     .score = score,

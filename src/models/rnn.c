@@ -90,7 +90,8 @@ const pq_model_def pq_model_rnn = {
     .task = PQ_TASK_RANKING,
     .summary = "a label by a recurrent network over the history and then the candidate",
     .fields = fields,
-    .training_best = "batch=1024 lr=0.001 schedule=constant clip=5",
+    .training_best =
+        "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
     .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
     .self_size = sizeof(rnn),
     .declare = declare,

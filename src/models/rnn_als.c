@@ -255,7 +255,8 @@ static pq_var *joint_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     return pq_op_add(t, loss, pq_op_scale(t, aux, c->lambda));
 }
 
-#define TRAINING_BEST "batch=1024 lr=0.001 schedule=constant clip=5"
+#define TRAINING_BEST                                                                              \
+    "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"
 #define TRAINING_SEED "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"
 
 const pq_model_def pq_model_rnn_als = {
