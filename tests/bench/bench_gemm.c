@@ -5,16 +5,14 @@
  *
  *   bench_gemm [--json] [ISA]      one table a set (default: the best one), or one JSON object
  *
- * Ask the BLAS for one thread and, to compare sets of the same width, for a kernel:
- *   OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=Haswell bench_gemm avx2 */
+ * To compare sets of the same width, ask the BLAS for a kernel:
+ *   OPENBLAS_CORETYPE=Haswell bench_gemm avx2 */
 #include "kernels/kernels.h"
+#include "tests/bench/bench_timer.h"
 
 #include <cblas.h>
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 15
 #define SECONDS 0.02 /* of one measurement */
@@ -44,12 +42,6 @@ typedef struct {
     pq_gemm_args args;
 } product;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void ours(const product *p) {
     if (p->s->form[0] == 't') {
         p->kernels->gemm_tn(&p->args);
@@ -73,18 +65,6 @@ static double seconds_of(void (*call)(const product *), const product *p, unsign
         call(p);
     }
     return (now() - start) / calls;
-}
-
-static float *floats(size_t count) {
-    float *x = malloc(count * sizeof(float));
-    if (!x) {
-        fputs("bench_gemm: out of memory\n", stderr);
-        exit(1);
-    }
-    for (size_t i = 0; i < count; i++) {
-        x[i] = (float)(i * 37 % 101) / 50 - 1;
-    }
-    return x;
 }
 
 /* GFLOP/s of both. */
@@ -113,6 +93,7 @@ static void measure(const pq_kernels *kernels, const shape *s, double *own, doub
 int main(int count, char **arguments) {
     bool json = count > 1 && strcmp(arguments[1], "--json") == 0;
     const char *isa = count > 1 + json ? arguments[1 + json] : "best";
+    openblas_set_num_threads(1);
     const pq_kernels *kernels = pq_kernels_find(isa);
     if (!kernels) {
         fprintf(stderr, "bench_gemm: this processor has no instruction set \"%s\"\n", isa);

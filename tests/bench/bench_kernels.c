@@ -5,11 +5,9 @@
  *   bench_kernels [KERNEL [ISA]] */
 #include "base/table.h"
 #include "kernels/kernels.h"
+#include "tests/bench/bench_timer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SECONDS 0.2 /* for one measurement */
 #define ROUNDS 5    /* measurements, of which the best counts */
@@ -19,12 +17,6 @@ typedef struct {
 } bench;
 
 typedef void timed_call(const void *argument);
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Seconds of one call, the best of some rounds. */
 static double measure(timed_call *call, const void *argument) {
@@ -63,14 +55,6 @@ static void *numbers(size_t count, size_t size) {
         bytes[i] = (unsigned char)(i * 37 % 61);
     }
     return bytes;
-}
-
-static float *floats(size_t count) {
-    float *x = numbers(count, sizeof(float));
-    for (size_t i = 0; i < count; i++) {
-        x[i] = (float)(i * 37 % 101) / 50 - 1;
-    }
-    return x;
 }
 
 /* ---- kernels over one array ---- */
