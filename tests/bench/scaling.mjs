@@ -170,7 +170,7 @@ async function writeSequences(path, items, events, length) {
 }
 
 async function million() {
-  const [items, events, length] = [1_000_000, 2_000_000, 100];
+  const [items, events, length] = [1_000_000, 2_000_000, 200]; // all users are ranked for: few, then
   const path = join(place, 'million.txt');
   await writeSequences(path, items, events, length);
   const set = ['loss=sampled_softmax', 'dim=64', `history=${length}`, 'negatives=2000'];
