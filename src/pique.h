@@ -131,8 +131,10 @@ typedef struct {
     bool explain;            /* fill reasons */
     const uint32_t *exclude; /* further items to leave out */
     uint32_t exclude_count;
-    float diversity;   /* 0: by score alone; else an item's score falls by it for every item of its
-                          category that stands above it in the list, in units of the scores */
+    float
+        diversity; /* 0: by score alone; else the list is chosen from the best 4 count items, and an
+                          item's score counts less by it for every item of its category that stands
+                          above it, in units of the scores; `score` stays what it is */
     uint32_t category; /* column of the categories */
 } pique_query;
 

@@ -7,8 +7,9 @@
  * tensors    item.weight          (rows, D) F32, or I8 with item.weight.scale (rows) F32
  *            item.length          (rows) F32: behaviour i is item.length[i] * item.weight[i]
  *            behaviour.weight     (rows, D) likewise, where behaviours are not multiples of items
- *            item.category.<name> (rows) U8: which of at most 255 categories, 0: none; the names stand in
- *                                 the metadata's pique.categories, a JSON array; both may be missing
+ *            item.category.<name> (rows) U8: which of at most 255 categories, the first of several, 0: none; the
+ *                                 names stand in the metadata's pique.categories, a JSON array; both may be
+ *                                 missing
  *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
  *            profile.<name>.terms U8, and .offsets U32
  *            and the parameters of the model under their own names, F32

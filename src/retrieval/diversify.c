@@ -2,35 +2,60 @@
 
 #include <string.h>
 
-/* What a hit is worth after so many of its category were chosen. */
-static float worth(const pq_hit *hit, const uint8_t *categories, const uint32_t *chosen,
-                   float price) {
-    uint8_t category = categories[hit->row];
-    return category ? hit->score - price * (float)chosen[category] : hit->score;
+#define CATEGORIES 256
+
+/* The hits of each category wait in a line of their own, best first: they pay the same, so the next one
+ * chosen stands at the front of some line. */
+typedef struct {
+    uint32_t front[CATEGORIES], chosen[CATEGORIES];
+    uint32_t *behind; /* [count] who waits after each hit */
+} lines;
+
+static void line_up(lines *l, const pq_hit *hits, uint32_t count, const uint8_t *categories) {
+    for (uint32_t c = 0; c < CATEGORIES; c++) {
+        l->front[c] = count; /* nobody */
+        l->chosen[c] = 0;
+    }
+    for (uint32_t i = count; i-- > 0;) {
+        uint8_t category = categories[hits[i].row];
+        l->behind[i] = l->front[category];
+        l->front[category] = i;
+    }
+}
+
+/* The category whose first hit is worth most; of equal ones that whose hit comes first. */
+static uint32_t best_line(const lines *l, const pq_hit *hits, uint32_t count, float price) {
+    uint32_t best = 0, first = count;
+    float most = 0;
+    for (uint32_t c = 0; c < CATEGORIES; c++) {
+        uint32_t i = l->front[c];
+        if (i < count) {
+            float worth = hits[i].score - (c ? price * (float)l->chosen[c] : 0);
+            if (first == count || worth > most || (worth == most && i < first)) {
+                best = c;
+                first = i;
+                most = worth;
+            }
+        }
+    }
+    return best;
 }
 
 pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
                           const uint8_t *categories, float price) {
-    uint32_t *chosen = pq_arena_take(arena, 256, sizeof(*chosen)); /* of each category */
-    if (!chosen) {
+    lines l = {.behind = pq_arena_take(arena, count, sizeof(*l.behind))};
+    pq_hit *list = pq_arena_take(arena, count, sizeof(*list));
+    if (!l.behind || !list) {
         return PIQUE_NO_MEMORY;
     }
-    memset(chosen, 0, 256 * sizeof(*chosen));
-    for (uint32_t n = 0; n < wanted && n < count; n++) {
-        uint32_t best = n;
-        float most = worth(&hits[n], categories, chosen, price);
-        /* The rest is in falling order of score, and nothing is worth more than its score. */
-        for (uint32_t i = n + 1; i < count && hits[i].score > most; i++) {
-            float own = worth(&hits[i], categories, chosen, price);
-            if (own > most) {
-                most = own;
-                best = i;
-            }
-        }
-        pq_hit hit = hits[best];
-        memmove(hits + n + 1, hits + n, (best - n) * sizeof(*hits));
-        hits[n] = hit;
-        chosen[categories[hit.row]]++;
+    line_up(&l, hits, count, categories);
+    wanted = wanted < count ? wanted : count;
+    for (uint32_t n = 0; n < wanted; n++) {
+        uint32_t category = best_line(&l, hits, count, price), i = l.front[category];
+        list[n] = hits[i];
+        l.front[category] = l.behind[i];
+        l.chosen[category]++;
     }
+    memcpy(hits, list, wanted * sizeof(*hits));
     return PIQUE_OK;
 }

@@ -8,8 +8,8 @@
 #include "retrieval/best.h"
 
 /* hits [count], best first as of pq_scan_top; categories by row, 0: of none, which never counts as the same.
- * Moves the `wanted` chosen ones to the front in the order of choice; equal figures: the lower row. price
- * >= 0; at 0 the order stays. PIQUE_NO_MEMORY. */
+ * The first `wanted` become the chosen ones in the order of choice; of equal figures the one that came
+ * first. What stands after them is not defined. price >= 0; at 0 the order stays. PIQUE_NO_MEMORY. */
 pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
                           const uint8_t *categories, float price);
 
