@@ -2,8 +2,7 @@
  * clusters of items each and a label in either, both of which must come first for one of the user's two
  * interests. */
 #include "tests/unit/mind_case.h"
-
-#include "native/train/optimiser.h"
+#include "tests/unit/overfit.h"
 
 #define USERS 8
 #define CLUSTER 4                   /* three items in the history, the fourth is a label */
@@ -41,26 +40,6 @@ static void lessons_make(lessons *l, pq_batch *batch) {
                         .negative_count = ITEMS,
                         .target_log_q = l->target_q,
                         .negative_log_q = l->negative_q};
-}
-
-static void train(pq_ctx *ctx, const pq_model *m, const pq_batch *batch, int steps) {
-    static const pq_adam adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-    pq_tape tape;
-    pq_grads grads;
-    pq_optimiser optimiser;
-    pq_tape_init(&tape, ctx);
-    assert_ok(ctx, pq_grads_init(&grads, ctx, &m->params));
-    assert_ok(ctx, pq_optimiser_init(&optimiser, ctx, &m->params));
-    for (int step = 1; step <= steps; step++) {
-        pq_grads_clear(&grads);
-        pq_tape_begin(&tape, &grads, true, pq_rng_make(1, (uint64_t)step, 0));
-        pq_var *loss = m->def->loss(&tape, m, batch);
-        assert_ok(ctx, pq_tape_backward(&tape, loss));
-        assert_ok(ctx, pq_optimiser_step(&optimiser, &adam, &grads));
-    }
-    pq_optimiser_free(&optimiser);
-    pq_grads_free(&grads);
-    pq_tape_free(&tape);
 }
 
 /* The item that interest v (D) likes best, of all that the user has not seen. */
@@ -121,7 +100,7 @@ static void both_labels_come_first(void **state) {
     assert_ok(&t.ctx, pq_model_declare(&m));
     pq_params_draw(&m.params, 1);
     lessons_make(&l, &batch);
-    train(&t.ctx, &m, &batch, 400);
+    overfit(&m, &batch, 0.01, 400, NULL, NULL);
     check(&m, &batch);
     pq_model_free(&m);
     testing_close(&t);

@@ -1,10 +1,9 @@
 /* test_rnn_family.c — what pool, rnn, rnn_als and rnn_joint promise beside their equations, which the golden
  * fixtures prove. */
+#include "tests/unit/overfit.h"
 #include "tests/unit/rnn_case.h"
 
 #include <math.h>
-
-#include "native/train/optimiser.h"
 
 typedef struct {
     testing t;
@@ -302,22 +301,6 @@ static uint32_t hits(bench *b, const pq_batch *batch) {
     return count;
 }
 
-static void learn(bench *b, const pq_batch *batch) {
-    static const pq_adam adam = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-    pq_grads grads;
-    pq_optimiser optimiser;
-    assert_ok(&b->t.ctx, pq_grads_init(&grads, &b->t.ctx, &b->model.params));
-    assert_ok(&b->t.ctx, pq_optimiser_init(&optimiser, &b->t.ctx, &b->model.params));
-    for (uint64_t i = 1; i <= STEPS; i++) {
-        pq_grads_clear(&grads);
-        pq_tape_begin(&b->tape, &grads, true, pq_rng_make(1, i, 0));
-        assert_ok(&b->t.ctx, pq_tape_backward(&b->tape, pq_model_loss(&b->tape, &b->model, batch)));
-        assert_ok(&b->t.ctx, pq_optimiser_step(&optimiser, &adam, &grads));
-    }
-    pq_optimiser_free(&optimiser);
-    pq_grads_free(&grads);
-}
-
 static void test_overfit(void **state) {
     (void)state;
     static const char *const cells[] = {"dim=16 cell=rnn", "dim=16 cell=gru",
@@ -336,7 +319,7 @@ static void test_overfit(void **state) {
         bench b;
         bench_open(&b, "rnn_joint", cells[i]);
         uint32_t before = hits(&b, &batch);
-        learn(&b, &batch);
+        overfit(&b.model, &batch, 0.01, STEPS, NULL, NULL);
         uint32_t after = hits(&b, &batch);
         if (before == ITEMS || after != ITEMS) {
             fail_msg("%s: %u of %u users before, %u after training", cells[i], (unsigned)before,

@@ -2,8 +2,7 @@
  * each of them one user walks to the right and one to the left, so that the next item is known only from
  * the two before it. */
 #include "tests/unit/mind_case.h"
-
-#include "native/train/optimiser.h"
+#include "tests/unit/overfit.h"
 
 #define ITEMS 10
 #define USERS (2 * ITEMS)
@@ -38,32 +37,12 @@ static void lessons_make(lessons *l, pq_batch *batch) {
 }
 
 /* Any other item than the label's. */
-static void draw_negatives(lessons *l, uint64_t step) {
+static void draw_negatives(void *user, uint64_t step) {
+    lessons *l = user;
     pq_rng rng = pq_rng_make(5, step, 0);
     for (uint32_t n = 0; n < LABELS; n++) {
         l->pairs[n] = 1 + (l->targets[n] + pq_rng_below(&rng, ITEMS - 1)) % ITEMS;
     }
-}
-
-static void train(pq_ctx *ctx, const pq_model *m, lessons *l, const pq_batch *batch) {
-    static const pq_adam adam = {.lr = 0.005, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-    pq_tape tape;
-    pq_grads grads;
-    pq_optimiser optimiser;
-    pq_tape_init(&tape, ctx);
-    assert_ok(ctx, pq_grads_init(&grads, ctx, &m->params));
-    assert_ok(ctx, pq_optimiser_init(&optimiser, ctx, &m->params));
-    for (uint64_t step = 1; step <= STEPS; step++) {
-        draw_negatives(l, step);
-        pq_grads_clear(&grads);
-        pq_tape_begin(&tape, &grads, true, pq_rng_make(1, step, 0));
-        pq_var *loss = m->def->loss(&tape, m, batch);
-        assert_ok(ctx, pq_tape_backward(&tape, loss));
-        assert_ok(ctx, pq_optimiser_step(&optimiser, &adam, &grads));
-    }
-    pq_optimiser_free(&optimiser);
-    pq_grads_free(&grads);
-    pq_tape_free(&tape);
 }
 
 /* Users whose next item has the highest score. */
@@ -111,7 +90,7 @@ static void hit_rate_one(const char *settings, pq_loss loss) {
     pq_params_draw(&m.params, 1);
     lessons_make(&l, &batch);
     uint32_t before = hits(&m, &batch);
-    train(&t.ctx, &m, &l, &batch);
+    overfit(&m, &batch, 0.005, STEPS, draw_negatives, &l);
     uint32_t after = hits(&m, &batch);
     if (before == USERS || after != USERS) {
         fail_msg("%s, loss %d: %u of %d users before, %u after training", settings, (int)loss,

@@ -20,6 +20,9 @@ const { load } = await importDist('index.js');
 const movielens = path.join(process.env.PIQUE_DATA ?? '', 'ml-latest-small');
 const hasMovielens = Boolean(process.env.PIQUE_DATA) && existsSync(movielens);
 
+/** The systems of the runs on invented data, which bear their names. */
+const invented = ['mind', 'comirec'];
+
 let folder;
 const at = (...names) => path.join(folder, ...names);
 
@@ -69,7 +72,7 @@ function prepare(name, data, histories, settings) {
     `samples_per_user=${settings.samples}`,
   ];
   const where = ['--data', data, '--out', at(name, 'run'), '--epochs', settings.epochs];
-  run(['train', '--model', 'mind', ...where, ...training]);
+  run(['train', '--model', settings.model, ...where, ...training]);
   for (const quant of ['f32', 'int8']) {
     run([
       'export',
@@ -84,24 +87,24 @@ function prepare(name, data, histories, settings) {
   return histories;
 }
 
-function prepareInvented() {
+function prepareInvented(model) {
   inventCatalogue(at('items.csv'));
-  const viewers = at('invented', 'viewers');
+  const viewers = at(model, 'viewers');
   run(['simulate', '--catalog', at('items.csv'), '--users', '400', '--out', viewers]);
   const file = path.join(viewers, 'interactions.csv');
   const histories = readHistories(file, 'user', 'item', 'timestamp');
-  return prepare('invented', viewers, histories, { epochs: '2', samples: 20 });
+  return prepare(model, viewers, histories, { model, epochs: '2', samples: 20 });
 }
 
 function prepareMovielens() {
   const file = path.join(movielens, 'ratings.csv');
   const histories = readHistories(file, 'userId', 'movieId', 'timestamp');
-  return prepare('movielens', movielens, histories, { epochs: '1', samples: 5 });
+  return prepare('movielens', movielens, histories, { model: 'mind', epochs: '1', samples: 5 });
 }
 
 before(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'pique-parity-'));
-  for (const name of ['invented', 'movielens']) mkdirSync(at(name));
+  for (const name of [...invented, 'movielens']) mkdirSync(at(name));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -169,8 +172,10 @@ async function compare(name, histories) {
   }
 }
 
-test(`invented data: ${USERS} histories, the best ${COUNT}, the same everywhere`, () =>
-  compare('invented', prepareInvented()));
+for (const model of invented) {
+  test(`${model} on invented data: ${USERS} histories, the best ${COUNT}, the same everywhere`, () =>
+    compare(model, prepareInvented(model)));
+}
 
 test(
   `MovieLens: ${USERS} histories, the best ${COUNT}, the same everywhere`,
