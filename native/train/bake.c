@@ -9,14 +9,15 @@
 #define CHUNK 1024
 
 typedef struct {
-    float *vectors, *behaviours; /* [rows, D] */
-    float *lengths;              /* [rows] */
+    float *vectors;    /* [rows, D] */
+    float *behaviours; /* [rows, width of a pooled row] */
+    float *lengths;    /* [rows] */
 } rows;
 
 /* Vectors and behaviours of the item numbers first .. first + n - 1. */
 static pique_status bake_chunk(pq_tape *t, const pq_model *m, uint32_t first, uint32_t n,
                                rows *out) {
-    uint32_t d = m->width;
+    uint32_t d = m->width, wide = pq_items_width(&m->items);
     uint32_t ids[CHUNK];
     pq_tape_begin(t, NULL, false, (pq_rng){0});
     for (uint32_t i = 0; i < n; i++) {
@@ -28,30 +29,42 @@ static pique_status bake_chunk(pq_tape *t, const pq_model *m, uint32_t first, ui
         return t->status;
     }
     memcpy(out->vectors + (size_t)first * d, e->value, (size_t)n * d * sizeof(float));
-    memcpy(out->behaviours + (size_t)first * d, x->value, (size_t)n * d * sizeof(float));
-    for (uint32_t i = 0; i < n; i++) { /* x = length e, so <x, e> = length |e|² with |e| = 1 */
+    memcpy(out->behaviours + (size_t)first * wide, x->value, (size_t)n * wide * sizeof(float));
+    for (uint32_t i = 0; m->items.normalise && i < n;
+         i++) { /* x = length e, so <x, e> = length |e|² with |e| = 1 */
         out->lengths[first + i] =
             t->kernels->dot(x->value + (size_t)i * d, e->value + (size_t)i * d, d);
     }
     return PIQUE_OK;
 }
 
+/* The mean of a table's rows of all items. */
+static void mean_row(const float *table, uint32_t items, uint32_t d, float *out) {
+    for (uint32_t j = 0; j < d; j++) {
+        double sum = 0;
+        for (uint32_t i = 1; i <= items; i++) {
+            sum += table[(size_t)i * d + j];
+        }
+        out[j] = (float)(sum / items);
+    }
+}
+
 /* UNKNOWN was never trained when every item of the training data is in the vocabulary: then the mean
  * behaviour stands for it. */
 static void bake_unknown(const pq_model *m, const pique_dataset *dataset, rows *out) {
-    uint32_t d = m->width, unknown = m->items.rows - 1;
-    float *x = out->behaviours + (size_t)unknown * d;
+    uint32_t d = m->width, wide = pq_items_width(&m->items), unknown = m->items.rows - 1;
+    float *x = out->behaviours + (size_t)unknown * wide;
     float *e = out->vectors + (size_t)unknown * d;
     if (dataset->popularity[unknown] > 0) {
         return;
     }
+    mean_row(out->behaviours, unknown - 1, wide, x);
+    if (m->items.map) {
+        mean_row(out->vectors, unknown - 1, d, e);
+        return;
+    }
     double square = 0;
     for (uint32_t j = 0; j < d; j++) {
-        double sum = 0;
-        for (uint32_t i = 1; i < unknown; i++) {
-            sum += out->behaviours[(size_t)i * d + j];
-        }
-        x[j] = (float)(sum / (unknown - 1));
         square += (double)x[j] * x[j];
     }
     float length = m->items.normalise && square > 0 ? (float)pq_sqrt(square) : 1;
@@ -64,9 +77,9 @@ static void bake_unknown(const pq_model *m, const pique_dataset *dataset, rows *
 static pique_status bake_rows(const pq_model *m, const pique_dataset *dataset, pq_arena *arena,
                               rows *out) {
     uint32_t count = m->items.rows;
-    size_t cells = (size_t)count * m->width;
-    out->vectors = pq_arena_take(arena, cells, sizeof(float));
-    out->behaviours = pq_arena_take(arena, cells, sizeof(float));
+    size_t wide = pq_items_width(&m->items);
+    out->vectors = pq_arena_take(arena, (size_t)count * m->width, sizeof(float));
+    out->behaviours = pq_arena_take(arena, count * wide, sizeof(float));
     out->lengths = pq_arena_take(arena, count, sizeof(float));
     if (!out->vectors || !out->behaviours || !out->lengths) {
         return PIQUE_NO_MEMORY;
@@ -111,7 +124,7 @@ static pique_status add_params(pq_writer *w, const pq_model *m, pq_arena *arena)
             continue;
         }
         for (uint32_t f = 0; f < m->profile.column_count; f++) {
-            if (m->profile.fields[f] == param) {
+            if (m->profile.fields[f] == param || m->profile.weights[f] == param) {
                 PQ_TRY(profile_table(param, arena, &values));
             }
         }
@@ -234,8 +247,9 @@ static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
     uint32_t count = m->items.rows;
     PQ_TRY(bake_rows(m, dataset, arena, &out));
     pq_writer_tensor(w, PQ_ITEM_WEIGHT, PQ_F32, count, m->width, out.vectors);
-    if (m->items.behaviour != PQ_BEHAVIOUR_POOL) {
-        pq_writer_tensor(w, PQ_BEHAVIOUR_WEIGHT, PQ_F32, count, m->width, out.behaviours);
+    if (pq_items_own_behaviours(&m->items)) {
+        pq_writer_tensor(w, PQ_BEHAVIOUR_WEIGHT, PQ_F32, count, pq_items_width(&m->items),
+                         out.behaviours);
     } else if (m->items.normalise) {
         pq_writer_tensor(w, PQ_ITEM_LENGTH, PQ_F32, count, 0, out.lengths);
     }

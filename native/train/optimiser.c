@@ -52,6 +52,9 @@ static pique_status gradient_norm(const pq_optimiser *o, const pq_grads *grads, 
     double square = 0;
     for (uint32_t i = 0; i < grads->params->count; i++) {
         const pq_param *param = grads->params->list[i];
+        if (param->statistic) {
+            continue;
+        }
         square += gradient_square(&grads->list[i], param, o->ctx->kernels);
         if (!(square - square == 0)) {
             PQ_FAIL(o->ctx, PIQUE_NUMERIC,
@@ -125,6 +128,24 @@ static void move_rows(const pq_optimiser *o, const update *u, uint32_t at, const
     }
 }
 
+#define MOMENTUM 0.1
+
+/* What the step saw joins the running mean and variance (the variance of a sample, as in PyTorch). */
+static void follow(const pq_param *param, const pq_real *sums) {
+    uint32_t d = param->cols;
+    for (uint32_t j = 0; j < d; j++) {
+        pq_real *mean = param->value + j, *variance = mean + d;
+        double count = sums[2 * d + j];
+        if (count < 2) { /* one row has no variance */
+            continue;
+        }
+        double shift = sums[j] / count, square = sums[d + j] / count;
+        double seen = (square - shift * shift) * count / (count - 1);
+        *mean += (pq_real)(MOMENTUM * shift);
+        *variance += (pq_real)(MOMENTUM * (PQ_MAX(seen, 0) - *variance));
+    }
+}
+
 pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_grads *grads) {
     double norm;
     PQ_TRY(gradient_norm(o, grads, &norm));
@@ -148,7 +169,11 @@ pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_gr
         if (param->frozen || !(grad->used || adam->dense_rows)) {
             continue;
         }
-        if (param->sparse) {
+        if (param->statistic) {
+            if (grad->used) {
+                follow(param, grad->dense);
+            }
+        } else if (param->sparse) {
             move_rows(o, &u, i, grad);
         } else if (grad->used) {
             move(&u, param->value, o->first[i], o->second[i], grad->dense,

@@ -91,7 +91,8 @@ pique_status pq_grads_sum(pq_grads *const *grads, uint32_t count, uint32_t threa
 
 pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t first, uint32_t count,
                             uint64_t step, double *loss) {
-    uint32_t each = (count + PQ_SHARDS - 1) / PQ_SHARDS;
+    uint32_t parts = s->m->batch_parts ? s->m->batch_parts : PQ_SHARDS;
+    uint32_t each = (count + parts - 1) / parts;
     const pq_sample_range whole = {first, count, s->m->max_history, step};
     uint32_t positions = pq_sampler_labels(sampler, &whole, NULL);
     s->negative_count = pq_sampler_negatives(sampler, &whole, s->negatives, s->negative_log_q);

@@ -63,8 +63,8 @@ static pique_status open_strings(pique_model *model, const char *name, pq_string
 
 /* Rows of items: floats, or int8 with scales. */
 static pique_status open_table(pique_model *model, const char *name, const char *scale_name,
-                               pq_table *out) {
-    uint32_t rows = model->m.items.rows, cols = model->m.width;
+                               uint32_t cols, pq_table *out) {
+    uint32_t rows = model->m.items.rows;
     const pq_tensor *tensor = pq_container_find(&model->container, name);
     float *scales = NULL;
     pq_table_kind kind = PQ_TABLE_F32;
@@ -227,11 +227,12 @@ static pique_status open_categories(pique_model *model) {
 
 static pique_status open_items(pique_model *model) {
     pq_model *m = &model->m;
-    PQ_TRY(open_table(model, PQ_ITEM_WEIGHT, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX, &model->vectors));
+    PQ_TRY(open_table(model, PQ_ITEM_WEIGHT, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX, m->width,
+                      &model->vectors));
     m->items.vectors = &model->vectors;
-    if (m->items.behaviour != PQ_BEHAVIOUR_POOL) {
+    if (pq_items_own_behaviours(&m->items)) {
         PQ_TRY(open_table(model, PQ_BEHAVIOUR_WEIGHT, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX,
-                          &model->behaviours));
+                          pq_items_width(&m->items), &model->behaviours));
         model->has_behaviours = true;
         m->items.behaviours = &model->behaviours;
     } else if (m->items.normalise) {

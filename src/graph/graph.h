@@ -21,11 +21,13 @@
 typedef enum {
     PQ_INIT_ZERO,
     PQ_INIT_ONE,
+    PQ_INIT_CONSTANT,       /* scale */
     PQ_INIT_GLOROT_UNIFORM, /* U(±sqrt(6 / (rows + cols))) */
     PQ_INIT_NORMAL,         /* N(0, scale), scale is the deviation */
     PQ_INIT_TRUNCATED,      /* the same, redrawn beyond two deviations */
     PQ_INIT_UNIFORM,        /* U[0, scale) */
-    PQ_INIT_SYMMETRIC       /* U(±scale) */
+    PQ_INIT_SYMMETRIC,      /* U(±scale) */
+    PQ_INIT_STATISTIC       /* row 0 zeros, row 1 ones, row 2 zeros: see `statistic` */
 } pq_init_kind;
 
 typedef struct {
@@ -43,6 +45,9 @@ typedef struct {
     bool sparse;  /* an embedding table: gradients and updates by row */
     bool frozen;  /* belongs to the model file, is not trained */
     bool unsaved; /* trained, but not part of the model file (baked into other tensors there) */
+    bool
+        statistic; /* (3, D): running mean and variance of batches; row 2 is not used. Its "gradient" holds
+                       what a step saw, as sums over rows: x - mean, (x - mean)², and the count */
 } pq_param;
 
 /* Finds the values of a parameter in a model file: (rows, cols), checked, of the caller's memory. */

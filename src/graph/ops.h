@@ -36,8 +36,17 @@ typedef struct {
     pq_real *shares;             /* NULL or [T, K]: how much each row gives to each interest */
 } pq_route;
 
+/* Pairs of a query (C rows) and a key (T rows). */
 typedef struct {
-    const pq_segments *segments; /* B segments over the rows of x */
+    const uint32_t *queries, *keys; /* [P] row of each */
+    uint32_t count;                 /* P */
+    pq_segments segments;           /* the pairs of each query, side by side */
+} pq_pairs;
+
+typedef struct {
+    const pq_segments *segments; /* B segments over the rows of x, or of the weights */
+    const uint32_t *rows;        /* NULL or [T]: the row of x that each weight belongs to */
+    bool raw;                    /* the logits are the weights */
     bool softmax;    /* weights are the softmax of the logits; else there are no logits */
     bool mean;       /* without logits: the mean of the rows instead of their sum */
     pq_real *shares; /* NULL or [T, K]: the weights */
@@ -73,6 +82,8 @@ typedef struct {
 typedef struct {
     const pq_segments *segments; /* B segments over the rows of the gates */
     pq_var *start;               /* NULL: zeros; or (B, S), the state before each segment */
+    const uint32_t *rows; /* NULL or [T]: the row of the gates that each row of the segments has */
+    pq_var *attention;    /* (T, 1) of cells that take it, else NULL */
 } pq_recurrence;
 
 typedef struct {

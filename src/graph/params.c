@@ -79,10 +79,13 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
         return 0;
     case PQ_INIT_ONE:
         return 1;
+    case PQ_INIT_CONSTANT:
+        return (pq_real)scale;
     case PQ_INIT_GLOROT_UNIFORM:
         scale = pq_sqrt(6.0 / ((double)param->rows + param->cols));
         break;
     case PQ_INIT_SYMMETRIC:
+    case PQ_INIT_STATISTIC: /* not drawn */
         break;
     case PQ_INIT_NORMAL:
         return (pq_real)(scale * pq_rng_normal(rng));
@@ -105,6 +108,10 @@ void pq_params_draw(const pq_params *params, uint64_t seed) {
         size_t count = (size_t)param->rows * param->cols;
         for (size_t j = 0; j < count; j++) {
             param->value[j] = draw(param, &rng);
+        }
+        for (uint32_t c = 0; param->init.kind == PQ_INIT_STATISTIC && c < param->cols; c++) {
+            param->value[c] = param->value[2 * (size_t)param->cols + c] = 0;
+            param->value[param->cols + c] = 1;
         }
         if (param->init.pad_row) {
             memset(param->value, 0, param->cols * sizeof(pq_real));

@@ -7,17 +7,23 @@
 /* Rows of `before`, `kept` and the slopes are packed (lockstep.h). */
 typedef struct {
     const pq_cell *cell;
-    pq_var *gates, *u, *bias, *start, *y;
+    pq_var *gates, *u, *bias, *start, *attention, *y;
+    const uint32_t *rows; /* of the gates, or NULL */
     pq_lockstep order;
     uint32_t h, g, s, k; /* H, G, S and the length of a row of `kept` */
     pq_real *before;     /* (T, S) */
     pq_real *kept;       /* (T, k) */
 } record;
 
+static size_t gates_row(const record *r, size_t row) {
+    return r->rows ? r->rows[row] : row;
+}
+
 static pq_cell_row row_at(const record *r, size_t at) {
     size_t row = r->order.rows[at];
     return (pq_cell_row){.h = r->h,
-                         .gates = r->gates->value + row * r->g,
+                         .attention = r->attention ? r->attention->value[row] : 0,
+                         .gates = r->gates->value + gates_row(r, row) * r->g,
                          .before = r->before + at * r->s,
                          .after = r->y->value + row * r->s,
                          .kept = r->kept + at * r->k};
@@ -102,9 +108,13 @@ static void step_backward(const pq_tape *t, const record *r, uint32_t step, pq_r
     for (uint32_t i = 0; i < alive; i++) {
         size_t at = (size_t)first + i, row = r->order.rows[at];
         pq_cell_row values = row_at(r, at);
+        pq_real *d_gates = r->gates->grad ? r->gates->grad + gates_row(r, row) * r->g : NULL;
+        pq_real ignored = 0;
+        bool attended = r->attention && r->attention->grad;
         pq_cell_slopes s = {.g = carried + (size_t)i * r->s,
                             .slopes = slopes + at * r->g,
-                            .d_gates = r->gates->grad ? r->gates->grad + row * r->g : NULL};
+                            .d_gates = d_gates,
+                            .d_attention = attended ? r->attention->grad + row : &ignored};
         t->kernels->axpy(1, r->y->grad + row * r->s, s.g, r->s);
         r->cell->backward(&values, &s);
     }
@@ -162,6 +172,9 @@ static void backward(pq_tape *t, void *data) {
     pq_real *carried = pq_tape_take(t, most, sizeof(*carried));
     pq_real *slopes = pq_tape_take(t, (size_t)r->y->rows * r->g, sizeof(*slopes));
     pq_tape_grad(t, r->gates);
+    if (r->attention) {
+        pq_tape_grad(t, r->attention);
+    }
     if (!carried || !slopes || t->status != PIQUE_OK) {
         return;
     }
@@ -175,11 +188,17 @@ static void backward(pq_tape *t, void *data) {
 
 static bool fits(const pq_cell *cell, const pq_var *gates, const pq_var *u, const pq_var *bias,
                  const pq_recurrence *args) {
-    uint32_t h = u->cols, count = args->segments->count;
-    const pq_var *start = args->start;
+    uint32_t h = u->cols, count = args->segments->count, rows = args->segments->starts[count];
+    const pq_var *start = args->start, *attention = args->attention;
+    for (uint32_t i = 0; args->rows && i < rows; i++) {
+        if (args->rows[i] >= gates->rows) {
+            return false;
+        }
+    }
     return h > 0 && u->rows == cell->gates * h && gates->cols == u->rows && bias->rows == 1 &&
-           bias->cols == u->rows && args->segments->starts[count] == gates->rows &&
-           (!start || (start->rows == count && start->cols == cell->state * h));
+           bias->cols == u->rows && (args->rows || rows == gates->rows) &&
+           (!start || (start->rows == count && start->cols == cell->state * h)) &&
+           (!cell->attends || (attention && attention->rows == rows && attention->cols == 1));
 }
 
 pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_var *bias,
@@ -187,7 +206,7 @@ pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_v
     if (!gates || !u || !bias) {
         return NULL;
     }
-    pq_var *start = args->start;
+    pq_var *start = args->start, *attention = cell->attends ? args->attention : NULL;
     if (!fits(cell, gates, u, bias, args)) {
         return pq_tape_fail(t, PIQUE_INTERNAL,
                             "%s: gates are %u x %u, u is %u x %u, bias has %u columns, the start "
@@ -198,8 +217,9 @@ pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_v
                             (unsigned)args->segments->count,
                             (unsigned)args->segments->starts[args->segments->count]);
     }
-    uint32_t h = u->cols, rows = gates->rows;
-    bool needs_grad = gates->needs_grad || u->needs_grad || bias->needs_grad;
+    uint32_t h = u->cols, rows = args->segments->starts[args->segments->count];
+    bool needs_grad = gates->needs_grad || u->needs_grad || bias->needs_grad ||
+                      (attention && attention->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));
     pq_lockstep order;
     if (!r || !pq_lockstep_make(t, args->segments, &order)) {
@@ -211,6 +231,8 @@ pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_v
         .u = u,
         .bias = bias,
         .start = start,
+        .attention = attention,
+        .rows = args->rows,
         .y = pq_tape_var(t, rows, cell->state * h, needs_grad || (start && start->needs_grad)),
         .order = order,
         .h = h,

@@ -1,7 +1,8 @@
 /* recurrence.h — what the recurrent cells (op_rnn.c, op_gru.c, op_lstm.c) share: the walk over the segments in
  * lockstep, the recurrent product, the states, and all of that backwards. A cell is what happens in one row.
  *
- *     gates (T, G)   W x + b of every row, computed beforehand in one product
+ *     gates (T, G)   W x + b of every row, computed beforehand in one product; with args->rows, segments may
+ *                    share rows of it
  *     u (G, H), bias (1, G)    of the recurrent product U h + b
  *     y (T, S)       the state after every row; its first H columns are h
  * Weights are those of PyTorch's nn.RNN, nn.GRU and nn.LSTM, as they are.
@@ -16,6 +17,7 @@
 /* One row of one step. */
 typedef struct {
     uint32_t h;            /* H */
+    pq_real attention;     /* of cells that take it */
     const pq_real *gates;  /* [G] of the input */
     const pq_real *before; /* [S] */
     pq_real *after;        /* [S] */
@@ -25,13 +27,15 @@ typedef struct {
 typedef struct {
     pq_real
         *g; /* [S] gradient of `after`; becomes that of `before` but for the recurrent product's */
-    pq_real *slopes;  /* [G] gradient of U h + b, to be written */
-    pq_real *d_gates; /* NULL or [G] gradient of `gates`, to be added to */
+    pq_real *slopes;      /* [G] gradient of U h + b, to be written */
+    pq_real *d_gates;     /* NULL or [G] gradient of `gates`, to be added to */
+    pq_real *d_attention; /* of cells that take it: to be added to */
 } pq_cell_slopes;
 
 typedef struct {
     const char *name;
     uint32_t gates, state, kept; /* G, S and the length of `kept` >= G in multiples of H */
+    bool attends;                /* takes attention (T, 1) */
     void (*forward)(const pq_kernels *kernels, const pq_cell_row *row);
     void (*backward)(const pq_cell_row *row, const pq_cell_slopes *s);
 } pq_cell;

@@ -4,6 +4,25 @@
 
 #define LENGTH_EPSILON 1e-12
 
+uint32_t pq_items_width(const pq_items *items) {
+    if (items->pool != PQ_POOL_CONCAT) {
+        return items->width;
+    }
+    return items->width * (items->column_count + 1) + (items->linear ? 1 : 0);
+}
+
+/* A table of the training alone. */
+static pq_param *add_table(pq_params *params, const char *column, const char *what, uint32_t rows,
+                           uint32_t width, pq_init init) {
+    char name[48];
+    snprintf(name, sizeof(name), "item.%.32s%s", column, what);
+    pq_param *table = pq_params_add(params, name, rows, width, init);
+    if (table) {
+        table->sparse = table->unsaved = true;
+    }
+    return table;
+}
+
 void pq_items_declare(pq_items *items, pq_params *params) {
     if (items->baked) {
         return;
@@ -11,16 +30,17 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     pq_init init = {.kind = items->init_scale > 0 ? PQ_INIT_NORMAL : PQ_INIT_GLOROT_UNIFORM,
                     .scale = items->init_scale,
                     .pad_row = true};
-    items->ids = pq_params_add(params, "item.id", items->rows, items->width, init);
-    if (items->ids) {
-        items->ids->sparse = items->ids->unsaved = true;
+    pq_init weight = {.kind = PQ_INIT_ZERO, .pad_row = true};
+    items->ids = add_table(params, "id", "", items->rows, items->width, init);
+    if (items->linear) {
+        items->weights[0] = add_table(params, "id", ".linear", items->rows, 1, weight);
     }
     for (uint32_t f = 0; f < items->column_count; f++) {
-        char name[48];
-        snprintf(name, sizeof(name), "item.%.32s", items->columns[f].name);
-        items->fields[f] = pq_params_add(params, name, items->columns[f].rows, items->width, init);
-        if (items->fields[f]) {
-            items->fields[f]->sparse = items->fields[f]->unsaved = true;
+        const pq_column *column = &items->columns[f];
+        items->fields[f] = add_table(params, column->name, "", column->rows, items->width, init);
+        if (items->linear) {
+            items->weights[f + 1] =
+                add_table(params, column->name, ".linear", column->rows, 1, weight);
         }
     }
     if (items->behaviour == PQ_BEHAVIOUR_CONCAT_SELU) {
@@ -34,14 +54,38 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     }
 }
 
+static pq_var *bag(pq_tape *t, const pq_param *table, const pq_column *column, const uint32_t *ids,
+                   uint32_t n) {
+    pq_bag bag = {.owners = ids, .offsets = column->offsets, .values = column->values};
+    return pq_op_bag(t, table, &bag, n);
+}
+
 static pq_var *field(pq_tape *t, const pq_items *items, uint32_t f, const uint32_t *ids,
                      uint32_t n) {
-    const pq_column *column = &items->columns[f];
-    pq_bag bag = {.owners = ids, .offsets = column->offsets, .values = column->values};
-    return pq_op_bag(t, items->fields[f], &bag, n);
+    return bag(t, items->fields[f], &items->columns[f], ids, n);
+}
+
+static pq_var *side_by_side(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
+    pq_var *all = pq_op_gather(t, items->ids, ids, n);
+    for (uint32_t f = 0; all && f < items->column_count; f++) {
+        all = pq_op_concat(t, all, field(t, items, f, ids, n));
+    }
+    return all;
+}
+
+static pq_var *linear(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
+    pq_var *sum = pq_op_gather(t, items->weights[0], ids, n);
+    for (uint32_t f = 0; sum && f < items->column_count; f++) {
+        sum = pq_op_add(t, sum, bag(t, items->weights[f + 1], &items->columns[f], ids, n));
+    }
+    return sum;
 }
 
 static pq_var *pooled(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
+    if (items->pool == PQ_POOL_CONCAT) {
+        pq_var *all = side_by_side(t, items, ids, n);
+        return items->linear ? pq_op_concat(t, all, linear(t, items, ids, n)) : all;
+    }
     pq_var *sum = pq_op_gather(t, items->ids, ids, n);
     /* The ids are known to be good only when the gather succeeded. */
     for (uint32_t f = 0; sum && f < items->column_count; f++) {
@@ -75,12 +119,16 @@ pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids,
         return table_rows(t, items->vectors, NULL, ids, n);
     }
     pq_var *e = pooled(t, items, ids, n);
+    if (items->map) {
+        return items->map(t, items->map_self, e);
+    }
     return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
 }
 
 #if PQ_TRAINING
 pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
-    if (items->column_count == 0) { /* the table itself: nothing to copy, nothing to look up */
+    if (items->column_count == 0 && !items->map &&
+        !items->linear) { /* the table itself: nothing to copy, nothing to look up */
         pq_var *e = pq_tape_param(t, items->ids);
         return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
     }
@@ -100,10 +148,7 @@ pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *i
     if (items->behaviour == PQ_BEHAVIOUR_POOL) {
         return pooled(t, items, ids, n);
     }
-    pq_var *all = pq_op_gather(t, items->ids, ids, n);
-    for (uint32_t f = 0; all && f < items->column_count; f++) {
-        all = pq_op_concat(t, all, field(t, items, f, ids, n));
-    }
+    pq_var *all = side_by_side(t, items, ids, n);
     pq_var *w = pq_tape_param(t, items->w_in);
     pq_var *b = pq_tape_param(t, items->b_in);
     return pq_op_activate(t, pq_op_linear(t, all, w, b), PQ_SELU);

@@ -23,23 +23,33 @@ typedef struct {
 } pq_column;
 
 typedef enum { PQ_BEHAVIOUR_POOL, PQ_BEHAVIOUR_CONCAT_SELU } pq_behaviour;
-typedef enum { PQ_POOL_MEAN, PQ_POOL_SUM } pq_pool;
+typedef enum {
+    PQ_POOL_MEAN,
+    PQ_POOL_SUM,
+    PQ_POOL_CONCAT /* fields side by side, each `width` wide: what models that rank look at */
+} pq_pool;
 
 typedef struct {
     /* set by the model before declaring */
     uint32_t rows;  /* PAD, items, UNKNOWN */
-    uint32_t width; /* D */
+    uint32_t width; /* D; with PQ_POOL_CONCAT that of one field */
     const pq_column *columns;
     uint32_t column_count;
     pq_behaviour behaviour;
     pq_pool pool;
-    bool normalise;    /* item vectors have length 1; behaviours keep theirs */
+    bool linear;    /* PQ_POOL_CONCAT: one more column, the sum of the fields' linear weights */
+    bool normalise; /* item vectors have length 1; behaviours keep theirs */
+    /* NULL, or what makes an item's vector of its pooled row (an item tower): the vector then has a width of
+     * its own, and the behaviours are the rows. Its parameters are `unsaved`. */
+    pq_var *(*map)(pq_tape *t, const void *self, pq_var *rows);
+    const void *map_self;
     double init_scale; /* deviation of the embeddings; 0: Glorot uniform */
     bool baked;        /* serving: rows come from the tables below */
 
     /* training */
     pq_param *ids;
     pq_param *fields[PQ_MAX_FIELDS];
+    pq_param *weights[PQ_MAX_FIELDS + 1]; /* linear, of the id and the columns */
     pq_param *w_in, *b_in;
 
     /* serving */
@@ -48,6 +58,12 @@ typedef struct {
     const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
 } pq_items;
 
+/* Width of a pooled row: D, or (1 + columns) D and one more with `linear`. */
+uint32_t pq_items_width(const pq_items *items);
+/* Whether a model file has rows of behaviours beside those of items. */
+static inline bool pq_items_own_behaviours(const pq_items *items) {
+    return items->behaviour != PQ_BEHAVIOUR_POOL || items->map;
+}
 /* Declares the trained parameters; nothing when baked. */
 void pq_items_declare(pq_items *items, pq_params *params);
 /* e of n items, (n, D), and x of n behaviours, (n, D). */

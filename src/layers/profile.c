@@ -2,32 +2,57 @@
 
 #include <stdio.h>
 
+static pq_param *add_table(pq_params *params, const pq_column *column, const char *what,
+                           uint32_t width, pq_init init) {
+    char name[48];
+    snprintf(name, sizeof(name), "profile.%.28s%s", column->name, what);
+    pq_param *table = pq_params_add(params, name, column->rows, width, init);
+    if (table) {
+        table->sparse = true;
+    }
+    return table;
+}
+
 void pq_profile_declare(pq_profile *profile, pq_params *params) {
+    pq_init init = {.kind = profile->init_scale > 0 ? PQ_INIT_NORMAL : PQ_INIT_GLOROT_UNIFORM,
+                    .scale = profile->init_scale,
+                    .pad_row = true};
     for (uint32_t f = 0; f < profile->column_count; f++) {
-        char name[48];
-        snprintf(name, sizeof(name), "profile.%.32s", profile->columns[f].name);
-        profile->fields[f] =
-            pq_params_add(params, name, profile->columns[f].rows, profile->width,
-                          (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM, .pad_row = true});
-        if (profile->fields[f]) {
-            profile->fields[f]->sparse = true;
+        const pq_column *column = &profile->columns[f];
+        profile->fields[f] = add_table(params, column, "", profile->width, init);
+        if (profile->linear) {
+            profile->weights[f] = add_table(params, column, ".linear", 1,
+                                            (pq_init){.kind = PQ_INIT_ZERO, .pad_row = true});
         }
     }
+}
+
+/* Rows of a field's table, (B, its width). */
+static pq_var *field(pq_tape *t, const pq_profile *profile, const pq_param *table, uint32_t f,
+                     const uint32_t *codes, uint32_t b) {
+    uint32_t *column = pq_tape_take(t, b, sizeof(*column));
+    for (uint32_t i = 0; column && i < b; i++) {
+        column[i] = codes ? codes[(size_t)i * profile->column_count + f] : 0;
+    }
+    return column ? pq_op_gather(t, table, column, b) : NULL;
 }
 
 pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const uint32_t *codes,
                           uint32_t b) {
     pq_var *all = NULL;
     for (uint32_t f = 0; f < profile->column_count; f++) {
-        uint32_t *column = pq_tape_take(t, b, sizeof(*column));
-        if (!column) {
-            return NULL;
-        }
-        for (uint32_t i = 0; i < b; i++) {
-            column[i] = codes ? codes[(size_t)i * profile->column_count + f] : 0;
-        }
-        pq_var *field = pq_op_gather(t, profile->fields[f], column, b);
-        all = f == 0 ? field : pq_op_concat(t, all, field);
+        pq_var *next = field(t, profile, profile->fields[f], f, codes, b);
+        all = f == 0 ? next : pq_op_concat(t, all, next);
     }
     return all;
+}
+
+pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const uint32_t *codes,
+                          uint32_t b) {
+    pq_var *sum = NULL;
+    for (uint32_t f = 0; f < profile->column_count; f++) {
+        pq_var *next = field(t, profile, profile->weights[f], f, codes, b);
+        sum = f == 0 ? next : pq_op_add(t, sum, next);
+    }
+    return sum;
 }

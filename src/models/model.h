@@ -30,6 +30,10 @@ typedef struct {
     const uint32_t *candidate_users; /* [C] the segment of each, rising */
     const pq_real *candidate_labels; /* [C] 0 or 1, in training */
 
+    const int64_t *times; /* NULL (not known) or [T] seconds */
+    const uint32_t
+        *history_negatives; /* NULL or [T] an item the user did not like, for each behaviour */
+
     pq_real *shares; /* NULL or [T, K]: filled with the share of each behaviour in each interest */
 } pq_batch;
 
@@ -62,6 +66,7 @@ typedef struct {
     const char *training_best, *training_seed, *training_paper;
     /* Whether a state is defined after every row, so that every event can be a label. */
     bool causal;
+    bool history_negatives; /* training wants a negative for each behaviour */
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */
     pique_status (*declare)(pq_model *m);
@@ -86,6 +91,9 @@ struct pq_model {
     uint32_t interests;   /* K, set by declare; 1 for models that only rank */
     uint32_t width;       /* D, set by declare */
     uint32_t max_history; /* newest behaviours a user may have, set by declare */
+    /* Set by declare: in how many parts a batch is computed, at most; 0: as many as there are. A model that
+     * normalises over the batch wants few, since each part has statistics of its own. */
+    uint32_t batch_parts;
     pq_loss_options loss;
 };
 

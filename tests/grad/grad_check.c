@@ -152,7 +152,7 @@ void grad_check(grad_bench *g, const char *what, grad_forward *forward, grad_val
     grad_close_to(what, value_of(g, &tape, forward, argument), recorded, 0);
     difference d = {g, &tape, forward, value, argument};
     for (uint32_t i = 0; i < g->params->count; i++) {
-        if (!g->params->list[i]->frozen) {
+        if (!g->params->list[i]->frozen && !g->params->list[i]->statistic) {
             check_param(what, &d, &grads, g->params->list[i]);
         }
     }

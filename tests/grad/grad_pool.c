@@ -15,7 +15,7 @@ typedef struct {
 
 static pq_var *pool(pq_tape *t, const void *argument) {
     const setup *s = argument;
-    pq_var *logits = s->args.softmax ? pq_tape_param(t, s->logits) : NULL;
+    pq_var *logits = s->args.softmax || s->args.raw ? pq_tape_param(t, s->logits) : NULL;
     return pq_op_pool_segments(t, pq_tape_param(t, s->x), logits, &s->args);
 }
 
@@ -28,6 +28,9 @@ static pq_var *pool_itself(pq_tape *t, const void *argument) {
 
 /* Weight of row i for k by the definition. */
 static double weight(const setup *s, uint32_t first, uint32_t last, uint32_t i, uint32_t k) {
+    if (s->args.raw) {
+        return s->logits->value[i * s->logits->cols + k];
+    }
     if (!s->args.softmax) {
         return s->args.mean ? 1.0 / (last - first) : 1;
     }
@@ -40,7 +43,7 @@ static double weight(const setup *s, uint32_t first, uint32_t last, uint32_t i, 
 }
 
 static void expect_values(setup *s, const char *what) {
-    uint32_t count = s->args.softmax ? s->logits->cols : 1;
+    uint32_t count = s->args.softmax || s->args.raw ? s->logits->cols : 1;
     pq_real shares[ROWS * COLS];
     pq_tape t;
     pq_tape_init(&t, &s->g.t.ctx);
@@ -56,7 +59,8 @@ static void expect_values(setup *s, const char *what) {
                 double w = weight(s, first, last, i, k);
                 grad_close_to(what, shares[i * count + k], w, 1e-12);
                 for (uint32_t c = 0; c < COLS; c++) {
-                    want[c] += w * s->x->value[i * COLS + c];
+                    uint32_t row = s->args.rows ? s->args.rows[i] : i;
+                    want[c] += w * s->x->value[row * COLS + c];
                 }
             }
             for (uint32_t c = 0; c < COLS; c++) {
@@ -70,20 +74,28 @@ static void expect_values(setup *s, const char *what) {
 
 void grad_pool_segments(void) {
     static const uint32_t starts[] = {0, 3, 3, 4, ROWS}; /* one empty, one of a single row */
+    static const uint32_t shared[] = {4, 1, 1, 0, 4, 3, 2, 1, 0};
     static const struct {
         const char *what;
-        bool softmax, mean;
+        bool softmax, mean, raw, rows;
         uint32_t count;
-    } cases[] = {{"pool, sum", false, false, 1},
-                 {"pool, mean", false, true, 1},
-                 {"pool, softmax", true, false, 1},
-                 {"pool, three softmaxes", true, false, COLS}};
+    } cases[] = {{"pool, sum", false, false, false, false, 1},
+                 {"pool, mean", false, true, false, false, 1},
+                 {"pool, softmax", true, false, false, false, 1},
+                 {"pool, three softmaxes", true, false, false, false, COLS},
+                 {"pool, raw", false, false, true, false, 1},
+                 {"pool, shared rows, mean", false, true, false, true, 1},
+                 {"pool, shared rows, softmax", true, false, false, true, 2},
+                 {"pool, shared rows, raw", false, false, true, true, 1}};
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         setup s = {.segments = {starts, 4}};
         grad_open(&s.g, i);
-        s.args = (pq_pool_segments){
-            .segments = &s.segments, .softmax = cases[i].softmax, .mean = cases[i].mean};
-        s.x = grad_input(&s.g, "x", ROWS, COLS);
+        s.args = (pq_pool_segments){.segments = &s.segments,
+                                    .rows = cases[i].rows ? shared : NULL,
+                                    .softmax = cases[i].softmax,
+                                    .mean = cases[i].mean,
+                                    .raw = cases[i].raw};
+        s.x = grad_input(&s.g, "x", cases[i].rows ? 5 : ROWS, COLS);
         s.logits = grad_input(&s.g, "logits", ROWS, cases[i].count);
         expect_values(&s, cases[i].what);
         grad_check(&s.g, cases[i].what, pool, NULL, &s);

@@ -34,6 +34,15 @@ static const struct {
     {"pair_loss", grad_pair_loss},
     {"logistic_loss", grad_logistic_loss},
     {"pool_segments", grad_pool_segments},
+    {"agru", grad_agru},
+    {"augru", grad_augru},
+    {"multiply_pairs", grad_multiply_pairs},
+    {"add_pairs", grad_add_pairs},
+    {"scale_rows", grad_scale_rows},
+    {"batch_norm", grad_batch_norm},
+    {"dice", grad_dice},
+    {"prelu", grad_prelu},
+    {"leaky_relu", grad_leaky_relu},
 };
 
 static const char *const ops[] = {

@@ -1,0 +1,13 @@
+/* pairs.h — every candidate with every behaviour of its user. */
+#ifndef PQ_PAIRS_H
+#define PQ_PAIRS_H
+
+#include "graph/ops.h"
+
+/* keys: B segments of rows (behaviours, sessions); users [C]: the segment that each query's keys are in. In the
+ * memory of the step; NULL when it is short. */
+pq_pairs *pq_pairs_make(pq_tape *t, const pq_segments *keys, const uint32_t *users, uint32_t c);
+/* Pair i: query i with key keys[i]; each a segment of its own. */
+pq_pairs *pq_pairs_one(pq_tape *t, const uint32_t *keys, uint32_t c);
+
+#endif
