@@ -35,6 +35,14 @@ pq_pairs *pq_pairs_make(pq_tape *t, const pq_segments *keys, const uint32_t *use
     return out;
 }
 
+pq_pairs *pq_pairs_of_segments(pq_tape *t, const pq_segments *keys) {
+    uint32_t *all = pq_tape_take(t, keys->count, sizeof(*all));
+    for (uint32_t b = 0; all && b < keys->count; b++) {
+        all[b] = b;
+    }
+    return all ? pq_pairs_make(t, keys, all, keys->count) : NULL;
+}
+
 pq_pairs *pq_pairs_one(pq_tape *t, const uint32_t *keys, uint32_t c) {
     uint32_t *starts, *query, *key;
     pq_pairs *out = take(t, c, c, &starts, &query, &key);
@@ -44,4 +52,9 @@ pq_pairs *pq_pairs_one(pq_tape *t, const uint32_t *keys, uint32_t c) {
         key[i] = keys[i];
     }
     return out;
+}
+
+pq_var *pq_pairs_dot(pq_tape *t, pq_var *queries, pq_var *keys, const pq_pairs *pairs) {
+    return pq_op_dot_rows(t, pq_op_select_rows(t, queries, pairs->queries, pairs->count),
+                          pq_op_select_rows(t, keys, pairs->keys, pairs->count));
 }

@@ -7,7 +7,11 @@
 /* keys: B segments of rows (behaviours, sessions); users [C]: the segment that each query's keys are in. In the
  * memory of the step; NULL when it is short. */
 pq_pairs *pq_pairs_make(pq_tape *t, const pq_segments *keys, const uint32_t *users, uint32_t c);
+/* Every row with its segment as the query: pair i is row i. */
+pq_pairs *pq_pairs_of_segments(pq_tape *t, const pq_segments *keys);
 /* Pair i: query i with key keys[i]; each a segment of its own. */
 pq_pairs *pq_pairs_one(pq_tape *t, const uint32_t *keys, uint32_t c);
+/* Inner products of the pairs, (P, 1). */
+pq_var *pq_pairs_dot(pq_tape *t, pq_var *queries, pq_var *keys, const pq_pairs *pairs);
 
 #endif

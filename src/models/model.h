@@ -97,6 +97,9 @@ struct pq_model {
     pq_loss_options loss;
 };
 
+/* batch_parts of models that normalise over the batch. */
+#define PQ_NORMALISING_PARTS 2
+
 /* "retrieval", "ranking" */
 const char *pq_task_name(pq_task task);
 /* NULL when there is none of that name. */

@@ -24,8 +24,10 @@ typedef struct {
     pq_column columns[2], profile[2];
     pq_model model;
     pq_train_options training;
-    uint32_t *starts[2],
-        *items[2]; /* histories of the two batches, cut to what the model looks at */
+    bool as_in_training; /* the ten steps normalise over their batches */
+    /* Histories of the two batches, cut to what the model looks at. */
+    uint32_t *starts[2], *items[2], *negatives[2];
+    int64_t *times[2];
     pq_batch batches[2];
     pq_tape tape;
     pq_grads grads;
@@ -72,8 +74,11 @@ static void open_model(golden *g, const char *model) {
         "beta2=0.999",          "epsilon=1e-8"};
     uint32_t count = 6;
     pq_ctx *ctx = &g->t.ctx;
-    char *config, *preset;
+    char *config, *preset, *mode;
     assert_ok(ctx, pq_container_text(&g->file, "config", &config));
+    assert_ok(ctx, pq_container_text(&g->file, "mode", &mode));
+    g->as_in_training = mode && strcmp(mode, "training") == 0;
+    pq_free(ctx, mode);
     assert_ok(ctx, pq_container_text(&g->file, "preset", &preset));
     assert_true(config && preset);
     for (char *at = config; *at;) {
@@ -113,21 +118,37 @@ static void open_columns(golden *g) {
 }
 
 /* The file holds whole histories; a model is given the newest behaviours that it looks at. */
-static void open_batch(golden *g, int at) {
-    const char *prefix = at ? "b." : "a.";
+static void open_history(golden *g, int at, const char *prefix) {
     const pq_tensor *starts = tensor(g, prefix, "starts"), *items = tensor(g, prefix, "items");
     const uint32_t *from = starts->data, *behaviours = items->data;
+    const uint32_t *times = optional_data(g, prefix, "times");
+    const uint32_t *negatives = optional_data(g, prefix, "history_negatives");
     uint32_t users = (uint32_t)starts->count - 1, count = 0;
     g->starts[at] = calloc(users + 1, sizeof(uint32_t));
-    g->items[at] = calloc(items->count, sizeof(uint32_t));
+    g->items[at] = calloc(items->count + 1, sizeof(uint32_t));
+    g->negatives[at] = negatives ? calloc(items->count + 1, sizeof(uint32_t)) : NULL;
+    g->times[at] = times ? calloc(items->count + 1, sizeof(int64_t)) : NULL;
     assert_true(g->starts[at] && g->items[at]);
+    assert_true(!negatives == !g->negatives[at] && !times == !g->times[at]);
     for (uint32_t b = 0; b < users; b++) {
         uint32_t newest = PQ_MIN(from[b + 1] - from[b], g->model.max_history);
-        for (uint32_t i = from[b + 1] - newest; i < from[b + 1]; i++) {
-            g->items[at][count++] = behaviours[i];
+        for (uint32_t i = from[b + 1] - newest; i < from[b + 1]; i++, count++) {
+            g->items[at][count] = behaviours[i];
+            if (negatives) {
+                g->negatives[at][count] = negatives[i];
+            }
+            if (times) {
+                g->times[at][count] = times[i];
+            }
         }
         g->starts[at][b + 1] = count;
     }
+}
+
+static void open_batch(golden *g, int at) {
+    const char *prefix = at ? "b." : "a.";
+    open_history(g, at, prefix);
+    uint32_t users = (uint32_t)tensor(g, prefix, "starts")->count - 1;
     const pq_tensor *candidates = optional(g, prefix, "candidates");
     const pq_tensor *targets = candidates ? NULL : tensor(g, prefix, "targets");
     const pq_tensor *rows = optional(g, prefix, "label_rows");
@@ -136,6 +157,8 @@ static void open_batch(golden *g, int at) {
     assert_true(candidates || targets->count == (rows ? rows->count : users));
     g->batches[at] = (pq_batch){.history = {g->starts[at], users},
                                 .items = g->items[at],
+                                .times = g->times[at],
+                                .history_negatives = g->negatives[at],
                                 .profile = optional_data(g, prefix, "profile"),
                                 .label_count = targets ? (uint32_t)targets->count : 0,
                                 .targets = targets ? targets->data : NULL,
@@ -197,6 +220,8 @@ static void golden_close(golden *g) {
     for (int i = 0; i < 2; i++) {
         free(g->starts[i]);
         free(g->items[i]);
+        free(g->negatives[i]);
+        free(g->times[i]);
     }
     free(g->bytes);
     testing_close(&g->t);
@@ -230,10 +255,11 @@ static void check_scores(golden *g) {
     compare(g, "scores", "", y->value, want, RELATIVE);
 }
 
-/* One forward and backward pass as in evaluation: noise from the table, nothing dropped. */
+/* One forward and backward pass as in evaluation: noise from the table, nothing dropped. A fixture of
+ * training normalises over the batch, and drops nothing by its rates. */
 static void run_step(golden *g, int step) {
     pq_grads_clear(&g->grads);
-    pq_tape_begin(&g->tape, &g->grads, false, (pq_rng){0});
+    pq_tape_begin(&g->tape, &g->grads, g->as_in_training, (pq_rng){0});
     pq_var *loss = pq_model_loss(&g->tape, &g->model, &g->batches[step % 2]);
     assert_ok(&g->t.ctx, pq_tape_backward(&g->tape, loss));
     pq_tensor want = *tensor(g, "expect.", "losses");
@@ -247,7 +273,7 @@ static void check_gradients(golden *g) {
     for (uint32_t i = 0; i < g->model.params.count; i++) {
         const pq_param *param = g->model.params.list[i];
         const pq_grad *grad = &g->grads.list[i];
-        if (param->frozen) {
+        if (param->frozen || param->statistic) { /* the latter: what becomes of it in ten steps */
             continue;
         }
         const pq_tensor *want = tensor(g, "grad.", param->name);

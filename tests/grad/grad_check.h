@@ -49,6 +49,7 @@ grad_cases grad_gather, grad_bag, grad_linear, grad_linear_by_group, grad_activa
     grad_label_attention, grad_sampled_softmax;
 grad_cases grad_rnn, grad_gru, grad_lstm, grad_pool_segments;
 grad_cases grad_columns, grad_dot_rows, grad_softmax_rows, grad_cross_entropy;
+grad_cases grad_softmax_segments;
 grad_cases grad_select_rows, grad_layer_norm, grad_attention;
 grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss;
 grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scale_rows;
@@ -59,5 +60,6 @@ void grad_layers(void **state);
 void grad_mind(void **state);
 void grad_sasrec(void **state);
 void grad_rnn_family(void **state);
+void grad_interest(void **state);
 
 #endif

@@ -98,6 +98,28 @@ void grad_add_pairs(void) {
     pair_cases("add_pairs", add, true);
 }
 
+static pq_var *softmax_segments(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    return pq_op_softmax_segments(t, param(t, s->x), &s->pairs.segments);
+}
+
+void grad_softmax_segments(void) {
+    setup s = {.pairs = pairs};
+    grad_open(&s.g, 0);
+    s.x = grad_input(&s.g, "x", pairs.count, 1);
+    pq_tape t;
+    pq_tape_init(&t, &s.g.t.ctx);
+    pq_tape_begin(&t, NULL, false, (pq_rng){0});
+    const pq_real *y = softmax_segments(&t, &s)->value, *x = s.x->value;
+    double three = exp(x[0]) + exp(x[1]) + exp(x[2]);
+    grad_close_to("of three", y[1], exp(x[1]) / three, 1e-12);
+    grad_close_to("of one", y[3], 1, 1e-12);
+    grad_close_to("of two", y[4], 1 / (1 + exp(x[5] - x[4])), 1e-12);
+    pq_tape_free(&t);
+    grad_check(&s.g, "softmax_segments", softmax_segments, NULL, &s);
+    grad_close(&s.g);
+}
+
 static pq_var *scale_rows(pq_tape *t, const void *argument) {
     const setup *s = argument;
     return pq_op_scale_rows(t, param(t, s->x), param(t, s->a), s->rows);

@@ -43,6 +43,7 @@ static const struct {
     {"dice", grad_dice},
     {"prelu", grad_prelu},
     {"leaky_relu", grad_leaky_relu},
+    {"softmax_segments", grad_softmax_segments},
 };
 
 static const char *const ops[] = {
@@ -67,6 +68,7 @@ int main(void) {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
         cmocka_unit_test(grad_rnn_family),
+        cmocka_unit_test(grad_interest),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

@@ -1,0 +1,269 @@
+/* dien.c — the deep interest evolution network (Zhou et al., AAAI 2019): interests are the states of a recurrent
+ * network over the history, and a second one follows how the interest in a candidate came about.
+ *     h_t = GRU(x_t, h_{t-1})                                            once per user
+ *     a   = softmax over t of the attention of candidate e and h_t
+ *     aigru:  z_t = GRU(a_t h_t, z_{t-1})
+ *     agru:   z_t = (1 - a_t) z_{t-1} + a_t n_t                          a_t in place of the update gate
+ *     augru:  z_t = (1 - a_t u_t) z_{t-1} + a_t u_t n_t                  a_t scales the update gate u_t
+ *     interest = the last z;  with gru: z_t = GRU(h_t, z_{t-1}) once per user, and the sum of a_t z_t, where
+ *                the attention looks at z
+ *     log-odds = MLP([profile; e; sum of x_t; e * sum of x_t; interest])
+ * In training, the state after a behaviour must tell the behaviour that followed from an item that did not:
+ *     loss = log loss + alpha (mean log loss of D(h_t, x_{t+1}) = 1 and D(h_t, negative_{t+1}) = 0)
+ * D is an MLP of both, or their inner product. Its parameters are not part of the model file. */
+#include "layers/attention_unit.h"
+#include "layers/dense.h"
+#include "layers/interest_tower.h"
+#include "layers/last_rows.h"
+#include "layers/recurrent.h"
+#include "models/ctr_input.h"
+
+typedef enum { EVOLVE_GRU, EVOLVE_AIGRU, EVOLVE_AGRU, EVOLVE_AUGRU } evolution_kind;
+typedef enum { ATT_MLP, ATT_BILINEAR } attention;
+typedef enum { AUX_NONE, AUX_NEXT_MLP, AUX_NEXT_DOT } aux_kind;
+
+typedef struct {
+    int32_t dim, history, evolution, att, aux;
+    bool scale;
+    double alpha, init_scale;
+    pq_recurrent extractor;
+    pq_attention_unit unit;
+    pq_mlp discriminator;
+    pq_interest_tower tower;
+
+    pq_param *map;         /* (H, H) of `bilinear` */
+    pq_param *w, *b;       /* of the evolution: of its input, (G, H) and (1, G) */
+    pq_param *state, *bias; /* and of its state */
+} dien;
+
+#define AT(member) offsetof(dien, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "16", NULL,
+     "width of the vector of each field: the id, each column, each field of the profile"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, "100",
+     "newest behaviours that are looked at"},
+    {"evolution", PQ_FIELD_CHOICE, AT(evolution), 0, 0, "gru,aigru,agru,augru", "augru", NULL, NULL,
+     "how the attention enters the second recurrent network"},
+    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,bilinear", "mlp", NULL, NULL,
+     "attention of a candidate: the attention unit, or h' W e"},
+    {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", "1", "0",
+     "logits are divided by the square root of their vectors' width"},
+    PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "16", "8", "sigmoid", "dice"),
+    {"aux", PQ_FIELD_CHOICE, AT(aux), 0, 0, "none,next_mlp,next_dot", "next_mlp", NULL, NULL,
+     "what tells the behaviour that followed from one that did not"},
+    {"alpha", PQ_FIELD_REAL, AT(alpha), 0, 1000, NULL, "1", NULL, NULL, "weight of its loss"},
+    PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
+    PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
+    PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
+                             "layers", "0", "0.25", "full", "plain", "1"),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
+     "deviation of new vectors of fields; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+/* Gates of the evolution's cell. */
+static uint32_t gates_of(const dien *c) {
+    return c->evolution == EVOLVE_AGRU ? 2 : 3;
+}
+
+static void declare_evolution(dien *c, pq_params *p, uint32_t h) {
+    uint32_t g = gates_of(c) * h;
+    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)};
+    c->w = pq_params_add(p, "evolution.input.w", g, h, init);
+    c->b = pq_params_add(p, "evolution.input.b", 1, g, init);
+    c->state = pq_params_add(p, "evolution.state.w", g, h, init);
+    c->bias = pq_params_add(p, "evolution.state.b", 1, g, init);
+}
+
+/* What only training needs. */
+static void declare_discriminator(pq_model *m) {
+    dien *c = m->self;
+    uint32_t first = m->params.count;
+    if (c->aux != AUX_NEXT_MLP || m->items.baked) {
+        return;
+    }
+    c->discriminator.activation = PQ_ACT_SIGMOID;
+    pq_mlp_declare(&c->discriminator, &m->params, "aux", 2 * m->width, 1);
+    for (uint32_t i = first; i < m->params.count; i++) {
+        m->params.list[i]->unsaved = true;
+    }
+}
+
+static pique_status declare(pq_model *m) {
+    dien *c = m->self;
+    pq_params *p = &m->params;
+    pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
+    uint32_t h = m->width;
+    c->extractor.cell = PQ_CELL_GRU;
+    c->extractor.hidden = (int32_t)h;
+    c->extractor.layers = 1;
+    pq_recurrent_declare(&c->extractor, p, h);
+    if (c->att == ATT_MLP) {
+        pq_attention_unit_declare(&c->unit, p, "attention", h);
+    } else {
+        c->map = pq_params_add(p, "attention.map", h, h, (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
+    }
+    declare_evolution(c, p, h);
+    declare_discriminator(m);
+    PQ_TRY(pq_interest_tower_declare(&c->tower, p, m->profile.column_count * m->profile.width, h,
+                                     h));
+    bool normalises = pq_mlp_normalises(&c->tower.mlp) || pq_mlp_normalises(&c->unit.mlp);
+    m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
+    return p->status;
+}
+
+/* The attention of each pair, (P, 1): a softmax over the pairs of a candidate. */
+static pq_var *attend(pq_tape *t, const dien *c, pq_var *candidates, pq_var *states,
+                      const pq_pairs *pairs) {
+    pq_var *s;
+    if (c->att == ATT_MLP) {
+        s = pq_attention_unit_run(t, &c->unit, candidates, states, pairs);
+    } else {
+        pq_var *queries = pq_op_linear(t, candidates, pq_tape_param(t, c->map), NULL);
+        s = pq_pairs_dot(t, queries, states, pairs);
+    }
+    if (c->scale && s) {
+        s = pq_op_scale(t, s, 1 / pq_sqrt(states->cols));
+    }
+    return pq_op_softmax_segments(t, s, &pairs->segments);
+}
+
+/* The gates' input of aigru: W (a h) + b of every pair. */
+static pq_var *scaled_gates(pq_tape *t, const dien *c, pq_var *states, pq_var *a,
+                            const pq_pairs *pairs) {
+    pq_var *product = pq_op_linear(t, states, pq_tape_param(t, c->w), NULL);
+    uint32_t *first = pq_tape_take(t, pairs->count, sizeof(*first));
+    for (uint32_t i = 0; first && i < pairs->count; i++) {
+        first[i] = 0;
+    }
+    pq_var *b = first ? pq_op_select_rows(t, pq_tape_param(t, c->b), first, pairs->count) : NULL;
+    return pq_op_add(t, pq_op_scale_rows(t, product, a, pairs->keys), b);
+}
+
+/* What the history has come to in each candidate's eyes, (C, H). */
+static pq_var *evolve(pq_tape *t, const dien *c, pq_var *candidates, pq_var *states,
+                      const pq_segments *history, const pq_pairs *pairs) {
+    pq_var *u = pq_tape_param(t, c->state), *bias = pq_tape_param(t, c->bias), *z;
+    if (c->evolution == EVOLVE_GRU) {
+        pq_recurrence once = {.segments = history};
+        z = pq_op_gru(t, pq_dense(t, states, c->w, c->b), u, bias, &once);
+        pq_var *a = attend(t, c, candidates, z, pairs);
+        pq_pool_segments weighted = {.segments = &pairs->segments, .rows = pairs->keys, .raw = true};
+        return pq_op_pool_segments(t, z, a, &weighted);
+    }
+    pq_var *a = attend(t, c, candidates, states, pairs);
+    pq_recurrence args = {.segments = &pairs->segments};
+    if (c->evolution == EVOLVE_AIGRU) {
+        z = pq_op_gru(t, scaled_gates(t, c, states, a, pairs), u, bias, &args);
+    } else {
+        pq_var *gates = pq_dense(t, states, c->w, c->b);
+        args.rows = pairs->keys;
+        args.attention = a;
+        z = c->evolution == EVOLVE_AGRU ? pq_op_agru(t, gates, u, bias, &args)
+                                        : pq_op_augru(t, gates, u, bias, &args);
+    }
+    return pq_last_rows(t, z, &pairs->segments);
+}
+
+/* behaviours, states (T, H): the rows of the history and what the extractor made of them. */
+static pq_var *score_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *behaviours,
+                            pq_var *states) {
+    const dien *c = m->self;
+    pq_var *candidates = pq_ctr_candidates(t, m, b);
+    const pq_pairs *pairs =
+        pq_pairs_make(t, &b->history, b->candidate_users, b->candidate_count);
+    if (!pairs) {
+        return NULL;
+    }
+    pq_var *interest = evolve(t, c, candidates, states, &b->history, pairs);
+    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    return pq_interest_tower_run(t, &c->tower, profile, candidates, behaviours, &b->history,
+                                 b->candidate_users, interest);
+}
+
+static pq_var *extract(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var **behaviours) {
+    const dien *c = m->self;
+    *behaviours = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
+    return pq_recurrent_run(t, &c->extractor, *behaviours, &b->history, NULL, NULL);
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    pq_var *behaviours, *states = extract(t, m, b, &behaviours);
+    return score_states(t, m, b, behaviours, states);
+}
+
+/* ---- the auxiliary loss ---- */
+
+/* Twice n rows: what followed each state, then what did not. */
+typedef struct {
+    uint32_t n;
+    uint32_t *before; /* [2 n] row of the state */
+    uint32_t *items;  /* [2 n] */
+    pq_real *labels;  /* [2 n] */
+} next_events;
+
+static bool find_next(pq_tape *t, const pq_batch *b, next_events *e) {
+    uint32_t rows = b->history.starts[b->history.count], n = 0;
+    *e = (next_events){.before = pq_tape_take(t, (size_t)2 * rows, sizeof(*e->before)),
+                       .items = pq_tape_take(t, (size_t)2 * rows, sizeof(*e->items)),
+                       .labels = pq_tape_take(t, (size_t)2 * rows, sizeof(*e->labels))};
+    if (!e->before || !e->items || !e->labels) {
+        return false;
+    }
+    for (int followed = 1; followed >= 0; followed--) {
+        const uint32_t *items = followed ? b->items : b->history_negatives;
+        for (uint32_t s = 0; s < b->history.count; s++) {
+            for (uint32_t row = b->history.starts[s]; row + 1 < b->history.starts[s + 1]; row++) {
+                e->before[n] = row;
+                e->items[n] = items[row + 1];
+                e->labels[n++] = (pq_real)followed;
+            }
+        }
+    }
+    e->n = n / 2;
+    return true;
+}
+
+static pq_var *tell(pq_tape *t, const pq_model *m, const next_events *e, pq_var *states) {
+    const dien *c = m->self;
+    pq_var *h = pq_op_select_rows(t, states, e->before, 2 * e->n);
+    pq_var *x = pq_items_behaviours(t, &m->items, e->items, 2 * e->n);
+    if (c->aux == AUX_NEXT_DOT) {
+        return pq_op_dot_rows(t, h, x);
+    }
+    return pq_mlp_run(t, &c->discriminator, pq_op_concat(t, h, x));
+}
+
+/* Each part of a batch counts by its share of the candidates. */
+static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const dien *c = m->self;
+    next_events e;
+    pq_var *behaviours, *states = extract(t, m, b, &behaviours);
+    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
+    pq_var *sum = pq_op_logistic_loss(t, score_states(t, m, b, behaviours, states), &args);
+    if (!sum || c->aux == AUX_NONE || c->alpha == 0 || !b->history_negatives ||
+        !find_next(t, b, &e) || e.n == 0) {
+        return sum;
+    }
+    double share = (double)b->candidate_count / b->positions;
+    pq_logistic_loss next = {.labels = e.labels, .weight = share / (2.0 * e.n)};
+    pq_var *aux = pq_op_logistic_loss(t, tell(t, m, &e, states), &next);
+    return pq_op_add(t, sum, pq_op_scale(t, aux, c->alpha));
+}
+
+const pq_model_def pq_model_dien = {
+    .name = "dien",
+    .task = PQ_TASK_RANKING,
+    .summary = "deep interest evolution network: how the interest in each candidate came about",
+    .fields = fields,
+    .training_best =
+        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_seed = "batch=128 lr=0.002 epochs=100 patience=10 eval_every=1",
+    .training_paper = "batch=128 lr=0.001 epochs=3",
+    .history_negatives = true,
+    .self_size = sizeof(dien),
+    .declare = declare,
+    .loss = PQ_TRAINING ? loss : NULL,
+    .score = score,
+};

@@ -1,0 +1,149 @@
+/* din.c — the deep interest network (Zhou et al., KDD 2018): every candidate looks at the history with its own
+ * eyes.
+ *     s_t = what the attention makes of candidate e and behaviour x_t     a number for every pair
+ *     a = softmax of s over the user's behaviours, or s itself, or its sigmoid
+ *     p = sum over t of a_t x_t
+ *     log-odds = MLP([profile; e; sum of x_t; e * sum of x_t; p])
+ * `full` is the attention unit of the paper. `self` and `user` do not see the candidate: they look with the
+ * behaviour's own vector, or with the profile's, so that a user's interest is computed once. */
+#include "layers/attention_unit.h"
+#include "layers/dense.h"
+#include "layers/interest_tower.h"
+#include "models/ctr_input.h"
+
+typedef enum { ATT_FULL, ATT_DOT, ATT_BILINEAR, ATT_SELF, ATT_USER } attention;
+typedef enum { ATT_SOFTMAX, ATT_NONE, ATT_SIGMOID } attention_norm;
+
+typedef struct {
+    int32_t dim, history, att, norm;
+    bool scale;
+    double init_scale;
+    pq_attention_unit unit;
+    pq_interest_tower tower;
+
+    pq_param *map; /* (H, H) of `bilinear`, (H, profile) of `user` */
+} din;
+
+#define AT(member) offsetof(din, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
+     "width of the vector of each field: the id, each column, each field of the profile"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
+     "newest behaviours that are looked at"},
+    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "full,dot,bilinear,self,user", "full", "self", NULL,
+     "what looks at a behaviour: the candidate by the attention unit, an inner product or x' W e; the "
+     "behaviour itself; the profile"},
+    {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
+     "how the logits of a history become weights"},
+    {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", NULL, NULL,
+     "logits are divided by the square root of their vectors' width"},
+    PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
+    PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
+                             "0", "0", "full", "compact", "0"),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
+     "deviation of new vectors of fields; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+static pique_status declare(pq_model *m) {
+    din *c = m->self;
+    pq_params *p = &m->params;
+    pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
+    uint32_t h = m->width, profile = m->profile.column_count * m->profile.width;
+    pq_init glorot = {.kind = PQ_INIT_GLOROT_UNIFORM};
+    if (c->att == ATT_USER && profile == 0) {
+        PQ_FAIL(m->ctx, PIQUE_DATA, "att = user needs users with a profile, which the data has not");
+    }
+    switch ((attention)c->att) {
+    case ATT_FULL:
+        pq_attention_unit_declare(&c->unit, p, "attention", h);
+        break;
+    case ATT_USER:
+        c->map = pq_params_add(p, "attention.map", h, profile, glorot);
+        pq_attention_unit_declare(&c->unit, p, "attention", h);
+        break;
+    case ATT_BILINEAR:
+        c->map = pq_params_add(p, "attention.map", h, h, glorot);
+        break;
+    case ATT_SELF:
+        pq_mlp_declare(&c->unit.mlp, p, "attention", h, 1);
+        break;
+    case ATT_DOT:
+        break;
+    }
+    PQ_TRY(pq_interest_tower_declare(&c->tower, p, profile, h, h));
+    bool normalises = pq_mlp_normalises(&c->tower.mlp) || pq_mlp_normalises(&c->unit.mlp);
+    m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
+    return p->status;
+}
+
+/* (P, 1) */
+static pq_var *logits(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
+                      const pq_pairs *pairs) {
+    switch ((attention)c->att) {
+    case ATT_DOT:
+        return pq_pairs_dot(t, queries, keys, pairs);
+    case ATT_BILINEAR:
+        return pq_pairs_dot(t, pq_op_linear(t, queries, pq_tape_param(t, c->map), NULL), keys, pairs);
+    case ATT_SELF:
+        return pq_mlp_run(t, &c->unit.mlp, keys); /* a pair for every behaviour, in their order */
+    default:
+        return pq_attention_unit_run(t, &c->unit, queries, keys, pairs);
+    }
+}
+
+/* p of every query, (C, H). */
+static pq_var *look(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
+                    const pq_pairs *pairs) {
+    pq_var *s = logits(t, c, queries, keys, pairs);
+    if (c->scale && s) {
+        s = pq_op_scale(t, s, 1 / pq_sqrt(keys->cols));
+    }
+    if (c->norm == ATT_SIGMOID) {
+        s = pq_op_activate(t, s, PQ_SIGMOID);
+    }
+    pq_pool_segments how = {.segments = &pairs->segments,
+                            .rows = pairs->keys,
+                            .softmax = c->norm == ATT_SOFTMAX,
+                            .raw = c->norm != ATT_SOFTMAX};
+    return pq_op_pool_segments(t, keys, s, &how);
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const din *c = m->self;
+    pq_var *keys = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
+    pq_var *candidates = pq_ctr_candidates(t, m, b), *queries = candidates, *interest;
+    bool of_user = c->att == ATT_SELF || c->att == ATT_USER;
+    const pq_pairs *pairs =
+        of_user ? pq_pairs_of_segments(t, &b->history)
+                : pq_pairs_make(t, &b->history, b->candidate_users, b->candidate_count);
+    if (!pairs) {
+        return NULL;
+    }
+    if (c->att == ATT_USER) {
+        pq_var *user = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
+        queries = pq_op_linear(t, user, pq_tape_param(t, c->map), NULL);
+    }
+    interest = look(t, c, queries, keys, pairs);
+    if (of_user) {
+        interest = pq_op_select_rows(t, interest, b->candidate_users, b->candidate_count);
+    }
+    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    return pq_interest_tower_run(t, &c->tower, profile, candidates, keys, &b->history,
+                                 b->candidate_users, interest);
+}
+
+const pq_model_def pq_model_din = {
+    .name = "din",
+    .task = PQ_TASK_RANKING,
+    .summary = "deep interest network: each candidate attends to the history",
+    .fields = fields,
+    .training_best =
+        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+    .training_paper = "batch=128 lr=0.001 epochs=3",
+    .self_size = sizeof(din),
+    .declare = declare,
+    .score = score,
+};

@@ -1,0 +1,49 @@
+/* grad_interest.c — gradients of the whole losses of models that attend to the history for each candidate. */
+#include "tests/grad/grad_check.h"
+
+#include "tests/unit/interest_case.h"
+
+typedef struct {
+    pq_model model;
+    pq_batch batch;
+} ranking;
+
+static pq_var *loss(pq_tape *t, const void *argument) {
+    const ranking *r = argument;
+    return pq_model_loss(t, &r->model, &r->batch);
+}
+
+#define TOWER "hidden1=4 hidden2=0 "
+#define UNIT "attention1=3 attention2=2 "
+
+void grad_interest(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"din", "dim=2 " TOWER UNIT},
+        {"din", "dim=2 hidden1=3 hidden2=2 activation=prelu norm=layers dropout=0.3 " UNIT},
+        {"din", "dim=2 att_norm=none attention1=3 attention2=0 attention_activation=dice " TOWER},
+        {"din", "dim=2 att=dot att_scale=1 input=plain norm=none " TOWER},
+        {"din", "dim=2 att=bilinear att_norm=sigmoid " TOWER},
+        {"din", "dim=2 att=self " UNIT TOWER},
+        {"din", "dim=2 att=user attention_dropout=0.2 " UNIT TOWER},
+        {"din", "dim=2 att=self input=compact hidden1=1 hidden2=0 output=0 " UNIT},
+        {"dien", "dim=1 " TOWER UNIT "aux1=3 aux2=0"},
+        {"dien", "dim=1 evolution=gru aux=next_dot alpha=0.5 " TOWER UNIT},
+        {"dien", "dim=1 evolution=aigru aux=none att_scale=1 " TOWER UNIT},
+        {"dien", "dim=1 evolution=agru aux1=3 aux2=2 " TOWER UNIT},
+        {"dien", "dim=1 evolution=augru att=bilinear aux=next_dot input=plain " TOWER},
+    };
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        ranking r = {.batch = interest_case_batch()};
+        grad_bench g;
+        grad_open(&g, i);
+        assert_ok(&g.t.ctx, interest_case_model(&r.model, &g.t.ctx, cases[i][0], cases[i][1]));
+        g.params = &r.model.params;
+        for (uint32_t training = 0; training < 2; training++) {
+            g.training = training == 1;
+            grad_check(&g, cases[i][1], loss, NULL, &r);
+        }
+        pq_model_free(&r.model);
+        grad_close(&g);
+    }
+}
