@@ -81,7 +81,7 @@ static void move(const update *u, pq_real *w, pq_real *first, pq_real *second, c
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        pq_real gi = g[i] * u->args.grad_scale;
+        pq_real gi = g[i] * u->args.grad_scale + u->args.l2 * w[i];
         second[i] += gi * gi;
         w[i] -= u->args.decay * w[i];
         w[i] -= (pq_real)u->options->lr * gi / ((pq_real)pq_sqrt(second[i]) + u->args.epsilon);
@@ -159,7 +159,8 @@ pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_gr
                          .beta2 = (pq_real)adam->beta2,
                          .epsilon = (pq_real)adam->epsilon,
                          .decay = (pq_real)(adam->lr * adam->weight_decay),
-                         .grad_scale = 1}};
+                         .grad_scale = 1,
+                         .l2 = (pq_real)adam->l2}};
     if (adam->clip > 0 && norm > adam->clip) {
         u.args.grad_scale = (pq_real)(adam->clip / norm);
     }

@@ -11,6 +11,7 @@ typedef enum { PQ_OPTIMISER_ADAM, PQ_OPTIMISER_ADAGRAD } pq_optimiser_kind;
 
 typedef struct {
     double lr, beta1, beta2, epsilon, weight_decay, clip;
+    double l2; /* added to the gradient: l2 w. It passes through the moments, unlike weight_decay */
     pq_optimiser_kind kind; /* Adagrad has no betas: v += g^2, w -= lr g / (sqrt(v) + epsilon) */
     bool dense_rows;
     double

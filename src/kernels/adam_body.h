@@ -9,14 +9,14 @@
 
 /* The factors of one step, spread over the lanes. */
 typedef struct {
-    vec keep, grad_scale;           /* 1 - decay */
+    vec keep, grad_scale, l2;       /* keep = 1 - decay */
     vec beta1, rest1, beta2, rest2; /* rest = 1 - beta */
     vec rate, v_scale, epsilon;
 } adam_factors;
 
 /* Multiplies and adds separately: so every set gives the same bits. */
 VEC_INLINE void adam_lanes(const adam_factors *f, vec *w, vec *m, vec *v, vec g) {
-    g = vec_mul(g, f->grad_scale);
+    g = vec_add(vec_mul(g, f->grad_scale), vec_mul(f->l2, *w));
     *m = vec_add(vec_mul(f->beta1, *m), vec_mul(f->rest1, g));
     *v = vec_add(vec_mul(f->beta2, *v), vec_mul(f->rest2, vec_mul(g, g)));
     vec spread = vec_add(vec_mul(vec_sqrt(*v), f->v_scale), f->epsilon);
@@ -28,6 +28,7 @@ static void kernel_adam(const pq_adam_args *args, pq_real *w, pq_real *m, pq_rea
     const adam_factors factors = {
         .keep = vec_splat(1 - args->decay),
         .grad_scale = vec_splat(args->grad_scale),
+        .l2 = vec_splat(args->l2),
         .beta1 = vec_splat(args->beta1),
         .rest1 = vec_splat(1 - args->beta1),
         .beta2 = vec_splat(args->beta2),

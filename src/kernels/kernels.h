@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     pq_real rate, v_scale, beta1, beta2, epsilon, decay;
     pq_real grad_scale; /* g is multiplied by this first (gradient clipping) */
+    pq_real l2;         /* then l2 w is added to g */
 } pq_adam_args;
 
 /* Scores of `block_count` interleaved blocks of eight items (base/table.h): out[8 * b + i] = max

@@ -259,7 +259,7 @@ const pq_model_def pq_model_dien = {
     .fields = fields,
     .training_best =
         "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
-    .training_seed = "batch=128 lr=0.002 epochs=100 patience=10 eval_every=1",
+    .training_seed = "batch=128 lr=0.002 l2=0.001 dense_rows=1 epochs=100 patience=10 eval_every=1",
     .training_paper = "batch=128 lr=0.001 epochs=3",
     .history_negatives = true,
     .self_size = sizeof(dien),

@@ -266,7 +266,9 @@ static void run_step(golden *g, int step) {
     assert_int_equal(want.count, 10);
     want.data = (float *)want.data + step;
     want.count = 1;
-    compare(g, "loss", "", loss->value, &want, step ? AFTER_TEN_STEPS : RELATIVE);
+    char what[32];
+    snprintf(what, sizeof(what), "loss of step %d", step + 1);
+    compare(g, what, "", loss->value, &want, step ? AFTER_TEN_STEPS : RELATIVE);
 }
 
 static void check_gradients(golden *g) {

@@ -86,7 +86,8 @@ def ten_steps(p, batches, loss_of, looked_up, adam=ADAM):
         if step == 1:
             for name, value in p.items():
                 if value.requires_grad:
-                    tensors[f"grad.{name}"] = matrix(value.grad)
+                    unused = torch.zeros_like(value)
+                    tensors[f"grad.{name}"] = matrix(unused if value.grad is None else value.grad)
         adam_step(p, moments, step, looked_up(batch), adam)
     tensors["expect.losses"] = numpy.array(losses)
     for name, value in p.items():

@@ -31,6 +31,18 @@ CASES = {
         lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.3),
         None,
     ),
+    "adam-l2-dense": (
+        "optimiser=adam dense_rows=1 lr=0.05 l2=0.2",
+        lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.2),
+        lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.2),
+        None,
+    ),
+    "adagrad-l2-dense": (
+        "optimiser=adagrad dense_rows=1 lr=0.2 epsilon=1e-10 l2=0.2",
+        lambda p: torch.optim.Adagrad(p, lr=0.2, weight_decay=0.2),
+        lambda p: torch.optim.Adagrad(p, lr=0.2, weight_decay=0.2),
+        None,
+    ),
     "adagrad-lazy": (
         "optimiser=adagrad lr=0.2 epsilon=1e-10",
         lambda p: torch.optim.Adagrad(p, lr=0.2),

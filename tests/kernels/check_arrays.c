@@ -318,7 +318,7 @@ void check_softmax(const subject *s, pq_kernel_softmax *kernel, pq_kernel_softma
 /* ---- Adam ---- */
 
 void reference_adam(const pq_adam_args *a, double *w, double *m, double *v, double g) {
-    g *= (double)a->grad_scale;
+    g = g * (double)a->grad_scale + (double)a->l2 * *w;
     *m = (double)a->beta1 * *m + (1 - (double)a->beta1) * g;
     *v = (double)a->beta2 * *v + (1 - (double)a->beta2) * g * g;
     *w -= (double)a->decay * *w;
@@ -333,7 +333,8 @@ void check_adam(const subject *s, pq_kernel_adam *kernel, pq_kernel_adam *scalar
                                .beta2 = 0.96875f,
                                .epsilon = 1e-3f,
                                .decay = 0.02f,
-                               .grad_scale = 0.3f};
+                               .grad_scale = 0.3f,
+                               .l2 = 0.07f};
     enum { W, M, V, G, PARTS };
     for (size_t n = 0; n <= MOST; n++) {
         array now[PARTS], other[PARTS], old[PARTS];

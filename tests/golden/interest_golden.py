@@ -1,0 +1,396 @@
+"""Golden fixtures of din and dien: PyTorch, in double, on padded [C, T, H] tensors. Every candidate is a sample of
+its own, with a copy of its user's history, except for what normalises over the rows of a batch: that is
+over users' behaviours where a user has several candidates, so a fixture of training has one candidate a user.
+
+    python3 tests/golden/interest_golden.py     writes tests/golden/fixtures/{din,dien}-*
+
+A fixture holds the options, the parameters, two batches, and what must come out: the candidates' log-odds with
+the running statistics, and of ten steps of Adam in the mode of the fixture the losses, the first gradients and
+what the parameters become. GRUs are written out from the papers' equations, the extractor is PyTorch's GRU.
+
+Shapes: C candidates, T padded length, H width of an item's row."""
+
+import os
+
+import numpy
+import torch
+from torch.nn import functional
+
+from golden_common import ADAM, COLUMNS, ITEMS, column_tensors, item_fields, item_rows, matrix, ten_steps
+from golden_io import float32, write
+
+PROFILE = {"gender": 4, "age": 5}
+MOMENTUM = 0.1
+# Some gradients are zero but for rounding: of what a softmax or a normalisation takes away again. With a small
+# epsilon Adam would make steps of them.
+EPSILON = 1e-3
+UNIT = {"attention1": 5, "attention2": 3, "attention_activation": "sigmoid"}
+TOWER = {"hidden1": 6, "hidden2": 4, "activation": "prelu", "norm": "none", "input": "full"}
+DIN = dict({"dim": 2, "history": 6, "att": "full", "att_norm": "softmax"}, **UNIT, **TOWER)
+DIEN = dict({"dim": 2, "history": 6, "evolution": "augru", "att": "mlp", "aux": "next_mlp", "aux1": 5,
+             "aux2": 3, "alpha": 0.7}, **UNIT, **TOWER)  # fmt: skip
+
+# The second value: "training" normalises over the batch.
+VARIANTS = {
+    "din": {
+        "full": (DIN, ""),
+        "none-dice": (dict(DIN, att_norm="none", attention_activation="dice", activation="dice",
+                           norm="input"), "training"),
+        "sigmoid-norms": (dict(DIN, att_norm="sigmoid", attention2=0, norm="layers"), "training"),
+        "dot-plain": (dict(DIN, att="dot", att_scale=1, input="plain", activation="leaky"), ""),
+        "bilinear": (dict(DIN, att="bilinear", activation="selu"), ""),
+        "user": (dict(DIN, att="user", activation="tanh"), ""),
+        "self-compact": (dict(DIN, att="self", input="compact", hidden1=1, hidden2=0, output=0,
+                              activation="dice", attention_activation="relu"), "training"),
+    },
+    "dien": {
+        "augru": (DIEN, ""),
+        "agru": (dict(DIEN, evolution="agru", aux="next_dot"), ""),
+        "aigru": (dict(DIEN, evolution="aigru", att_scale=1), ""),
+        "gru": (dict(DIEN, evolution="gru", aux="none"), ""),
+        "bilinear-norms": (dict(DIEN, att="bilinear", norm="layers", input="plain"), "training"),
+        "dice": (dict(DIEN, attention_activation="dice", activation="dice", norm="input"), "training"),
+    },
+}  # fmt: skip
+
+
+class Mlp:
+    """Layers by the names that the file has; statistics are rows mean, variance, unused."""
+
+    def __init__(self, model, name, widths, activation, norm="none", first_outside=False):
+        self.model, self.name, self.activation, self.norm = model, name, activation, norm
+        self.count = len(widths) - 1
+        self.hidden = self.count  # those with an activation; the caller lowers it for an output layer
+        self.widths = widths
+        self.first_outside = first_outside
+
+    def declare(self, rng, output):
+        m, widths = self.model, self.widths
+        self.hidden = self.count - (1 if output else 0)
+        if self.norm == "input":
+            m.add_norm(rng, f"{self.name}0", widths[0], True)
+        for i in range(self.count):
+            at = f"{self.name}{i + 1}"
+            if not (i == 0 and self.first_outside):
+                m.add(rng, {f"{at}.w": (widths[i + 1], widths[i]), f"{at}.b": (1, widths[i + 1])})
+            if i < self.hidden:
+                if self.activation == "dice":
+                    m.add_norm(rng, at, widths[i + 1], False)
+                elif self.norm == "layers":
+                    m.add_norm(rng, at, widths[i + 1], True)
+                if self.activation in ("dice", "prelu"):
+                    m.add(rng, {f"{at}.slope": (1, widths[i + 1])})
+
+    def run(self, x):
+        p, m = self.model.p, self.model
+        if self.norm == "input":
+            x = m.normalise(f"{self.name}0", x, 1e-5)
+        for i in range(self.count):
+            at = f"{self.name}{i + 1}"
+            if not (i == 0 and self.first_outside):
+                x = functional.linear(x, p[f"{at}.w"], p[f"{at}.b"][0])
+            if i < self.hidden:
+                x = self.activate(at, x)
+        return x
+
+    def activate(self, at, x):
+        p, m = self.model.p, self.model
+        if self.activation == "dice":
+            gate = torch.sigmoid(m.normalise(at, x, 1e-8))
+            return gate * x + (1 - gate) * p[f"{at}.slope"] * x
+        if self.norm == "layers":
+            x = m.normalise(at, x, 1e-5)
+        if self.activation == "prelu":
+            return torch.where(x > 0, x, p[f"{at}.slope"] * x)
+        if self.activation == "leaky":
+            return functional.leaky_relu(x, 0.1)
+        return {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu,
+                "selu": functional.selu}[self.activation](x)  # fmt: skip
+
+
+def hidden(config, first, second):
+    return [width for width in (config[first], config[second]) if width > 0]
+
+
+class Model:
+    def __init__(self, name, config, rng):
+        self.name, self.config = name, config
+        self.p, self.statistics, self.training, self.seen = {}, {}, False, {}
+        d = config["dim"]
+        h = self.h = d * (1 + len(COLUMNS))
+        self.profile_width = d * len(PROFILE)
+        tables = {"item.id": ITEMS}
+        tables.update({f"item.{column}": rows for column, (rows, _) in COLUMNS.items()})
+        tables.update({f"profile.{field}": rows for field, rows in PROFILE.items()})
+        for table, rows in tables.items():
+            value = float32(rng, (rows, d), 0.6)
+            value[0] = 0
+            self.p[table] = torch.tensor(value, requires_grad=True)
+        if name == "dien":
+            self.add(rng, {"layer1.input.w": (3 * h, h), "layer1.input.b": (1, 3 * h),
+                           "layer1.state.w": (3 * h, h), "layer1.state.b": (1, 3 * h)})  # fmt: skip
+            g = (2 if config["evolution"] == "agru" else 3) * h
+            self.add(rng, {"evolution.input.w": (g, h), "evolution.input.b": (1, g),
+                           "evolution.state.w": (g, h), "evolution.state.b": (1, g)})  # fmt: skip
+        self.declare_attention(rng)
+        if config.get("aux") == "next_mlp":
+            self.discriminator = Mlp(self, "aux", [2 * h, *hidden(config, "aux1", "aux2"), 1], "sigmoid")
+            self.discriminator.declare(rng, True)
+        width = {"full": self.profile_width + 4 * h, "plain": self.profile_width + 2 * h,
+                 "compact": 2 * h}[config["input"]]  # fmt: skip
+        output = config.get("output", 1)
+        widths = [width, *hidden(config, "hidden1", "hidden2"), *([1] if output else [])]
+        self.tower = Mlp(self, "tower", widths, config["activation"], config["norm"])
+        self.tower.declare(rng, output)
+
+    def declare_attention(self, rng):
+        config, h = self.config, self.h
+        widths = [h, *hidden(config, "attention1", "attention2"), 1]
+        att = config["att"]
+        if att in ("full", "user", "mlp"):
+            self.unit = Mlp(self, "attention", widths, config["attention_activation"], first_outside=True)
+            n = widths[1]
+            self.add(rng, {"attention1.query": (n, h), "attention1.key": (n, h),
+                           "attention1.product": (n, h), "attention1.b": (1, n)})  # fmt: skip
+            self.unit.declare(rng, True)
+        if att == "self":
+            self.unit = Mlp(self, "attention", widths, config["attention_activation"])
+            self.unit.declare(rng, True)
+        if att == "user":
+            self.add(rng, {"attention.map": (h, self.profile_width)})
+        if att == "bilinear":
+            self.add(rng, {"attention.map": (h, h)})
+
+    def add(self, rng, shapes):
+        for name, shape in shapes.items():
+            self.p[name] = torch.tensor(float32(rng, shape, 0.6), requires_grad=True)
+
+    def add_norm(self, rng, at, width, affine):
+        value = float32(rng, (3, width), 0.5)
+        value[1] = 0.5 + value[1] ** 2
+        value = value.astype("<f4").astype("<f8")
+        self.statistics[f"{at}.statistic"] = torch.tensor(value)
+        if affine:
+            self.add(rng, {f"{at}.gain": (1, width), f"{at}.bias": (1, width)})
+
+    def normalise(self, at, x, epsilon):
+        """x [rows, width]; nn.BatchNorm1d's own arithmetic, which also moves the running statistics."""
+        statistic = self.statistics[f"{at}.statistic"]
+        gain, bias = self.p.get(f"{at}.gain"), self.p.get(f"{at}.bias")
+        mean, variance = statistic[0].clone(), statistic[1].clone()
+        y = functional.batch_norm(x, mean, variance, gain[0] if gain is not None else None,
+                                  bias[0] if bias is not None else None, self.training, MOMENTUM,
+                                  epsilon)  # fmt: skip
+        if self.training:
+            self.seen[f"{at}.statistic"] = torch.stack([mean, variance, statistic[2]])
+        return y
+
+    def rows(self, ids):
+        return torch.cat(item_fields(self.p, ids), -1)
+
+    def profile(self, codes):
+        codes = torch.tensor(codes)
+        parts = []
+        for i, field in enumerate(PROFILE):
+            known = (codes[:, i] > 0).to(torch.float64).unsqueeze(-1)
+            parts.append(self.p[f"profile.{field}"][codes[:, i]] * known)
+        return torch.cat(parts, -1)
+
+    # ---- attention, of queries [C, H] and keys [C, T, H] with a mask [C, T] ----
+
+    def logits(self, queries, keys, mask):
+        config, p = self.config, self.p
+        q = queries.unsqueeze(1).expand_as(keys)
+        if config["att"] == "dot":
+            s = (q * keys).sum(-1)
+        elif config["att"] == "bilinear":
+            s = torch.einsum("cth,hk,ck->ct", keys, p["attention.map"], queries)
+        else:
+            valid = mask.reshape(-1) > 0
+            if config["att"] == "self":
+                rows = self.unit.run(keys.reshape(-1, self.h)[valid])
+            else:
+                # The weights of [q; k; q - k; q * k], of which the difference is in the first two.
+                w = torch.cat([p["attention1.query"], p["attention1.key"],
+                               torch.zeros_like(p["attention1.key"]), p["attention1.product"]], 1)  # fmt: skip
+                four = torch.cat([q, keys, q - keys, q * keys], -1).reshape(-1, 4 * self.h)[valid]
+                rows = self.unit.run(functional.linear(four, w, p["attention1.b"][0]))
+            s = torch.zeros(mask.numel()).masked_scatter(valid, rows.reshape(-1)).reshape(mask.shape)
+        return s / self.h**0.5 if config.get("att_scale") else s
+
+    def weights(self, s, mask, norm):
+        if norm == "none":
+            return s * mask
+        if norm == "sigmoid":
+            return torch.sigmoid(s) * mask
+        e = torch.exp(s - s.max()) * mask
+        return e / e.sum(1, keepdim=True).clamp(min=1e-300)
+
+    # ---- dien ----
+
+    def extract(self, keys):
+        h = self.h
+        p = self.p
+        weights = [p["layer1.input.w"], p["layer1.state.w"], p["layer1.input.b"][0], p["layer1.state.b"][0]]
+        start = torch.zeros(1, keys.shape[0], h)
+        # The function behind nn.GRU: weights, with biases, one layer, no dropout, one way, batch first.
+        return torch.gru(keys, start, weights, True, 1, 0.0, False, False, True)[0]
+
+    def evolve(self, queries, states, mask):
+        """The paper's cells step by step; z is PyTorch's update gate, so that the paper's is 1 - z."""
+        kind, p, h = self.config["evolution"], self.p, self.h
+        if kind != "gru":
+            a = self.weights(self.logits(queries, states, mask), mask, "softmax")
+        z_state = torch.zeros(states.shape[0], h)
+        steps = []
+        for t in range(states.shape[1]):
+            x = states[:, t] * (a[:, t : t + 1] if kind == "aigru" else 1)
+            gi = functional.linear(x, p["evolution.input.w"], p["evolution.input.b"][0])
+            gh = functional.linear(z_state, p["evolution.state.w"], p["evolution.state.b"][0])
+            r = torch.sigmoid(gi[:, :h] + gh[:, :h])
+            n = torch.tanh(gi[:, -h:] + r * gh[:, -h:])
+            if kind == "agru":
+                u = a[:, t : t + 1]
+            else:
+                u = 1 - torch.sigmoid(gi[:, h : 2 * h] + gh[:, h : 2 * h])
+                u = u * a[:, t : t + 1] if kind == "augru" else u
+            after = (1 - u) * z_state + u * n
+            here = mask[:, t : t + 1]
+            z_state = here * after + (1 - here) * z_state
+            steps.append(z_state)
+        if kind == "gru":
+            z = torch.stack(steps, 1)
+            a = self.weights(self.logits(queries, z, mask), mask, "softmax")
+            return (a.unsqueeze(-1) * z).sum(1)
+        return z_state
+
+    # ---- the whole ----
+
+    def newest(self, batch, what):
+        return [row[-self.config["history"] :] for row in batch[what]]
+
+    def padded(self, rows):
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+        mask = torch.tensor([[1.0] * len(row) + [0.0] * (width - len(row)) for row in rows])
+        return ids, mask
+
+    def scores_and_states(self, batch):
+        config = self.config
+        histories = [self.newest(batch, "histories")[user] for user in batch["users"]]
+        ids, mask = self.padded(histories)
+        keys = self.rows(ids) * mask.unsqueeze(-1)
+        candidates = self.rows(torch.tensor(batch["candidates"]))
+        profile = self.profile([batch["profile"][user] for user in batch["users"]])
+        states = None
+        if self.name == "dien":
+            states = self.extract(keys)
+            interest = self.evolve(candidates, states, mask)
+        else:
+            queries = profile @ self.p["attention.map"].T if config["att"] == "user" else candidates
+            a = self.weights(self.logits(queries, keys, mask), mask, config["att_norm"])
+            interest = (a.unsqueeze(-1) * keys).sum(1)
+        total = keys.sum(1)
+        z = {"full": [profile, candidates, total, candidates * total, interest],
+             "plain": [profile, candidates, interest],
+             "compact": [interest, candidates]}[config["input"]]  # fmt: skip
+        return self.tower.run(torch.cat(z, -1)).reshape(-1), states
+
+    def aux(self, batch, states):
+        """Of batches with one candidate a user, so that states are those of the users."""
+        assert batch["users"] == list(range(len(batch["histories"])))
+        parts = []
+        for which, sign in (("histories", 1), ("negatives", -1)):
+            ids, mask = self.padded(self.newest(batch, which))
+            x, h, valid = self.rows(ids)[:, 1:], states[:, :-1], mask[:, 1:].reshape(-1) > 0
+            if self.config["aux"] == "next_dot":
+                logit = (x * h).sum(-1).reshape(-1)[valid]
+            else:
+                both = torch.cat([h, x], -1).reshape(-1, 2 * self.h)[valid]
+                logit = self.discriminator.run(both).reshape(-1)
+            parts.append(functional.softplus(-sign * logit))
+        return torch.cat(parts).mean()
+
+    def loss(self, batch):
+        labels = torch.tensor(batch["labels"], dtype=torch.float64)
+        scores, states = self.scores_and_states(batch)
+        loss = functional.binary_cross_entropy_with_logits(scores, labels)
+        if self.config.get("aux", "none") != "none":
+            loss = loss + self.config["alpha"] * self.aux(batch, states)
+        return loss
+
+    def looked_up(self, batch):
+        """Statistics of the step before are in place when the next one looks up."""
+        self.statistics.update(self.seen)
+        self.seen = {}
+        items = set(sum(self.newest(batch, "histories"), [])) | set(batch["candidates"])
+        if self.config.get("aux", "none") != "none":
+            items |= {item for row in self.newest(batch, "negatives") for item in row[1:]}
+        rows = item_rows(items)
+        for i, field in enumerate(PROFILE):
+            uses = self.config["input"] != "compact" or self.config["att"] == "user"
+            codes = {profile[i] for profile in batch["profile"]} if uses else set()
+            rows[f"profile.{field}"] = codes - {0}
+        return rows
+
+
+def make_batch(rng, lengths, counts, ids):
+    """counts: candidates of each user."""
+
+    def draw(length):
+        return [int(ids[i]) for i in rng.randint(0, len(ids), length)]
+
+    users = [user for user, count in enumerate(counts) for _ in range(count)]
+    return {
+        "histories": [draw(length) for length in lengths],
+        "negatives": [draw(length) for length in lengths],
+        "users": users,
+        "candidates": draw(len(users)),
+        "labels": [int(label) for label in rng.randint(0, 2, len(users))],
+        "profile": [[int(rng.randint(0, rows)) for rows in PROFILE.values()] for _ in lengths],
+    }
+
+
+def batch_tensors(prefix, batch):
+    return {
+        f"{prefix}.starts": numpy.cumsum([0] + [len(h) for h in batch["histories"]]),
+        f"{prefix}.items": sum(batch["histories"], []),
+        f"{prefix}.history_negatives": sum(batch["negatives"], []),
+        f"{prefix}.candidates": batch["candidates"],
+        f"{prefix}.candidate_users": batch["users"],
+        f"{prefix}.candidate_labels": numpy.array(batch["labels"], dtype=float),
+        f"{prefix}.profile": sum(batch["profile"], []),
+    }
+
+
+def make(name, config, mode, seed):
+    rng = numpy.random.RandomState(seed)
+    model = Model(name, config, rng)
+    several = [1] * 4 if mode == "training" or name == "dien" else [2, 1, 0, 3]
+    batches = [make_batch(rng, [5, 1, 6, 2, 0, 7, 5], [1] * 7, [1, 2, 3, 5, 6, 7, 9, 11]),
+               make_batch(rng, [4, 0, 8, 3], several, [2, 4, 8, 10, 7])]  # fmt: skip
+    tensors = {f"param.{key}": matrix(value) for key, value in model.p.items()}
+    tensors.update({f"param.{key}": matrix(value) for key, value in model.statistics.items()})
+    tensors.update(column_tensors())
+    tensors.update(batch_tensors("a", batches[0]))
+    tensors.update(batch_tensors("b", batches[1]))
+    tensors["expect.scores"] = matrix(model.scores_and_states(batches[0])[0])
+    model.training = mode == "training"
+    tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up, dict(ADAM, epsilon=EPSILON)))
+    tensors.update({f"after.{key}": matrix(value) for key, value in model.statistics.items()})
+    return tensors
+
+
+def main():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
+    for name, variants in VARIANTS.items():
+        for variant, (config, mode) in variants.items():
+            settings = " ".join(f"{key}={value}" for key, value in config.items())
+            path = os.path.join(folder, f"{name}-{variant}.safetensors")
+            settings += f" epsilon={EPSILON}"
+            about = {"preset": "best", "config": settings, "mode": mode or "serving"}
+            write(path, make(name, config, mode, 1), about)
+
+
+if __name__ == "__main__":
+    main()
