@@ -19,7 +19,7 @@ typedef struct {
     pq_mlp mlp;
     pq_head head;
     int32_t input; /* pq_tower_input */
-    bool output;   /* a linear layer ends the MLP; else its last hidden layer, which must be 1 wide */
+    bool output; /* a linear layer ends the MLP; else its last hidden layer, which must be 1 wide */
 } pq_interest_tower;
 
 /* Rows of fields. The options are the presets' values: of hidden1, hidden2, hidden3, the activation, the norm,

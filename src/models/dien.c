@@ -31,8 +31,8 @@ typedef struct {
     pq_mlp discriminator;
     pq_interest_tower tower;
 
-    pq_param *map;         /* (H, H) of `bilinear` */
-    pq_param *w, *b;       /* of the evolution: of its input, (G, H) and (1, G) */
+    pq_param *map;          /* (H, H) of `bilinear` */
+    pq_param *w, *b;        /* of the evolution: of its input, (G, H) and (1, G) */
     pq_param *state, *bias; /* and of its state */
 } dien;
 
@@ -106,8 +106,8 @@ static pique_status declare(pq_model *m) {
     }
     declare_evolution(c, p, h);
     declare_discriminator(m);
-    PQ_TRY(pq_interest_tower_declare(&c->tower, p, m->profile.column_count * m->profile.width, h,
-                                     h));
+    PQ_TRY(
+        pq_interest_tower_declare(&c->tower, p, m->profile.column_count * m->profile.width, h, h));
     bool normalises = pq_mlp_normalises(&c->tower.mlp) || pq_mlp_normalises(&c->unit.mlp);
     m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
     return p->status;
@@ -149,7 +149,8 @@ static pq_var *evolve(pq_tape *t, const dien *c, pq_var *candidates, pq_var *sta
         pq_recurrence once = {.segments = history};
         z = pq_op_gru(t, pq_dense(t, states, c->w, c->b), u, bias, &once);
         pq_var *a = attend(t, c, candidates, z, pairs);
-        pq_pool_segments weighted = {.segments = &pairs->segments, .rows = pairs->keys, .raw = true};
+        pq_pool_segments weighted = {
+            .segments = &pairs->segments, .rows = pairs->keys, .raw = true};
         return pq_op_pool_segments(t, z, a, &weighted);
     }
     pq_var *a = attend(t, c, candidates, states, pairs);
@@ -171,8 +172,7 @@ static pq_var *score_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq
                             pq_var *states) {
     const dien *c = m->self;
     pq_var *candidates = pq_ctr_candidates(t, m, b);
-    const pq_pairs *pairs =
-        pq_pairs_make(t, &b->history, b->candidate_users, b->candidate_count);
+    const pq_pairs *pairs = pq_pairs_make(t, &b->history, b->candidate_users, b->candidate_count);
     if (!pairs) {
         return NULL;
     }

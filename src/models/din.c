@@ -32,7 +32,8 @@ static const pq_field fields[] = {
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
      "newest behaviours that are looked at"},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "full,dot,bilinear,self,user", "full", "self", NULL,
-     "what looks at a behaviour: the candidate by the attention unit, an inner product or x' W e; the "
+     "what looks at a behaviour: the candidate by the attention unit, an inner product or x' W e; "
+     "the "
      "behaviour itself; the profile"},
     {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
      "how the logits of a history become weights"},
@@ -53,7 +54,8 @@ static pique_status declare(pq_model *m) {
     uint32_t h = m->width, profile = m->profile.column_count * m->profile.width;
     pq_init glorot = {.kind = PQ_INIT_GLOROT_UNIFORM};
     if (c->att == ATT_USER && profile == 0) {
-        PQ_FAIL(m->ctx, PIQUE_DATA, "att = user needs users with a profile, which the data has not");
+        PQ_FAIL(m->ctx, PIQUE_DATA,
+                "att = user needs users with a profile, which the data has not");
     }
     switch ((attention)c->att) {
     case ATT_FULL:
@@ -85,7 +87,8 @@ static pq_var *logits(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
     case ATT_DOT:
         return pq_pairs_dot(t, queries, keys, pairs);
     case ATT_BILINEAR:
-        return pq_pairs_dot(t, pq_op_linear(t, queries, pq_tape_param(t, c->map), NULL), keys, pairs);
+        return pq_pairs_dot(t, pq_op_linear(t, queries, pq_tape_param(t, c->map), NULL), keys,
+                            pairs);
     case ATT_SELF:
         return pq_mlp_run(t, &c->unit.mlp, keys); /* a pair for every behaviour, in their order */
     default:
