@@ -309,6 +309,13 @@ static pique_status make_info(pique_model *model, size_t size) {
     return PIQUE_OK;
 }
 
+/* Of the rows that behaviours have; 0 when there are none, which fails later. */
+static uint32_t row_width(const pique_model *model) {
+    const pq_tensor *rows = pq_container_find(&model->container, PQ_BEHAVIOUR_WEIGHT);
+    rows = rows ? rows : pq_container_find(&model->container, PQ_ITEM_WEIGHT);
+    return rows && rows->rank == 2 ? rows->shape[1] : 0;
+}
+
 static pique_status open_all(pique_model *model, size_t size) {
     PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
     PQ_TRY(check_version(model));
@@ -321,6 +328,7 @@ static pique_status open_all(pique_model *model, size_t size) {
     pq_model *m = &model->m;
     m->items.rows = model->ids.count + 2;
     m->items.baked = true;
+    m->items.baked_width = row_width(model);
     m->params.bind = bind;
     m->params.bind_user = model;
     PQ_TRY(pq_model_declare(m));

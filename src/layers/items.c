@@ -23,8 +23,25 @@ static pq_param *add_table(pq_params *params, const char *column, const char *wh
     return table;
 }
 
+/* From the width of a file's rows. */
+static void count_columns(pq_items *items, pq_params *params) {
+    uint32_t wide = items->baked_width, linear = items->linear ? 1 : 0, d = items->width;
+    uint32_t fields = wide > linear ? (wide - linear) / d : 0;
+    items->column_count = fields ? fields - 1 : 0;
+    if ((fields == 0 || items->column_count > PQ_MAX_FIELDS || wide != pq_items_width(items)) &&
+        params->status == PIQUE_OK) {
+        params->status =
+            pq_fail(params->ctx, PIQUE_CORRUPT,
+                    "items have rows of width %u, which is not that of fields of width %u",
+                    (unsigned)wide, (unsigned)d);
+    }
+}
+
 void pq_items_declare(pq_items *items, pq_params *params) {
     if (items->baked) {
+        if (items->pool == PQ_POOL_CONCAT) {
+            count_columns(items, params);
+        }
         return;
     }
     pq_init init = {.kind = items->init_scale > 0 ? PQ_INIT_NORMAL : PQ_INIT_GLOROT_UNIFORM,

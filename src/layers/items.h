@@ -45,6 +45,8 @@ typedef struct {
     const void *map_self;
     double init_scale; /* deviation of the embeddings; 0: Glorot uniform */
     bool baked;        /* serving: rows come from the tables below */
+    uint32_t
+        baked_width; /* of the rows in the file, which tells how many columns stand side by side */
 
     /* training */
     pq_param *ids;
@@ -64,7 +66,8 @@ uint32_t pq_items_width(const pq_items *items);
 static inline bool pq_items_own_behaviours(const pq_items *items) {
     return items->behaviour != PQ_BEHAVIOUR_POOL || items->map;
 }
-/* Declares the trained parameters; nothing when baked. */
+/* Declares the trained parameters; when baked, counts the columns of PQ_POOL_CONCAT instead. Before
+ * pq_items_width. */
 void pq_items_declare(pq_items *items, pq_params *params);
 /* e of n items, (n, D), and x of n behaviours, (n, D). */
 pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);

@@ -7,8 +7,8 @@ void pq_ctr_declare(pq_model *m, uint32_t d, bool linear, double scale, uint32_t
     m->items.init_scale = m->profile.init_scale = scale;
     m->interests = 1;
     m->max_history = history;
-    m->width = pq_items_width(&m->items);
     pq_items_declare(&m->items, &m->params);
+    m->width = pq_items_width(&m->items);
     pq_profile_declare(&m->profile, &m->params);
 }
 

@@ -200,13 +200,34 @@ static void test_serves_without_aux(void **state) {
         assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("dien", 4), "best"));
         m.items.rows = RNN_CASE_ITEMS;
         m.items.baked = baked;
+        m.items.baked_width = 2 * 18;
         assert_ok(&t.ctx, pq_model_declare(&m));
+        assert_int_equal(m.width, baked ? 2 * 18 : 18); /* a file's rows tell how many columns */
         const pq_param *aux = pq_params_find(&m.params, "aux1.w");
         assert_int_equal(aux != NULL, !baked);
         assert_true(baked || aux->unsaved);
         pq_model_free(&m);
     }
     testing_close(&t);
+}
+
+/* Rows in a file that are not fields side by side. */
+static void test_odd_rows(void **state) {
+    (void)state;
+    static const uint32_t widths[] = {0, 17, 35, 37, 18 * 18};
+    for (size_t i = 0; i < PQ_COUNT(widths); i++) {
+        testing t;
+        pq_model m;
+        testing_open(&t);
+        assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("din", 3), "best"));
+        m.items.rows = RNN_CASE_ITEMS;
+        m.items.baked = true;
+        m.items.baked_width = widths[i];
+        assert_failure(&t.ctx, pq_model_declare(&m), PIQUE_CORRUPT,
+                       "not that of fields of width 18");
+        pq_model_free(&m);
+        testing_close(&t);
+    }
 }
 
 static void test_options(void **state) {
@@ -318,6 +339,7 @@ int main(void) {
         cmocka_unit_test(test_serves_without_aux),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_odd_rows),
         cmocka_unit_test(test_overfit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
