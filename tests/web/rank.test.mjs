@@ -1,6 +1,7 @@
 /**
- * Ranking in the page: the same scores as native, from both builds, float and int8; the order; what is left
- * out. The ratings are invented; PIQUE_CLI names the command line to ask.
+ * Ranking in the page: the same scores as native, from both builds, float and int8, on 10,000 pairs for every
+ * model that ranks; the order; what is left out. The ratings are invented; PIQUE_CLI names the command line
+ * to ask.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -12,7 +13,9 @@ import { build, importDist, readDist } from './web_support.mjs';
 
 const cli = process.env.PIQUE_CLI ?? path.join(build, 'native/pique');
 const { load } = await importDist('index.js');
-const THINGS = 40;
+const THINGS = 200;
+const PEOPLE = 50; // whose histories are ranked: 10,000 pairs
+const EACH = 24;
 const all = Array.from({ length: THINGS }, (_, n) => `thing-${n}`);
 let folder;
 
@@ -26,49 +29,80 @@ function train(model) {
   return [path.join(out, 'model.pique'), small];
 }
 
-const native = (file, context, ids) => {
+const thing = (person, n) => (person * 7 + n * 11 + n * n) % THINGS;
+const profileOf = (person) => ({
+  gender: person % 2 ? 'F' : 'M',
+  age: `${20 + (person % 4) * 10}`,
+});
+/** Histories of 0 to 60 things, some of them again and again. */
+const contextOf = (person) =>
+  Array.from({ length: (person * 13) % 61 }, (_, n) => `thing-${thing(person, n)}`);
+
+const native = (file, context, ids, profile = {}) => {
+  const known = Object.entries(profile).map(([name, value]) => `${name}=${value}`);
   const given = ['--history', context.join(), '--candidates', ids.join(), '--json'];
+  if (known.length > 0) given.push('--profile', known.join());
   return JSON.parse(run('rank', file, ...given)).items;
 };
+
+/** Native scores of all things for a person, by id. */
+function scoresOf(file, person, profile) {
+  const items = native(file, contextOf(person), all, profile);
+  return new Map(items.map(({ id, score }) => [id, score]));
+}
 
 before(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'pique-rank-'));
   mkdirSync(path.join(folder, 'data'));
-  const rows = ['user,item,timestamp,rating'];
-  for (let person = 0; person < 80; person++) {
-    for (let n = 0; n < 12; n++) {
-      const thing = (person * 7 + n * 11) % THINGS;
-      rows.push(`p${person},thing-${thing},${n},${(thing + person) % 3 ? 2 : 5}`);
-    }
-  }
-  writeFileSync(path.join(folder, 'data/interactions.csv'), `${rows.join('\n')}\n`);
+  const data = (name, rows) =>
+    writeFileSync(path.join(folder, 'data', name), `${rows.join('\n')}\n`);
+  const events = Array.from({ length: 80 * EACH }, (_, i) => {
+    const [person, n] = [Math.floor(i / EACH), i % EACH];
+    return `p${person},thing-${thing(person, n)},${n},${(thing(person, n) + person) % 3 ? 2 : 5}`;
+  });
+  data('interactions.csv', ['user,item,timestamp,rating', ...events]);
+  const kinds = all.map((id, n) => `${id},Thing ${n},kind-${n % 7},maker-${(n * 11) % 29}`);
+  data('items.csv', ['item,title,kind,maker', ...kinds]);
+  const people = Array.from({ length: 80 }, (_, person) => profileOf(person));
+  data('users.csv', [
+    'user,gender,age',
+    ...people.map((one, n) => `p${n},${one.gender},${one.age}`),
+  ]);
 });
 after(() => rmSync(folder, { recursive: true }));
 
-for (const model of ['pool', 'rnn', 'rnn_als', 'rnn_joint', 'mind']) {
+const ranking = JSON.parse(run('models', '--json')).models.filter(({ task }) => task === 'ranking');
+
+for (const model of [...ranking.map(({ name }) => name), 'mind']) {
   describe(`rank by ${model}`, () => {
     let files;
+    let known; // what the model can be told of a person
     before(() => {
       files = train(model);
+      const { profile } = JSON.parse(run('info', files[0], '--json'));
+      known = (person) => (profile.length > 0 ? profileOf(person) : {});
     });
 
     test('native and page agree, in order and in scores', async () => {
       for (const file of files) {
+        const expected = Array.from({ length: PEOPLE }, (_, person) =>
+          scoresOf(file, person, known(person)),
+        );
         for (const wasm of ['core.wasm', 'core-nosimd.wasm']) {
           const options = { worker: false, wasm: readDist(wasm) };
           const pique = await load(readFileSync(file), options);
           assert.equal(pique.info.task, model === 'mind' ? 'retrieval' : 'ranking');
-          for (const context of [['thing-1'], all.slice(5, 25), all]) {
-            const expected = native(file, context, all);
-            const { items } = await pique.rank(all, { context });
+          for (let person = 0; person < PEOPLE; person++) {
+            const query = { context: contextOf(person), profile: known(person) };
+            const { items } = await pique.rank(all, query);
             assert.equal(items.length, THINGS);
             for (const [i, item] of items.entries()) {
-              assert.equal(item.id, expected[i].id, `${wasm}, place ${i}`);
-              const off = Math.abs(item.score - expected[i].score);
-              assert.ok(
-                off <= 1e-5 * Math.max(1, Math.abs(expected[i].score)),
-                `${item.id}: ${off}`,
-              );
+              const place = `${path.basename(file)}, ${wasm}, person ${person}, place ${i}`;
+              const want = expected[person].get(item.id);
+              const before = i > 0 ? items[i - 1].score : Number.POSITIVE_INFINITY;
+              assert.ok(item.score <= before, place);
+              const off = Math.abs(item.score - want) / Math.max(1, Math.abs(want));
+              assert.ok(off <= 1e-5, `${place}: ${item.score} instead of ${want}`);
               assert.equal('probability' in item, model !== 'mind');
             }
           }
