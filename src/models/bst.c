@@ -44,6 +44,7 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", "512"),
     PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", "0", "256"),
     PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
+    PQ_MLP_NORM("norm", AT(mlp), "none", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(mlp), "0", NULL, NULL),
     {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.1", "0.1", "0.2",
      "of the input, the attention weights and what blocks add"},
@@ -64,6 +65,9 @@ static pique_status declare(pq_model *m) {
     if (first == 0) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
     }
+    if (c->mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
+    }
     c->positions = pq_positions_declare(p, c->position, m->max_history + 1, h);
     c->net.inner = (uint32_t)c->inner;
     c->net.forward = PQ_RELU;
@@ -81,18 +85,19 @@ static pique_status declare(pq_model *m) {
     return p->status;
 }
 
-/* The history of each candidate and then the candidate: C segments, and their items. */
-static bool lay_out(pq_tape *t, const pq_batch *b, pq_segments *segments, uint32_t **items) {
+/* The history of each candidate and then the candidate: C segments, and their items. NULL on failure. */
+static const pq_segments *lay_out(pq_tape *t, const pq_batch *b, uint32_t **items) {
     uint64_t rows = b->candidate_count;
     for (uint32_t i = 0; i < b->candidate_count; i++) {
         rows += pq_segment_length(&b->history, b->candidate_users[i]);
     }
     if (rows > UINT32_MAX) {
-        pq_tape_fail(t, PIQUE_ARGUMENT, "%u candidates have too many behaviours for one call",
-                     (unsigned)b->candidate_count);
-        return false;
+        return pq_tape_fail(t, PIQUE_ARGUMENT,
+                            "%u candidates have too many behaviours for one call",
+                            (unsigned)b->candidate_count);
     }
     uint32_t *starts = pq_tape_take(t, (size_t)b->candidate_count + 1, sizeof(*starts)), n = 0;
+    pq_segments *segments = pq_tape_take(t, 1, sizeof(*segments));
     *items = pq_tape_take(t, (size_t)rows, sizeof(**items));
     for (uint32_t i = 0; starts && *items && i < b->candidate_count; i++) {
         uint32_t user = b->candidate_users[i];
@@ -102,27 +107,27 @@ static bool lay_out(pq_tape *t, const pq_batch *b, pq_segments *segments, uint32
         }
         (*items)[n++] = b->candidates[i];
     }
-    if (!starts || !*items) {
-        return false;
+    if (!starts || !segments || !*items) {
+        return NULL;
     }
     starts[b->candidate_count] = n;
     *segments = (pq_segments){starts, b->candidate_count};
-    return true;
+    return segments;
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const bst *c = m->self;
-    pq_segments segments;
-    uint32_t *items;
-    if (!lay_out(t, b, &segments, &items)) {
+    uint32_t *items = NULL;
+    const pq_segments *segments = lay_out(t, b, &items);
+    uint32_t *ages = segments ? pq_ages(t, segments, m->max_history + 1) : NULL;
+    if (!ages) {
         return NULL;
     }
-    uint32_t *ages = pq_ages(t, &segments, m->max_history + 1);
-    pq_var *x = pq_items_vectors(t, &m->items, items, segments.starts[segments.count]);
-    x = ages ? pq_positions_add(t, c->positions, x, ages) : NULL;
+    pq_var *x = pq_items_vectors(t, &m->items, items, segments->starts[segments->count]);
+    x = pq_positions_add(t, c->positions, x, ages);
     x = pq_op_dropout(t, x, c->net.dropout);
-    x = pq_transformer_run(t, &c->net, x, NULL, &segments);
-    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, &segments, ages), pq_tape_param(t, c->b));
+    x = pq_transformer_run(t, &c->net, x, NULL, segments);
+    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, segments, ages), pq_tape_param(t, c->b));
     if (c->profile) {
         pq_var *profile = pq_ctr_profile(t, m, b);
         z = pq_op_add(t, z, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));

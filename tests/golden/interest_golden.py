@@ -1,8 +1,8 @@
-"""Golden fixtures of din and dien: PyTorch, in double, on padded [C, T, H] tensors. Every candidate is a sample of
+"""Golden fixtures of din, dien and bst: PyTorch, in double, on padded [C, T, H] tensors. Every candidate is a sample of
 its own, with a copy of its user's history, except for what normalises over the rows of a batch: that is
 over users' behaviours where a user has several candidates, so a fixture of training has one candidate a user.
 
-    python3 tests/golden/interest_golden.py     writes tests/golden/fixtures/{din,dien}-*
+    python3 tests/golden/interest_golden.py     writes tests/golden/fixtures/{din,dien,bst}-*
 
 A fixture holds the options, the parameters, two batches, and what must come out: the candidates' log-odds with
 the running statistics, and of ten steps of Adam in the mode of the fixture the losses, the first gradients and
@@ -30,6 +30,9 @@ DIN = dict({"dim": 2, "history": 6, "att": "full", "att_norm": "softmax"}, **UNI
 DIEN = dict({"dim": 2, "history": 6, "evolution": "augru", "att": "mlp", "aux": "next_mlp", "aux1": 5,
              "aux2": 3, "alpha": 0.7}, **UNIT, **TOWER)  # fmt: skip
 
+BST = {"dim": 2, "history": 6, "layers": 1, "heads": 2, "head_width": 3, "inner": 5, "block_dropout": 0,
+       "position": "learned", "hidden1": 6, "hidden2": 4, "activation": "leaky", "norm": "none"}  # fmt: skip
+
 # The second value: "training" normalises over the batch.
 VARIANTS = {
     "din": {
@@ -42,6 +45,11 @@ VARIANTS = {
         "user": (dict(DIN, att="user", activation="tanh"), ""),
         "self-compact": (dict(DIN, att="self", input="compact", hidden1=1, hidden2=0, output=0,
                               activation="dice", attention_activation="relu"), "training"),
+    },
+    "bst": {
+        "learned": (BST, ""),
+        "sinusoid": (dict(BST, layers=2, heads=1, head_width=4, position="sinusoid"), ""),
+        "none-dice": (dict(BST, position="none", activation="dice", hidden2=0), "training"),
     },
     "dien": {
         "augru": (DIEN, ""),
@@ -132,6 +140,9 @@ class Model:
             g = (2 if config["evolution"] == "agru" else 3) * h
             self.add(rng, {"evolution.input.w": (g, h), "evolution.input.b": (1, g),
                            "evolution.state.w": (g, h), "evolution.state.b": (1, g)})  # fmt: skip
+        if name == "bst":
+            self.declare_bst(rng)
+            return
         self.declare_attention(rng)
         if config.get("aux") == "next_mlp":
             self.discriminator = Mlp(self, "aux", [2 * h, *hidden(config, "aux1", "aux2"), 1], "sigmoid")
@@ -142,6 +153,32 @@ class Model:
         widths = [width, *hidden(config, "hidden1", "hidden2"), *([1] if output else [])]
         self.tower = Mlp(self, "tower", widths, config["activation"], config["norm"])
         self.tower.declare(rng, output)
+
+    def declare_bst(self, rng):
+        config, h = self.config, self.h
+        width, inner, ages = config["heads"] * config["head_width"], config["inner"], config["history"] + 1
+        if config["position"] == "learned":
+            self.add(rng, {"position": (ages, h)})
+        if config["position"] == "sinusoid":
+            place, column = torch.arange(ages).unsqueeze(1), torch.arange(h).unsqueeze(0)
+            angle = place / 10000 ** ((column - column % 2) / h)
+            table = torch.where(column % 2 == 0, torch.sin(angle), torch.cos(angle))
+            self.p["position"] = torch.tensor(table.numpy().astype("<f4").astype("<f8"))
+        for i in range(config["layers"]):
+            at = f"layer{i + 1}"
+            for part in "qkv":
+                self.add(rng, {f"{at}.{part}.w": (width, h), f"{at}.{part}.b": (1, width)})
+            self.add(rng, {f"{at}.out.w": (h, width), f"{at}.out.b": (1, h),
+                           f"{at}.forward1.w": (inner, h), f"{at}.forward1.b": (1, inner),
+                           f"{at}.forward2.w": (h, inner), f"{at}.forward2.b": (1, h)})  # fmt: skip
+            for norm in ("norm1", "norm2"):
+                self.add(rng, {f"{at}.{norm}.gain": (1, h), f"{at}.{norm}.bias": (1, h)})
+        first = config["hidden1"]
+        self.add(rng, {"tower1.rows": (ages * first, h), "tower1.profile": (first, self.profile_width),
+                       "tower1.b": (1, first)})  # fmt: skip
+        widths = [h, *hidden(config, "hidden1", "hidden2"), 1]
+        self.tower = Mlp(self, "tower", widths, config["activation"], config["norm"], first_outside=True)
+        self.tower.declare(rng, True)
 
     def declare_attention(self, rng):
         config, h = self.config, self.h
@@ -264,6 +301,41 @@ class Model:
             return (a.unsqueeze(-1) * z).sum(1)
         return z_state
 
+    # ---- bst ----
+
+    def block(self, at, x, mask):
+        """x [C, T, H]."""
+        p, heads, m = self.p, self.config["heads"], self.config["head_width"]
+
+        def linear(name, y):
+            return functional.linear(y, p[f"{at}.{name}.w"], p[f"{at}.{name}.b"][0])
+
+        def norm(name, y):
+            return functional.layer_norm(y, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
+
+        q, k, v = (linear(part, x).unflatten(-1, (heads, m)).transpose(1, 2) for part in "qkv")
+        scores = (q @ k.transpose(-1, -2) / m**0.5).masked_fill(mask[:, None, None] == 0, -1e30)
+        seen = (torch.softmax(scores, -1) @ v).transpose(1, 2).flatten(-2)
+        y = norm("norm1", x + linear("out", seen))
+        return norm("norm2", y + linear("forward2", torch.relu(linear("forward1", y))))
+
+    def bst(self, batch, profile):
+        """Sequences padded on the left, so that the candidate stands last; the first layer of the MLP is one
+        product with all rows side by side, the oldest place first."""
+        p, ages, first = self.p, self.config["history"] + 1, self.config["hidden1"]
+        rows = [self.newest(batch, "histories")[user] + [item] for user, item in zip(batch["users"], batch["candidates"])]
+        ids = torch.tensor([[0] * (ages - len(row)) + row for row in rows])
+        mask = torch.tensor([[0.0] * (ages - len(row)) + [1.0] * len(row) for row in rows])
+        x = self.rows(ids)
+        if "position" in p:
+            x = x + p["position"].flip(0)
+        for i in range(self.config["layers"]):
+            x = self.block(f"layer{i + 1}", x, mask)
+        wide = p["tower1.rows"].reshape(ages, first, self.h).flip(0).permute(1, 0, 2).reshape(first, -1)
+        z = torch.cat([(x * mask.unsqueeze(-1)).flatten(1), profile], 1)
+        weights = torch.cat([wide, p["tower1.profile"]], 1)
+        return self.tower.run(functional.linear(z, weights, p["tower1.b"][0])).reshape(-1)
+
     # ---- the whole ----
 
     def newest(self, batch, what):
@@ -277,11 +349,13 @@ class Model:
 
     def scores_and_states(self, batch):
         config = self.config
+        profile = self.profile([batch["profile"][user] for user in batch["users"]])
+        if self.name == "bst":
+            return self.bst(batch, profile), None
         histories = [self.newest(batch, "histories")[user] for user in batch["users"]]
         ids, mask = self.padded(histories)
         keys = self.rows(ids) * mask.unsqueeze(-1)
         candidates = self.rows(torch.tensor(batch["candidates"]))
-        profile = self.profile([batch["profile"][user] for user in batch["users"]])
         states = None
         if self.name == "dien":
             states = self.extract(keys)
@@ -323,14 +397,19 @@ class Model:
         """Statistics of the step before are in place when the next one looks up."""
         self.statistics.update(self.seen)
         self.seen = {}
-        items = set(sum(self.newest(batch, "histories"), [])) | set(batch["candidates"])
+        histories = self.newest(batch, "histories")
+        if self.name == "bst":  # which looks up the histories of candidates alone
+            histories = [histories[user] for user in batch["users"]]
+        items = set(sum(histories, [])) | set(batch["candidates"])
         if self.config.get("aux", "none") != "none":
             items |= {item for row in self.newest(batch, "negatives") for item in row[1:]}
         rows = item_rows(items)
         for i, field in enumerate(PROFILE):
-            uses = self.config["input"] != "compact" or self.config["att"] == "user"
+            uses = self.config.get("input") != "compact" or self.config["att"] == "user"
             codes = {profile[i] for profile in batch["profile"]} if uses else set()
             rows[f"profile.{field}"] = codes - {0}
+        if "position" in self.p:
+            rows["position"] = set(range(1 + max(len(history) for history in histories)))
         return rows
 
 

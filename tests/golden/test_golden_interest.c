@@ -1,4 +1,4 @@
-/* test_golden_interest.c — din and dien against fixtures that interest_golden.py made with PyTorch, where every
+/* test_golden_interest.c — din, dien and bst against fixtures that interest_golden.py made with PyTorch, where every
  * candidate has a padded history of its own and the recurrent cells are written out step by step. */
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
@@ -6,7 +6,9 @@
 static const char *const din[] = {"full",     "none-dice", "sigmoid-norms", "dot-plain",
                                   "bilinear", "user",      "self-compact"};
 static const char *const dien[] = {"augru", "agru", "aigru", "gru", "bilinear-norms", "dice"};
+static const char *const bst[] = {"learned", "sinusoid", "none-dice"};
 
 int main(void) {
-    return golden_run("din", din, PQ_COUNT(din)) | golden_run("dien", dien, PQ_COUNT(dien));
+    return golden_run("din", din, PQ_COUNT(din)) | golden_run("dien", dien, PQ_COUNT(dien)) |
+           golden_run("bst", bst, PQ_COUNT(bst));
 }

@@ -44,9 +44,9 @@ void grad_tape(void **state) {
     assert_failure(&g.t.ctx, pq_tape_backward(&t, wide), PIQUE_INTERNAL, "scalar");
     /* The first failure stays, and its status is what backward returns. */
     pq_tape_begin(&t, &grads, true, (pq_rng){0});
-    assert_null(pq_op_add(&t, pq_op_repeat(&t, pq_tape_param(&t, p.x), 2), pq_tape_param(&t, p.w)));
+    assert_null(pq_op_add(&t, pq_tape_param(&t, p.w), pq_op_repeat(&t, pq_tape_param(&t, p.x), 2)));
     assert_null(pq_op_scale(&t, NULL, 2));
-    assert_failure(&g.t.ctx, pq_tape_backward(&t, NULL), PIQUE_INTERNAL, "add: 2 x 1 and 1 x 1");
+    assert_failure(&g.t.ctx, pq_tape_backward(&t, NULL), PIQUE_INTERNAL, "add: 1 x 1 and 2 x 1");
     pq_grads_free(&grads);
     pq_tape_free(&t);
     grad_close(&g);
