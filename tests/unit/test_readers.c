@@ -320,6 +320,12 @@ static void test_movielens_lines(void **state) {
     assert_int_equal(r.dataset->profile[1].terms.count, 1);
     assert_true(has_term(&r.dataset->profile[2], "12"));
     drop(&r);
+    r.options.labelled = true; /* the same is known of labelled pairs */
+    assert_counts(&r, 2, 1, 2);
+    assert_int_equal(r.dataset->labelled_count, 2);
+    assert_int_equal(r.dataset->profile_count, 3);
+    assert_int_equal(r.dataset->item_feature_count, 2);
+    drop(&r);
     finish(&r);
 }
 
