@@ -238,9 +238,10 @@ static void test_detection(void **state) {
     };
     reading r;
     begin(&r);
-    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
-                   "the folder has none of train.csv (ctr), ratings.dat (movielens), ratings.csv "
-                   "(movielens), interactions.csv (csv), FOLDER.inter (recbole), sequences.txt (sequences)");
+    assert_failure(
+        &r.t.ctx, open_it(&r), PIQUE_DATA,
+        "the folder has none of train.csv (ctr), ratings.dat (movielens), ratings.csv "
+        "(movielens), interactions.csv (csv), FOLDER.inter (recbole), sequences.txt (sequences)");
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         put(&r, cases[i].name, cases[i].text);
         r.options.path = r.path;
