@@ -20,7 +20,7 @@ typedef struct {
 #define AT(member) offsetof(afm, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", "256"),
+    PQ_CTR_FIELDS(AT(in), "16", "128", "256", "0.05"),
     {"attention", PQ_FIELD_INT, AT(attention), 1, 1024, NULL, "16", "6", "256",
      "width of the attention's hidden layer"},
     {"mode", PQ_FIELD_CHOICE, AT(mode), 0, 0, "pairs,agg", "pairs", "agg", NULL,
