@@ -21,7 +21,7 @@ typedef struct {
 #define AT(member) offsetof(cnn, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", NULL),
+    PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.05"),
     {"axis", PQ_FIELD_CHOICE, AT(axis), 0, 0, "dims,fields", "dims", NULL, NULL,
      "along what the filters slide: the numbers of a vector, or the fields"},
     {"filters", PQ_FIELD_INT, AT(filters), 1, 256, NULL, "8", "1", NULL, "how many filters"},

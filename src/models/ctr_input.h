@@ -29,7 +29,7 @@ typedef struct {
 } pq_ctr_options;
 
 /* Rows of fields; the options are the presets' values. */
-#define PQ_CTR_FIELDS(at, best_dim, seed_dim, paper_dim)                                           \
+#define PQ_CTR_FIELDS(at, best_dim, seed_dim, paper_dim, best_scale)                               \
     {"dim",                                                                                        \
      PQ_FIELD_INT,                                                                                 \
      (at) + offsetof(pq_ctr_options, dim),                                                         \
@@ -52,7 +52,7 @@ typedef struct {
          "newest behaviours whose mean is a field beside each field of the item; 0: none"},        \
     {                                                                                              \
         "init_scale", PQ_FIELD_REAL, (at) + offsetof(pq_ctr_options, init_scale), 0, 10, NULL,     \
-            "0.05", "1", "0.01", "deviation of new vectors of fields; 0: Glorot uniform"           \
+            best_scale, "1", "0.01", "deviation of new vectors of fields; 0: Glorot uniform"       \
     }
 #define PQ_CTR_MLP_FIELDS(at, h1, seed_h1, paper_h1, h2, seed_h2, paper_h2, h3, seed_h3, paper_h3, \
                           act, seed_act, paper_act, drop, seed_drop, paper_drop)                   \

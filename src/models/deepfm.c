@@ -17,7 +17,7 @@ typedef struct {
 #define AT(member) offsetof(deepfm, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", "10"),
+    PQ_CTR_FIELDS(AT(in), "16", "128", "10", "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "400", "64", "160", "400", "0", NULL, "400", "relu",
                       NULL, NULL, "0", NULL, "0.5"),
     {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,concat", "sum", NULL, NULL,

@@ -12,7 +12,7 @@ typedef struct {
 #define AT(member) offsetof(feature_mlp, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", NULL),
+    PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", NULL, "64", "128", NULL, "0", NULL, NULL, "relu",
                       "tanh", NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),

@@ -12,7 +12,7 @@ typedef struct {
 #define AT(member) offsetof(fm, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", "8"),
+    PQ_CTR_FIELDS(AT(in), "16", "128", "8", "0.05"),
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", NULL, NULL,
      "each field has a weight of its own beside its vector"},
     PQ_CTR_END,

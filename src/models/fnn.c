@@ -6,7 +6,7 @@
  * own, and the rows learn by the machine's alone when they are `frozen` for the network.
  *
  * fnn_plus, end to end:
- *     log-odds = MLP(sum over i < j of v_i * v_j) */
+ *     log-odds = sum of w_i + MLP(sum over i < j of v_i * v_j) */
 #include "layers/head.h"
 #include "models/ctr_input.h"
 
@@ -16,7 +16,7 @@ typedef struct {
     pq_ctr_options in;
     pq_mlp mlp;
     int32_t rows;
-    bool half;
+    bool half, linear;
     pq_head head;
     pq_param *bias; /* w0 */
 } fnn;
@@ -24,7 +24,7 @@ typedef struct {
 #define AT(member) offsetof(fnn, member)
 
 static const pq_field fnn_fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", "10"),
+    PQ_CTR_FIELDS(AT(in), "16", "128", "10", "0.05"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", "200", "64", "32", "300", "0", NULL, "100", "tanh",
                       NULL, NULL, "0", NULL, "0.5"),
     {"embedding", PQ_FIELD_CHOICE, AT(rows), 0, 0, "trainable,frozen", "trainable", "frozen", NULL,
@@ -33,11 +33,13 @@ static const pq_field fnn_fields[] = {
 };
 
 static const pq_field plus_fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", NULL),
+    PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", NULL, "64", "32", NULL, "0", NULL, NULL, "relu", "tanh",
-                      NULL, "0", NULL, NULL),
+                      NULL, "0.3", "0", NULL),
     {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
      "each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2"},
+    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
+     "each field has a weight of its own beside its vector"},
     PQ_HEAD_FIELDS(AT(head)),
     PQ_CTR_END,
 };
@@ -111,15 +113,16 @@ static pq_var *loss_fnn(pq_tape *t, const pq_model *m, const pq_batch *b) {
 
 static pique_status declare_plus(pq_model *m) {
     fnn *c = m->self;
-    pq_ctr_input_declare(m, &c->in, false, 0);
+    pq_ctr_input_declare(m, &c->in, c->linear, 0);
     return declare_network(m, width(c));
 }
 
 static pq_var *score_plus(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const fnn *c = m->self;
-    pq_var *z = pq_op_fm_pool(t, pq_ctr_input(t, m, b, &c->in).fields, width(c));
-    z = c->half ? z : pq_op_scale(t, z, 2);
-    return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
+    pq_ctr_parts x = pq_ctr_input(t, m, b, &c->in);
+    pq_var *z = pq_op_fm_pool(t, x.fields, width(c));
+    pq_var *y = pq_mlp_run(t, &c->mlp, c->half ? z : pq_op_scale(t, z, 2));
+    return pq_head_apply(t, &c->head, c->linear ? pq_op_add(t, y, x.linear) : y);
 }
 
 const pq_model_def pq_model_fnn = {

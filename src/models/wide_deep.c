@@ -22,7 +22,7 @@ typedef struct {
 #define AT(member) offsetof(wide_deep, member)
 
 static const pq_field fields[] = {
-    PQ_CTR_FIELDS(AT(in), "16", "128", "32"),
+    PQ_CTR_FIELDS(AT(in), "16", "128", "32", "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "1024", "64", "160", "512", "0", NULL, "256", "relu",
                       NULL, NULL, "0", NULL, NULL),
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,

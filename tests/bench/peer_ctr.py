@@ -1,4 +1,4 @@
-"""The same ranking models in PyTorch, as peers to measure beside: DIN and DIEN with the sizes, batches and losses that
+"""The same ranking models in PyTorch, as peers to measure beside: DIN, DIEN and DeepFM with the sizes, batches and losses that
 Pique has by default, on a folder of RecBole atomic files whose ratings from 4 on are labels, split 8 : 1 : 1 at
 random as Pique splits it. Written the way PyTorch programs for these models are: histories padded to [B, 50] with a
 mask, batches prepared ahead, dense Adam.
@@ -195,6 +195,46 @@ class DIN(Ranker):
         return (self.attention(q, k, mask).unsqueeze(-1) * k).sum(1), 0
 
 
+class DeepFM(Ranker):
+    """Fields are the user's, the item's, and the means of the item fields of the history."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        del self.tower, self.unit
+        for table in self.tables():
+            nn.init.normal_(table.weight, std=0.01)
+            with torch.no_grad():
+                table.weight[0] = 0
+        weights = [nn.Embedding(table.num_embeddings, 1) for table in self.tables()]
+        for layer in weights:
+            nn.init.zeros_(layer.weight)
+        self.weights, self.bias = nn.ModuleList(weights), nn.Parameter(torch.zeros(1))
+        wide = D * len(USER_FIELDS) + 2 * self.h
+        self.deep = nn.Sequential(linear(wide, 128), nn.ReLU(), linear(128, 64), nn.ReLU(), linear(64, 1))
+
+    def tables(self):
+        return [self.ids, *self.item_tables, *self.user_tables]
+
+    def linear_terms(self, batch):
+        total = self.weights[0](batch["candidates"])
+        for i, column in enumerate(self.columns):
+            codes = column[batch["candidates"]]
+            known = (codes > 0).unsqueeze(-1)
+            total = total + (self.weights[1 + i](codes) * known).sum(-2) / known.sum(-2).clamp(min=1)
+        for i in range(len(USER_FIELDS)):
+            total = total + self.weights[1 + len(self.columns) + i](batch["fields"][:, i])
+        return total.squeeze(-1)
+
+    def forward(self, batch, negatives=None):
+        mask = (batch["history"] > 0).unsqueeze(-1)
+        history = (self.rows(batch["history"]) * mask).sum(1) / mask.sum(1).clamp(min=1)
+        user = [table(batch["fields"][:, i]) for i, table in enumerate(self.user_tables)]
+        x = torch.cat([*user, self.rows(batch["candidates"]), history], -1)
+        v = x.unflatten(-1, (-1, D))
+        pairs = (v.sum(1) ** 2 - (v**2).sum(1)).sum(-1) / 2
+        return self.bias + self.linear_terms(batch) + pairs + self.deep(x).squeeze(-1), 0
+
+
 class AUGRUCell(nn.Module):
     def __init__(self, h):
         super().__init__()
@@ -314,23 +354,24 @@ def trained(model, data, optimiser, generator, epochs):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
-    parser.add_argument("model", choices=["din", "dien"])
+    parser.add_argument("model", choices=["din", "dien", "deepfm"])
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--split-seed", type=int, default=1)
-    parser.add_argument("--dim", type=int, default=D)
+    parser.add_argument("--dim", type=int)
     parser.add_argument("--history", type=int, default=T)
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--no-aux", action="store_true")
     options = parser.parse_args()
-    globals().update(D=options.dim, T=options.history, BATCH=options.batch)
+    width = options.dim or (16 if options.model == "deepfm" else D)
+    globals().update(D=width, T=options.history, BATCH=options.batch)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     data = Data(options.folder, options.split_seed)
-    model = {"din": DIN, "dien": DIEN}[options.model](data)
+    model = {"din": DIN, "dien": DIEN, "deepfm": DeepFM}[options.model](data)
     model.with_aux = not options.no_aux
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     report = {"model": options.model, "torch": torch.__version__, "pairs": [len(s["labels"]) for s in data.splits],

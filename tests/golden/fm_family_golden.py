@@ -26,7 +26,7 @@ NET = {"hidden1": 5, "hidden2": 3, "hidden3": 0, "activation": "tanh", "norm": "
 ALL = {"dim": 3, "history": 4}
 FM = dict(ALL, linear=1)
 FNN = dict(ALL, **NET, embedding="trainable")
-PLUS = dict(ALL, **NET, half=1, head_tanh=0)
+PLUS = dict(ALL, **NET, half=1, linear=1, head_tanh=0)
 WIDE = dict(ALL, **NET, linear=1, crosses=0, join="sum")
 DEEP = dict(ALL, **NET, linear=1, join="sum", inner_sigmoid=0)
 AFM = dict(ALL, attention=4, mode="pairs", linear=1, half=1)
@@ -40,7 +40,7 @@ VARIANTS = {
     "fm": {"plain": (FM, ""), "bare": (dict(FM, linear=0, history=0), "")},
     "fnn": {"trainable": (FNN, ""), "frozen": (dict(FNN, embedding="frozen", history=0), "")},
     "fnn_plus": {"plain": (dict(PLUS, activation="relu"), ""),
-                 "seed": (dict(PLUS, half=0, head_tanh=1, history=0), "")},
+                 "seed": (dict(PLUS, half=0, linear=0, head_tanh=1, history=0), "")},
     "wide_deep": {"linear": (WIDE, ""), "crosses": (dict(WIDE, crosses=6), ""),
                   "poly2-dense": (dict(WIDE, linear=0, crosses=4, join="dense", history=0), "")},
     "deepfm": {"sum": (DEEP, ""), "concat-norms": (dict(DEEP, join="concat", norm="layers"), "training"),
@@ -200,7 +200,8 @@ class Model:
     def score_fnn_plus(self, batch):
         v = self.vectors(batch)
         z = v.sum(1) ** 2 - (v**2).sum(1)
-        return self.head(self.net.run(z / 2 if self.config["half"] else z).reshape(-1))
+        y = self.net.run(z / 2 if self.config["half"] else z).reshape(-1)
+        return self.head(y + self.linear_terms(batch))
 
     def declare_wide_deep(self, rng):
         self.net = self.network(rng, "mlp", self.fields * self.d)

@@ -207,7 +207,7 @@ void grad_fm_family(void **state) {
         {"fm", "dim=3"},
         {"fm", "dim=2 linear=0 history=0"},
         {"fnn", "dim=2 " NET},
-        {"fnn_plus", "dim=3 half=0 head_tanh=1 " NET},
+        {"fnn_plus", "dim=3 half=0 linear=0 head_tanh=1 " NET},
         {"fnn_plus", "dim=3 hidden1=3 hidden2=2 activation=selu dropout=0.3"},
         {"wide_deep", "dim=2 " NET},
         {"wide_deep", "dim=2 crosses=5 join=dense " NET},
