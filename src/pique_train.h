@@ -55,6 +55,8 @@ typedef struct {
         label_rating; /* a rating from here on is label 1 (default 4); a label column stands as it is */
     const char *split;   /* of the labelled pairs: "last", "random", "time" */
     uint32_t split_seed; /* of "random" */
+    const char
+        *schema; /* a file that says what columns are; NULL: schema.json beside the data, if any */
 } pique_dataset_options;
 
 typedef struct {
