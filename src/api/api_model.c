@@ -8,8 +8,6 @@
 #include "base/decimal.h"
 #include "file/half.h"
 
-#define MOST_BOUNDS (1 << 16)
-
 /* A tensor of floats, finite, of that shape (cols 0: rank 1): the file's own bytes, or converted when
  * the file has it in half precision. */
 static pique_status open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
@@ -203,15 +201,9 @@ done:
 
 /* A field of numbers: boundaries that rise, and a code for what is missing. */
 static pique_status open_number(pique_model *model, uint32_t f, const char *name,
-                                const pq_tensor *bounds) {
-    char missing_name[PROFILE_NAME];
-    const pq_tensor *missing;
-    uint32_t count = bounds->shape[0];
-    snprintf(missing_name, sizeof(missing_name), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
-    if (bounds->rank != 1 || count > MOST_BOUNDS) {
-        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\" is not a list of at most %d", name,
-                MOST_BOUNDS);
-    }
+                                const char *missing_name) {
+    const pq_tensor *missing, *bounds = pq_container_find(&model->container, name);
+    uint32_t count = bounds && bounds->rank == 1 ? bounds->shape[0] : 0;
     PQ_TRY(pq_container_get(&model->container, name, PQ_F32, count, 0, &bounds));
     if (!pq_buckets_rise(bounds->data, count)) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\" does not rise", name);
@@ -234,11 +226,12 @@ static pique_status open_profile(pique_model *model) {
     uint32_t count;
     PQ_TRY(open_names(model, "pique.profile", model->names, &count));
     for (uint32_t f = 0; f < count; f++) {
-        char tensor[PROFILE_NAME];
+        char tensor[PROFILE_NAME], missing[PROFILE_NAME];
         snprintf(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
-        const pq_tensor *bounds = pq_container_find(&model->container, tensor);
-        if (bounds) {
-            PQ_TRY(open_number(model, f, tensor, bounds));
+        snprintf(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
+        if (pq_container_find(&model->container, tensor) ||
+            pq_container_find(&model->container, missing)) {
+            PQ_TRY(open_number(model, f, tensor, missing));
             continue;
         }
         snprintf(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
