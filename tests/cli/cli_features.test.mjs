@@ -24,8 +24,9 @@ const train = (out, ...more) =>
     ...['--set', 'batch=64', '--set', 'lr=0.01', ...more],
   ]);
 const numbers = (count) => Array.from({ length: count }, (_, n) => n);
+const things = numbers(THINGS).map((n) => `t${n}`);
 const rank = (file, profile) => {
-  const asked = ['--history', '', '--candidates', numbers(THINGS).map((n) => `t${n}`).join()];
+  const asked = ['--history', '', '--candidates', things.join()];
   const known = profile === undefined ? [] : ['--profile', profile];
   return JSON.parse(good(['rank', file, ...asked, '--json', ...known])).items;
 };
@@ -83,6 +84,34 @@ describe('typed columns', () => {
   test('a text where a number belongs is wrong usage', () => {
     const asked = ['--history', '', '--candidates', 't1', '--profile', 'town=town-1,age=old'];
     bad(['rank', model, ...asked], 2, /--profile: "age" takes a number, not "old"/);
+  });
+
+  test('a missing number with a code of its own is learnt', () => {
+    const own = join(place, 'own-data');
+    const schema = join(place, 'own.json');
+    const events = numbers(PEOPLE * EACH).map((i) => {
+      const [person, n] = [Math.floor(i / EACH), i % EACH];
+      const thing = (person * 7 + n * 11 + Math.floor(person / 7)) % THINGS;
+      return `p${person},t${thing},${n},${person % 2 === thing % 2 ? 1 : 0}`;
+    });
+    mkdirSync(own);
+    const put = (name, rows) => writeFileSync(join(own, name), `${rows.join('\n')}\n`);
+    put('interactions.csv', ['user,item,timestamp,label', ...events]);
+    const known = numbers(PEOPLE / 2).map((n) => `p${2 * n},${age(2 * n)}`); // the even ones
+    put('users.csv', ['user,age', ...known]);
+    writeFileSync(schema, JSON.stringify({ users: { age: { type: 'number', missing: 'own' } } }));
+    const out = join(place, 'own');
+    const { code, stderr } = train(out, '--data', own, '--schema', schema, '--set', 'eval_every=1');
+    assert.equal(code, 0, stderr);
+    const file = join(out, 'model.pique');
+    for (const [profile, parity] of [
+      ['age=', 1],
+      ['age=40', 0],
+    ]) {
+      const best = rank(file, profile).slice(0, 10);
+      const fitting = best.filter(({ id }) => Number(id.slice(1)) % 2 === parity);
+      assert.ok(fitting.length >= 9, `${profile}: ${best.map(({ id }) => id)}`);
+    }
   });
 
   test('--schema says otherwise', () => {
