@@ -128,6 +128,9 @@ typedef struct {
     const uint32_t *history; /* item numbers, oldest first; numbers outside the catalogue stand
                                 for items the model does not know */
     uint32_t history_count;
+    const double
+        *history_times;      /* NULL (not known), or seconds beside history, from whatever moment
+                                    the training data count; fractions are cut off */
     const uint32_t *profile; /* NULL or one code per profile field, 0 where nothing is known */
     uint32_t count;          /* how many recommendations */
     bool exclude_seen;       /* leave out the items of the history */

@@ -45,7 +45,7 @@ typedef struct pique_dataset pique_dataset;
 
 typedef struct {
     const char *path;   /* a file or a directory */
-    const char *format; /* "auto", "csv", "movielens", "recbole", "sequences" */
+    const char *format; /* "auto", "csv", "ctr", "movielens", "recbole", "sequences" */
     uint32_t min_count; /* items with fewer training events become UNKNOWN */
     double min_rating;  /* events rated lower are dropped; 0 keeps all */
     bool strict;        /* a bad row is an error instead of a counted warning */
@@ -53,8 +53,10 @@ typedef struct {
     bool labelled;
     double
         label_rating; /* a rating from here on is label 1 (default 4); a label column stands as it is */
-    const char *split;   /* of the labelled pairs: "last", "random", "time" */
-    uint32_t split_seed; /* of "random" */
+    /* Of the labelled pairs: "last", "random", "time"; of tables with a test file also "file" (it is for test,
+     * a tenth of the rest validates) and "file_test" (it validates, too); "auto": "file" or else "last". */
+    const char *split;
+    uint32_t split_seed; /* of "random" and "file" */
     const char
         *schema; /* a file that says what columns are; NULL: schema.json beside the data, if any */
 } pique_dataset_options;

@@ -3,7 +3,7 @@
 
 void pique_dataset_options_default(pique_dataset_options *options) {
     *options = (pique_dataset_options){
-        .format = "auto", .min_count = 1, .label_rating = 4, .split = "last", .split_seed = 1};
+        .format = "auto", .min_count = 1, .label_rating = 4, .split = "auto", .split_seed = 1};
 }
 
 pique_status pique_dataset_open(pique_context *ctx, const pique_dataset_options *options,
@@ -17,7 +17,10 @@ void pique_dataset_free(pique_dataset *dataset) {
 }
 
 pique_dataset_summary pique_dataset_describe(const pique_dataset *dataset) {
-    uint64_t liked = dataset->labelled ? dataset->starts[dataset->user_count] : 0;
+    uint64_t liked = 0;
+    for (uint64_t i = 0; i < dataset->labelled_count; i++) {
+        liked += dataset->labelled[i].label;
+    }
     return (pique_dataset_summary){
         .users = dataset->user_count,
         .items = dataset->items.count,

@@ -10,7 +10,7 @@
 #define COMMAND "rank"
 
 typedef struct {
-    const char *file, *history, *candidates, *profile;
+    const char *file, *history, *times, *candidates, *profile;
     uint32_t count; /* 0: all */
     bool json;
 } options;
@@ -29,6 +29,11 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .value = "ID,ID,...",
          .required = true,
          .help = "what the person has seen, oldest first; may be empty"},
+        {.name = "times",
+         .kind = ARG_TEXT,
+         .target = &o->times,
+         .value = "S,S,...",
+         .help = "when each item of the history was seen, in seconds"},
         {.name = "candidates",
          .kind = ARG_TEXT,
          .target = &o->candidates,
@@ -140,8 +145,12 @@ static cli_exit rank(pique_context *ctx, const options *o, const pique_model *mo
 static cli_exit ask(pique_context *ctx, const options *o, const pique_model *model) {
     const query_source source = {.command = COMMAND, .model = model};
     uint32_t *history = NULL, *candidates = NULL, *codes = NULL, count = 0;
+    double *times = NULL;
     pique_query query = {0};
     cli_exit code = query_items(&source, "--history", o->history, &history, &query.history_count);
+    if (code == CLI_OK && o->times) {
+        code = query_times(&source, o->times, query.history_count, &times);
+    }
     if (code == CLI_OK) {
         code = query_items(&source, "--candidates", o->candidates, &candidates, &count);
     }
@@ -150,10 +159,12 @@ static cli_exit ask(pique_context *ctx, const options *o, const pique_model *mod
     }
     if (code == CLI_OK) {
         query.history = history;
+        query.history_times = times;
         query.profile = codes;
         code = rank(ctx, o, model, &query, candidates, count);
     }
     free(history);
+    free(times);
     free(candidates);
     free(codes);
     return code;

@@ -11,7 +11,7 @@
 
 typedef struct {
     const char *file;
-    const char *history, *exclude, *profile; /* as given */
+    const char *history, *times, *exclude, *profile; /* as given */
     const char *batch;
     const char *diversity, *diversity_by;
     uint32_t count;
@@ -37,6 +37,11 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->history,
          .value = "ID,ID,...",
          .help = "what the person has seen, oldest first; may be empty"},
+        {.name = "times",
+         .kind = ARG_TEXT,
+         .target = &o->times,
+         .value = "S,S,...",
+         .help = "when each item of the history was seen, in seconds"},
         {.name = "k",
          .letter = 'k',
          .kind = ARG_COUNT,
@@ -93,6 +98,10 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         return cli_error(COMMAND, CLI_USAGE, "%s",
                          o->batch ? "--history and --batch cannot be given together"
                                   : "--history ID,ID,... or --batch FILE is missing");
+    }
+    if (*go && o->batch && o->times) {
+        *go = false;
+        return cli_error(COMMAND, CLI_USAGE, "--times goes with --history, not with --batch");
     }
     return code;
 }
@@ -154,11 +163,16 @@ static void print_table(const job *j, const pique_recommendation *list, uint32_t
 
 static cli_exit answer(const job *j, const char *history) {
     uint32_t *items = NULL, history_count, count;
+    double *times = NULL;
     const pique_recommendation *list;
     cli_exit code = query_items(&j->source, j->source.line ? "history" : "--history", history,
                                 &items, &history_count);
+    if (code == CLI_OK && j->o->times) {
+        code = query_times(&j->source, j->o->times, history_count, &times);
+    }
     if (code == CLI_OK) {
         pique_query query = {.history = items,
+                             .history_times = times,
                              .history_count = history_count,
                              .profile = j->codes,
                              .count = j->o->count,
@@ -178,6 +192,7 @@ static cli_exit answer(const job *j, const char *history) {
         }
     }
     free(items);
+    free(times);
     return code;
 }
 

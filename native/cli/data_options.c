@@ -66,7 +66,7 @@ cli_exit data_open(const char *command, pique_context *ctx, const pique_dataset_
     }
     pique_dataset_summary s = pique_dataset_describe(*out);
     fprintf(stderr, "%s: %lu users, %lu items, %lu events", options->path, (unsigned long)s.users,
-            (unsigned long)s.items, (unsigned long)s.events);
+            (unsigned long)s.items, (unsigned long)(options->labelled ? s.liked : s.events));
     if (options->labelled) {
         fprintf(stderr, " liked of %lu labelled", (unsigned long)s.labelled);
     }

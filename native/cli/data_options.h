@@ -6,7 +6,7 @@
 #include "progress.h"
 
 #define DATA_HELP "ratings: a folder or a file"
-#define FORMAT_HELP "auto (default), csv, movielens, recbole or sequences"
+#define FORMAT_HELP "auto (default), csv, ctr, movielens, recbole or sequences"
 #define SCHEMA_HELP "what the columns are; default: schema.json beside the data"
 #define STRICT_HELP "a bad row ends the reading; else it is counted and left out"
 #define DATA_NOTES                                                                                 \
@@ -15,8 +15,10 @@
     "  min_rating=X     events rated lower are left out (default 0)\n"                             \
     "  strict=1         as --strict\n"                                                             \
     "  label_rating=X   for models that rank: a rating from here on is label 1 (default 4)\n"      \
-    "  split=NAME       for models that rank: last (default), random or time\n"                    \
-    "  split_seed=N     of split=random (default 1)"
+    "  split=NAME       for models that rank: last, random or time; with a test file also file "   \
+    "and\n"                                                                                        \
+    "                   file_test (default: file where there is one, else last)\n"                 \
+    "  split_seed=N     of split=random and split=file (default 1)"
 
 /* Moves the keys of DATA_NOTES from `set` to the options; the others stay, in their order. */
 cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_options *options);

@@ -45,6 +45,32 @@ cli_exit query_items(const query_source *s, const char *option, const char *list
     return CLI_OK;
 }
 
+cli_exit query_times(const query_source *s, const char *list, uint32_t count, double **times) {
+    const char *at = list, *part;
+    size_t size;
+    uint32_t given = 0;
+    *times = calloc(strlen(list) + 1, sizeof(**times)); /* as many parts at most */
+    if (!*times) {
+        return cli_no_memory(s->command);
+    }
+    while (args_next_part(&at, &part, &size)) {
+        char *end;
+        double time = strtod(part, &end);
+        bool plain = size > 0 && strspn(part, "0123456789.") == size;
+        if (!plain || end != part + size) {
+            return cli_error(s->command, CLI_USAGE,
+                             "--times: \"%.*s\" is not a number of seconds from 0 up", (int)size,
+                             part);
+        }
+        (*times)[given++] = time;
+    }
+    if (given != count) {
+        return cli_error(s->command, CLI_USAGE, "--times: %lu times for the %lu items of --history",
+                         (unsigned long)given, (unsigned long)count);
+    }
+    return CLI_OK;
+}
+
 static uint32_t find_field(const pique_model *model, const char *name, size_t size) {
     uint32_t f = 0, count = pique_model_profile_count(model);
     for (; f < count; f++) {

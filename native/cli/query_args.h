@@ -16,6 +16,8 @@ typedef struct {
  * CLI_FAILURE when it knows none of several. */
 cli_exit query_items(const query_source *source, const char *option, const char *list,
                      uint32_t **items, uint32_t *count);
+/* Seconds S,S,..., as many as the history has items, to be freed. */
+cli_exit query_times(const query_source *source, const char *list, uint32_t count, double **times);
 /* Codes of NAME=VALUE,..., one per profile field, to be freed. */
 cli_exit query_profile(const query_source *source, const char *text, uint32_t **codes);
 /* An item's id, safe for a terminal, filled up to `width` columns. */

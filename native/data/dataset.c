@@ -18,16 +18,30 @@ bool pq_dataset_view(const pique_dataset *dataset, uint32_t user, pq_split split
     uint64_t start = dataset->starts[user];
     uint32_t count = (uint32_t)(dataset->starts[user + 1] - start);
     const uint32_t *events = dataset->events + start;
+    const int64_t *times = dataset->timed ? dataset->times + start : NULL;
     if (split == PQ_SPLIT_TRAIN) {
-        *out = (pq_view){.history = events, .history_count = count < 3 ? count : count - 2};
+        *out = (pq_view){
+            .history = events, .times = times, .history_count = count < 3 ? count : count - 2};
         return true;
     }
     if (count < 3) {
         return false;
     }
     uint32_t history = split == PQ_SPLIT_VALID ? count - 2 : count - 1;
-    *out = (pq_view){.history = events, .history_count = history, .target = events[history]};
+    *out = (pq_view){
+        .history = events, .times = times, .history_count = history, .target = events[history]};
     return true;
+}
+
+pq_view pq_dataset_pair_view(const pique_dataset *dataset, const pq_labelled *pair) {
+    return (pq_view){.history = dataset->events + pair->first,
+                     .times = dataset->timed ? dataset->times + pair->first : NULL,
+                     .history_count = pair->history};
+}
+
+bool pq_dataset_pair_in(const pique_dataset *dataset, const pq_labelled *pair, pq_split split) {
+    bool borrowed = dataset->test_validates && split == PQ_SPLIT_VALID;
+    return pair->split == (borrowed ? PQ_SPLIT_TEST : split);
 }
 
 /* ---- order by user and time ---- */
@@ -62,8 +76,11 @@ static void sort_events(const pq_builder *b, uint64_t *starts, pq_timed *sorted)
     /* starts[u] moves to the end of user u while its events come in, and is moved back after. */
     for (size_t i = 0; i < b->event_count; i++) {
         const pq_raw_event *event = &b->events[i];
-        sorted[starts[event->user]] = (pq_timed){
-            .time = event->time, .item = event->item, .order = (uint32_t)i, .label = event->label};
+        sorted[starts[event->user]] = (pq_timed){.time = event->time,
+                                                 .item = event->item,
+                                                 .order = (uint32_t)i,
+                                                 .label = event->label,
+                                                 .file = event->file};
         starts[event->user]++;
     }
     memmove(starts + 1, starts, users * sizeof(*starts));
@@ -102,6 +119,10 @@ static pique_status number_items(pq_builder *b, pique_dataset *dataset, const ch
     }
     uint32_t least = PQ_MAX(b->options->min_count, 1);
     count_training(dataset, sorted, splits, counts);
+    if (b->histories.starts) {
+        pq_labelled_count(&b->histories, sorted, dataset->starts[dataset->user_count], splits,
+                          counts);
+    }
     pique_status status =
         pq_vocabulary_make(b->ctx, &b->items, counts, least, &dataset->items, numbers);
     if (status == PIQUE_OK && dataset->items.count == 0) {
@@ -122,6 +143,10 @@ static pique_status number_items(pq_builder *b, pique_dataset *dataset, const ch
 
 static pique_status place_events(pq_builder *b, pique_dataset *dataset, const pq_timed *sorted,
                                  const uint32_t *numbers) {
+    if (dataset->events) { /* of the rows' own histories */
+        return PIQUE_OK;
+    }
+    dataset->timed = !b->ordered;
     dataset->events = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->events));
     dataset->times = pq_resize(b->ctx, NULL, b->event_count, sizeof(*dataset->times));
     if (!dataset->events || !dataset->times) {
@@ -176,14 +201,15 @@ static pique_status number(pq_builder *b, pique_dataset *dataset, const char *wh
     uint8_t *splits = pq_alloc(b->ctx, b->event_count, sizeof(*splits));
     pique_status status = splits ? PIQUE_OK : PIQUE_NO_MEMORY;
     if (status == PIQUE_OK) {
-        status = pq_labelled_split(b->ctx, b->options, dataset->starts, dataset->user_count, sorted,
-                                   splits);
+        status = pq_labelled_split(b, dataset, sorted, splits);
     }
     if (status == PIQUE_OK) {
         status = number_items(b, dataset, what, sorted, splits, numbers);
     }
     if (status == PIQUE_OK) {
-        status = pq_labelled_place(dataset, sorted, splits, numbers);
+        status = b->histories.starts
+                     ? pq_labelled_place_own(dataset, &b->histories, sorted, splits, numbers)
+                     : pq_labelled_place(dataset, sorted, splits, numbers);
     }
     pq_free(b->ctx, splits);
     return status;
@@ -256,6 +282,7 @@ void pq_dataset_free(pique_dataset *dataset) {
     pq_free(ctx, dataset->events);
     pq_free(ctx, dataset->times);
     pq_free(ctx, dataset->labelled);
+    pq_free(ctx, dataset->negatives);
     free_features(ctx, dataset->item_features, dataset->item_feature_count);
     free_features(ctx, dataset->profile, dataset->profile_count);
     pq_free(ctx, dataset->provenance);

@@ -12,7 +12,11 @@
  * pair is for test and the one before it for validation, as above; `random`, 8 : 1 : 1 by a hash of the
  * seed; `time`, the oldest 80 percent of all pairs train, the next 10 validate. The history of a pair is
  * what its user liked before it, so it never looks ahead of the pair. Counts and vocabularies come from the
- * pairs that train. */
+ * pairs that train.
+ *
+ * A table of labelled rows (format `ctr`) brings a history of its own with every row: `events` holds these one
+ * after the other, in the order of the pairs. It may come in a training and a test file: with `file` the test
+ * file is for test and a tenth of the other validates; with `file_test` the test file does both. */
 #ifndef PQ_DATASET_H
 #define PQ_DATASET_H
 
@@ -50,7 +54,7 @@ typedef enum { PQ_SPLIT_TRAIN, PQ_SPLIT_VALID, PQ_SPLIT_TEST } pq_split;
 /* A labelled pair of a user and an item, for ranking. */
 typedef struct {
     uint32_t user;
-    uint32_t history; /* the user's first so many events came before it */
+    uint32_t first, history; /* events[first] .. events[first + history - 1] came before it */
     uint32_t item;
     uint8_t label; /* 0 or 1 */
     uint8_t split; /* pq_split */
@@ -66,12 +70,15 @@ struct pique_dataset {
     pq_strings users;
     uint64_t *starts; /* [user_count + 1] into events */
     uint32_t *events; /* item numbers, oldest first within a user; UNKNOWN for rare items */
-    int64_t *times;   /* seconds, beside events; position for `sequences` */
+    int64_t *times;   /* beside events: seconds, or when not `timed` positions */
+    bool timed;
 
     /* Opened with `labelled`: every rated or labelled pair, by user, then time; `events` hold the liked
-     * ones alone. NULL otherwise. */
+     * ones alone, or the histories of the rows of a table. NULL otherwise. */
     pq_labelled *labelled;
     uint64_t labelled_count;
+    uint32_t *negatives; /* beside events: an item that was not liked; NULL: not known */
+    bool test_validates; /* the pairs of the test split are those that validate */
 
     pq_feature *item_features;
     uint32_t item_feature_count;
@@ -90,10 +97,15 @@ void pq_dataset_free(pique_dataset *dataset);
  * TRAIN all training events and no target. false when the user has no such target. */
 typedef struct {
     const uint32_t *history;
+    const int64_t *times; /* of the history, in seconds; NULL: not known */
     uint32_t history_count;
     uint32_t target; /* 0 for TRAIN */
 } pq_view;
 
 bool pq_dataset_view(const pique_dataset *dataset, uint32_t user, pq_split split, pq_view *out);
+/* What came before a labelled pair. No target. */
+pq_view pq_dataset_pair_view(const pique_dataset *dataset, const pq_labelled *pair);
+/* Whether the pair is one of the split; a pair of the test split may validate, too. */
+bool pq_dataset_pair_in(const pique_dataset *dataset, const pq_labelled *pair, pq_split split);
 
 #endif

@@ -37,6 +37,11 @@ void pq_builder_free(pq_builder *builder) {
     pq_strings_free(&builder->items);
     pq_free(builder->ctx, builder->events);
     builder->events = NULL;
+    pq_free(builder->ctx, builder->histories.starts);
+    pq_free(builder->ctx, builder->histories.items);
+    pq_free(builder->ctx, builder->histories.negatives);
+    pq_free(builder->ctx, builder->histories.times);
+    builder->histories = (pq_raw_histories){0};
     free_table(builder->ctx, &builder->item_table);
     free_table(builder->ctx, &builder->user_table);
     pq_schema_free(&builder->schema);
@@ -90,7 +95,7 @@ const char *pq_builder_id_problem(pq_span id) {
 
 pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time,
                               uint8_t label) {
-    pq_raw_event event = {.time = time, .label = label};
+    pq_raw_event event = {.time = time, .label = label, .file = builder->test_file};
     if (builder->event_count >= UINT32_MAX - 1) {
         PQ_FAIL(builder->ctx, PIQUE_UNSUPPORTED, "more than %lu events",
                 (unsigned long)(UINT32_MAX - 1));
@@ -102,6 +107,7 @@ pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, d
                       sizeof(event)));
     builder->events = events;
     builder->events[builder->event_count++] = event;
+    builder->has_test_file = builder->has_test_file || builder->test_file;
     return PIQUE_OK;
 }
 
@@ -129,7 +135,7 @@ static const char *row_problem(const pq_raw_row *row, double *time, double *rati
         snprintf(reason, room, "the item %s", problem);
         return reason;
     }
-    if (number_problem("timestamp", row->time, time, reason, room)) {
+    if (row->time.bytes && number_problem("timestamp", row->time, time, reason, room)) {
         return reason;
     }
     if (*time < 0 || *time > MOST_TIME) {
@@ -175,8 +181,20 @@ pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row) {
 pique_status pq_builder_table(pq_builder *builder, pq_raw_table *table, const pq_strings *owners) {
     free_table(builder->ctx, table);
     table->owners = owners;
-    table->described = pq_alloc(builder->ctx, owners->count, sizeof(*table->described));
-    return table->described ? PIQUE_OK : PIQUE_NO_MEMORY;
+    return PIQUE_OK;
+}
+
+/* Room for the owners that there are; those that came since are not described. */
+static pique_status reserve_described(pq_ctx *ctx, pq_raw_table *table) {
+    size_t before = table->described_capacity;
+    void *block = table->described;
+    PQ_TRY(pq_reserve(ctx, &block, &table->described_capacity, table->owners->count,
+                      sizeof(*table->described)));
+    table->described = block;
+    for (size_t i = before; i < table->described_capacity; i++) {
+        table->described[i] = false;
+    }
+    return PIQUE_OK;
 }
 
 pique_status pq_builder_column_of(pq_builder *builder, pq_raw_table *table, pq_span name,
@@ -242,6 +260,10 @@ pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span 
     }
     uint32_t number = pq_strings_find(table->owners, id.bytes, id.size);
     if (number == PQ_NOT_FOUND) {
+        return PIQUE_OK;
+    }
+    PQ_TRY(reserve_described(builder->ctx, table));
+    if (table->described[number] && table->repeats) {
         return PIQUE_OK;
     }
     if (table->described[number]) {

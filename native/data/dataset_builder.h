@@ -2,7 +2,8 @@
  * they came; pq_dataset_build (dataset.c) makes the data set of them.
  *
  * Order of calls: all interactions first, then the tables of items and users, whose rows about items
- * and users without interactions are left out. */
+ * and users without interactions are left out. Where interactions and tables stand in one row, the
+ * interaction first. */
 #ifndef PQ_DATASET_BUILDER_H
 #define PQ_DATASET_BUILDER_H
 
@@ -13,7 +14,17 @@ typedef struct {
     uint32_t user, item; /* numbers in the builder's lists, from 0 */
     double time;
     uint8_t label; /* 1 unless the options ask for labels */
+    uint8_t file;  /* 1: of the test file */
 } pq_raw_event;
+
+/* The histories that the rows of a table bring along, one after the other. */
+typedef struct {
+    uint32_t *starts;    /* [events + 1]; NULL: histories are made of the users' events */
+    uint32_t *items;     /* raw numbers, oldest first */
+    uint32_t *negatives; /* beside items, PQ_NOT_FOUND where a file has none; NULL: no file has */
+    double *times;       /* beside items; NULL: not known */
+    size_t starts_capacity, items_capacity, negatives_capacity, times_capacity;
+} pq_raw_histories;
 
 /* One column of the items' or users' table: its distinct cells, and (owner, cell) pairs. What the cells mean
  * is for encoders.c to say. */
@@ -33,8 +44,10 @@ typedef struct {
     pq_raw_column *columns;
     uint32_t count;
     size_t capacity;
-    bool *described; /* [owners.count] an owner has one row */
+    bool *described; /* [described_capacity] whether an owner's row has come */
+    size_t described_capacity;
     uint32_t described_count;
+    bool repeats; /* an owner may have further rows, of which nothing is taken */
 } pq_raw_table;
 
 typedef struct {
@@ -45,7 +58,10 @@ typedef struct {
     pq_strings items;
     pq_raw_event *events;
     size_t event_count, event_capacity;
+    pq_raw_histories histories;
     bool ordered;       /* events have no times: a user's came in their order */
+    bool test_file;     /* the rows that come now are for test */
+    bool has_test_file; /* some were */
     uint64_t low_rated; /* rows left out because of min_rating, or labelled 0 */
     const char *file;   /* being read, for messages */
     size_t line;        /* of the row being read */
@@ -71,11 +87,19 @@ void pq_builder_log(pq_builder *builder, const char *format, ...) PQ_PRINTF(2, 3
 
 /* A row as it stands in a file. `bytes` NULL: the file has no such column. */
 typedef struct {
-    pq_span user, item, time, rating, label;
+    pq_span user, item, time, rating, label; /* of time all are 0 then */
 } pq_raw_row;
 
 /* Checks the row and adds the event; what is wrong with it goes to pq_builder_bad. */
 pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row);
+/* The same of a row with its own history: ids joined by '|', oldest first, and as many negatives and times
+ * where the file has such columns (`bytes` NULL: it has not). The rows that come first have all columns that
+ * any row has, and only negatives may be missing later. *added: the row was good. */
+typedef struct {
+    pq_span items, negatives, times;
+} pq_raw_history;
+pique_status pq_builder_row_with_history(pq_builder *builder, const pq_raw_row *row,
+                                         const pq_raw_history *history, bool *added);
 /* For readers without times: the events of a user in their order. */
 pique_status pq_builder_event(pq_builder *builder, pq_span user, pq_span item, double time,
                               uint8_t label);

@@ -8,8 +8,8 @@
 
 /* In the order in which "auto" tries them: the more particular first. */
 static const pq_reader *const readers[] = {
-    &pq_reader_movielens_dat, &pq_reader_movielens_csv, &pq_reader_csv,
-    &pq_reader_recbole,       &pq_reader_sequences,
+    &pq_reader_ctr, &pq_reader_movielens_dat, &pq_reader_movielens_csv,
+    &pq_reader_csv, &pq_reader_recbole,       &pq_reader_sequences,
 };
 
 #define LARGEST_FILE (SIZE_MAX / 4)
@@ -70,7 +70,8 @@ static pique_status check_options(pq_ctx *ctx, const pique_dataset_options *opti
             return PIQUE_OK;
         }
     }
-    PQ_FAIL(ctx, PIQUE_ARGUMENT, "unknown format \"%s\" (auto, csv, movielens, recbole, sequences)",
+    PQ_FAIL(ctx, PIQUE_ARGUMENT,
+            "unknown format \"%s\" (auto, csv, ctr, movielens, recbole, sequences)",
             options->format);
 }
 

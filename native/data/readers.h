@@ -21,6 +21,7 @@ typedef struct {
     pique_status (*read)(pq_builder *builder, const pq_source *sources);
 } pq_reader;
 
+extern const pq_reader pq_reader_ctr;
 extern const pq_reader pq_reader_csv;
 extern const pq_reader pq_reader_movielens_dat;
 extern const pq_reader pq_reader_movielens_csv;

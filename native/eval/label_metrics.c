@@ -89,7 +89,7 @@ void pq_label_metrics(pq_judged *pairs, size_t count, pique_label_metrics *out) 
 uint64_t pq_label_pairs(const pique_dataset *d, pq_split split) {
     uint64_t count = 0;
     for (uint64_t i = 0; i < d->labelled_count; i++) {
-        count += d->labelled[i].split == split;
+        count += pq_dataset_pair_in(d, &d->labelled[i], split);
     }
     return count;
 }
@@ -103,8 +103,7 @@ typedef struct {
 
 static pique_status judge_one(pq_ctx *ctx, const judging *j, pq_model_user *user, uint64_t i) {
     const pq_labelled *pair = &j->model.dataset->labelled[j->places[i]];
-    pq_view view = {.history = j->model.dataset->events + j->model.dataset->starts[pair->user],
-                    .history_count = pair->history};
+    pq_view view = pq_dataset_pair_view(j->model.dataset, pair);
     pq_judged *out = &j->pairs[i];
     *out = (pq_judged){.user = pair->user, .label = pair->label};
     PQ_TRY(pq_model_user_query(ctx, &j->model, user, pair->user, &view));
@@ -137,7 +136,7 @@ pique_status pq_judge_by_model(pq_ctx *ctx, const pique_model *model, const piqu
         status = pq_model_scorer_init(&j.model, ctx, model, d);
     }
     for (uint64_t i = 0, at = 0; status == PIQUE_OK && i < d->labelled_count; i++) {
-        if (d->labelled[i].split == split) {
+        if (pq_dataset_pair_in(d, &d->labelled[i], split)) {
             places[at++] = i;
         }
     }
@@ -157,7 +156,10 @@ pique_status pq_judge_by_model(pq_ctx *ctx, const pique_model *model, const piqu
 pique_status pq_judge_by_popularity(pq_ctx *ctx, const pique_dataset *d, pq_split split,
                                     pq_judged *pairs) {
     double *liked = pq_alloc(ctx, d->item_rows, sizeof(*liked));
-    if (!liked) {
+    double *seen = pq_alloc(ctx, d->item_rows, sizeof(*seen));
+    if (!liked || !seen) {
+        pq_free(ctx, liked);
+        pq_free(ctx, seen);
         return PIQUE_NO_MEMORY;
     }
     double all = 0, all_liked = 0;
@@ -165,18 +167,20 @@ pique_status pq_judge_by_popularity(pq_ctx *ctx, const pique_dataset *d, pq_spli
         const pq_labelled *pair = &d->labelled[i];
         bool trains = pair->split == PQ_SPLIT_TRAIN;
         liked[pair->item] += trains && pair->label;
+        seen[pair->item] += trains;
         all_liked += trains && pair->label;
         all += trains;
     }
     double mean = all > 0 ? all_liked / all : 0.5;
     for (uint64_t i = 0; i < d->labelled_count; i++) {
         const pq_labelled *pair = &d->labelled[i];
-        double p = (liked[pair->item] + mean) / (d->popularity[pair->item] + 1.0);
+        double p = (liked[pair->item] + mean) / (seen[pair->item] + 1);
         p = PQ_MAX(LEAST, PQ_MIN(1 - LEAST, p));
-        if (pair->split == split) {
+        if (pq_dataset_pair_in(d, pair, split)) {
             *pairs++ = (pq_judged){pair->user, (float)pq_log(p / (1 - p)), pair->label};
         }
     }
     pq_free(ctx, liked);
+    pq_free(ctx, seen);
     return PIQUE_OK;
 }

@@ -40,6 +40,7 @@ void pq_model_user_close(pq_ctx *ctx, pq_model_user *own) {
     if (own) {
         pique_session_free(own->session);
         pq_free(ctx, own->history);
+        pq_free(ctx, own->times);
         pq_free(ctx, own->profile);
         pq_free(ctx, own);
     }
@@ -94,14 +95,19 @@ pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model
                                  uint32_t user, const pq_view *view) {
     PQ_TRY(pq_reserve(ctx, (void **)&own->history, &own->capacity, view->history_count,
                       sizeof(*own->history)));
+    PQ_TRY(pq_reserve(ctx, (void **)&own->times, &own->times_capacity, view->history_count,
+                      sizeof(*own->times)));
     for (uint32_t i = 0; i < view->history_count; i++) {
         own->history[i] = s->numbers[view->history[i]];
+        own->times[i] = view->times ? (double)view->times[i] : 0;
     }
     for (uint32_t f = 0; f < s->field_count; f++) {
         PQ_TRY(profile_code(ctx, s, f, user, &own->profile[f]));
     }
-    own->query = (pique_query){
-        .history = own->history, .history_count = view->history_count, .profile = own->profile};
+    own->query = (pique_query){.history = own->history,
+                               .history_times = view->times ? own->times : NULL,
+                               .history_count = view->history_count,
+                               .profile = own->profile};
     return PIQUE_OK;
 }
 

@@ -22,7 +22,8 @@ typedef struct {
     pique_session *session;
     pique_query query; /* of the user asked about last */
     uint32_t *history;
-    size_t capacity;
+    double *times;
+    size_t capacity, times_capacity;
     uint32_t *profile;
 } pq_model_user;
 

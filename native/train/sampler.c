@@ -7,6 +7,7 @@
 #define STREAM_USER 0x75736572u
 #define STREAM_NEGATIVES 0x6e6567u
 #define STREAM_PAIRS 0x7061697273u
+#define STREAM_HISTORY 0x68697374u
 
 /* Draws of a negative that its user has before one is taken all the same. */
 #define MOST_TRIES 100
@@ -337,6 +338,49 @@ uint32_t pq_sampler_negatives(const pq_sampler *s, const pq_sample_range *batch,
     return count;
 }
 
+/* A negative for each of the newest `length` behaviours: the row's own where it has one, else one that does not
+ * stand in the history. */
+static void history_negatives(const pq_sampler *s, const pq_labelled *pair, uint64_t step,
+                              uint32_t length, uint32_t *out) {
+    const pq_view view = pq_dataset_pair_view(s->dataset, pair);
+    const uint32_t *own = s->dataset->negatives;
+    pq_rng rng = pq_rng_make(s->seed ^ STREAM_HISTORY, step, pair->user);
+    for (uint32_t i = 0; i < length; i++) {
+        out[i] = own ? own[pair->first + pair->history - length + i] : 0;
+        if (out[i] == 0) {
+            draw_pairs(s, &view, &rng, 1, &out[i]);
+        }
+    }
+}
+
+/* What is known of the behaviours of pairs beside their items. */
+static pique_status add_behaviours(const pq_sampler *s, pq_arena *arena,
+                                   const pq_sample_range *range, pq_batch *out) {
+    const pique_dataset *d = s->dataset;
+    const uint32_t *starts = out->history.starts;
+    size_t behaviours = starts[out->history.count];
+    int64_t *times = d->timed ? pq_arena_take(arena, behaviours, sizeof(*times)) : NULL;
+    uint32_t *negatives =
+        s->history_negatives ? pq_arena_take(arena, behaviours, sizeof(*negatives)) : NULL;
+    if ((d->timed && !times) || (s->history_negatives && !negatives)) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t b = 0; b < range->count; b++) {
+        const pq_labelled *pair = &d->labelled[s->samples[range->first + b].position];
+        uint32_t length = starts[b + 1] - starts[b];
+        if (times) {
+            memcpy(times + starts[b], d->times + pair->first + (pair->history - length),
+                   length * sizeof(*times));
+        }
+        if (negatives) {
+            history_negatives(s, pair, range->step, length, negatives + starts[b]);
+        }
+    }
+    out->times = times;
+    out->history_negatives = negatives;
+    return PIQUE_OK;
+}
+
 /* One segment a pair: the newest of what the user liked before it. */
 static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,
                                pq_batch *out) {
@@ -355,7 +399,7 @@ static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sa
     for (uint32_t b = 0; b < range->count; b++) {
         const pq_labelled *pair = &d->labelled[s->samples[range->first + b].position];
         uint32_t length = PQ_MIN(pair->history, range->max_history);
-        const uint32_t *newest = d->events + d->starts[pair->user] + (pair->history - length);
+        const uint32_t *newest = d->events + pair->first + (pair->history - length);
         memcpy(items + starts[b], newest, length * sizeof(*items));
         starts[b + 1] = starts[b] + length;
         candidates[b] = pair->item;
@@ -370,7 +414,7 @@ static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sa
     out->candidates = candidates;
     out->candidate_users = users;
     out->candidate_labels = labels_out;
-    return PIQUE_OK;
+    return add_behaviours(s, arena, range, out);
 }
 
 pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,

@@ -28,7 +28,8 @@ typedef struct {
     const pique_dataset *dataset;
     const pq_train_options *options;
     uint64_t seed;
-    pq_sample *samples; /* of the current epoch, shuffled */
+    bool history_negatives; /* set by the caller: batches of pairs want them */
+    pq_sample *samples;     /* of the current epoch, shuffled */
     size_t count, capacity;
     uint32_t *scratch; /* positions of one user */
     size_t scratch_capacity;

@@ -101,6 +101,7 @@ static pique_status open_model(trainer *t) {
     t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
+    t->sampler.history_negatives = m->def->history_negatives;
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
     uint64_t batch = (uint64_t)t->options.batch;
     t->steps_per_epoch = (pq_sampler_epoch_size(&t->sampler) + batch - 1) / batch;
@@ -189,6 +190,11 @@ static pique_status measure(trainer *t, pique_eval_result *out) {
     return status;
 }
 
+/* What the evaluations during training look at. */
+static const char *split_name(const trainer *t) {
+    return t->dataset->test_validates ? "test" : "valid";
+}
+
 /* The figures of an evaluation as members of a JSON object, or for people. */
 static void metric_list(const trainer *t, const pique_eval_result *r, bool json, pq_text *out) {
     const struct {
@@ -225,7 +231,9 @@ static void card(const trainer *t, const pique_eval_result *result, pq_text *out
     pq_text_add(out, "Data: %s.\n", d->provenance ? d->provenance : "not named");
     pq_text_add(out, "Seed %u, epoch %u of %d.\n", (unsigned)t->asked->seed,
                 (unsigned)t->state.epoch, (int)t->options.epochs);
-    pq_text_add(out, result->ranking
+    pq_text_add(out, t->dataset->test_validates
+                         ? "Best epoch chosen on the test file, its labelled pairs: "
+                     : result->ranking
                          ? "Validation, labelled pairs: "
                          : "Validation, leave-one-out by time, full ranking without the items of "
                            "the history: ");
@@ -240,7 +248,7 @@ static pique_status save_model(trainer *t, const pique_eval_result *metrics) {
     pique_status status;
     pq_text_init(&json, t->ctx);
     pq_text_init(&text, t->ctx);
-    pq_text_add(&json, "{\"split\":\"valid\",\"epoch\":%u,", (unsigned)t->state.epoch);
+    pq_text_add(&json, "{\"split\":\"%s\",\"epoch\":%u,", split_name(t), (unsigned)t->state.epoch);
     metric_list(t, metrics, true, &json);
     pq_text_add(&json, "}");
     card(t, metrics, &text);
@@ -261,7 +269,7 @@ static pique_status journal_line(trainer *t, double loss, const pique_eval_resul
     pq_text_add(&line, "{\"step\":%lu,\"epoch\":%u,\"loss\":", (unsigned long)t->optimiser.step,
                 (unsigned)t->state.epoch);
     pq_text_number(&line, loss);
-    pq_text_add(&line, ",\"split\":\"valid\",");
+    pq_text_add(&line, ",\"split\":\"%s\",", split_name(t));
     metric_list(t, metrics, true, &line);
     pq_text_add(&line, ",\"seconds\":%.3f,\"train_seconds\":%.3f}\n", pq_seconds() - t->began,
                 t->state.train_seconds);
@@ -272,7 +280,8 @@ static pique_status journal_line(trainer *t, double loss, const pique_eval_resul
     if (status == PIQUE_OK && t->listener && t->listener->log) {
         pq_text told;
         pq_text_init(&told, t->ctx);
-        pq_text_add(&told, "epoch %u: loss %.4f, valid ", (unsigned)t->state.epoch, loss);
+        pq_text_add(&told, "epoch %u: loss %.4f, %s ", (unsigned)t->state.epoch, loss,
+                    split_name(t));
         metric_list(t, metrics, false, &told);
         status = pq_text_status(&told);
         if (status == PIQUE_OK) {

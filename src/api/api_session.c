@@ -5,6 +5,8 @@
 #include "retrieval/diversify.h"
 #include "retrieval/scan.h"
 
+#define MOST_TIME 9.2e18 /* below 2^63 */
+
 struct pique_session {
     pq_ctx *ctx;
     const pique_model *model;
@@ -52,6 +54,13 @@ static pique_status check_query(const pique_session *s, const pique_query *q) {
     if ((q->history_count && !q->history) || (q->exclude_count && !q->exclude)) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: a list has a count but no items");
     }
+    for (uint32_t i = 0; q->history_times && i < q->history_count; i++) {
+        double time = q->history_times[i];
+        if (!(time >= -MOST_TIME && time <= MOST_TIME)) {
+            PQ_FAIL(s->ctx, PIQUE_ARGUMENT,
+                    "query: time %u of the history is not a number of seconds", (unsigned)i);
+        }
+    }
     for (uint32_t f = 0; q->profile && f < s->model->m.profile.column_count; f++) {
         if (q->profile[f] >= s->model->columns[f].rows) {
             PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: profile field \"%s\" has no code %u",
@@ -70,6 +79,15 @@ static uint32_t *behaviours(pique_session *s, const pique_query *q, uint32_t cou
         ids[i] = item == 0 || item > items ? items + 1 : item;
     }
     return ids;
+}
+
+/* Whole seconds of the newest behaviours; NULL when not known. */
+static const int64_t *behaviour_times(pique_session *s, const pique_query *q, uint32_t count) {
+    int64_t *times = q->history_times ? pq_tape_take(&s->tape, count, sizeof(*times)) : NULL;
+    for (uint32_t i = 0; times && i < count; i++) {
+        times[i] = (int64_t)q->history_times[s->first + i];
+    }
+    return times;
 }
 
 /* The query's codes, with what training put in the place of numbers that are not known. */
@@ -94,6 +112,7 @@ static pique_status begin(pique_session *s, const pique_query *q, uint32_t *star
     starts[1] = count;
     *batch = (pq_batch){.history = {starts, 1}};
     batch->items = behaviours(s, q, count);
+    batch->times = behaviour_times(s, q, count);
     batch->profile = profile_codes(s, q);
     return s->tape.status;
 }

@@ -1,4 +1,5 @@
-/* op_add.c — y = a + b, all (T, D). Backward: both get g. */
+/* op_add.c — y = a + b: a, y (T, D), b (T, D) or one row for all, (1, D). Backward: both get g; the one row
+ * gets the sum of its rows. */
 #include "graph/ops.h"
 
 #include <string.h>
@@ -7,14 +8,26 @@ typedef struct {
     pq_var *a, *b, *y;
 } record;
 
+/* to += from, where a matrix of one row stands for all rows of the other. */
+static void accumulate(const pq_tape *t, const pq_real *from, uint32_t from_rows, pq_real *to,
+                       uint32_t to_rows, uint32_t cols) {
+    if (from_rows == to_rows) {
+        t->kernels->axpy(1, from, to, (size_t)from_rows * cols);
+        return;
+    }
+    for (uint32_t i = 0; i < PQ_MAX(from_rows, to_rows); i++) {
+        t->kernels->axpy(1, from + (from_rows == 1 ? 0 : (size_t)i * cols),
+                         to + (to_rows == 1 ? 0 : (size_t)i * cols), cols);
+    }
+}
+
 static void backward(pq_tape *t, void *data) {
     const record *r = data;
-    size_t n = (size_t)r->y->rows * r->y->cols;
     pq_var *inputs[2] = {r->a, r->b};
     for (int i = 0; r->y->grad && i < 2; i++) {
         pq_real *d = pq_tape_grad(t, inputs[i]);
         if (d) {
-            t->kernels->axpy(1, r->y->grad, d, n);
+            accumulate(t, r->y->grad, r->y->rows, d, inputs[i]->rows, r->y->cols);
         }
     }
 }
@@ -23,7 +36,7 @@ pq_var *pq_op_add(pq_tape *t, pq_var *a, pq_var *b) {
     if (!a || !b) {
         return NULL;
     }
-    if (a->rows != b->rows || a->cols != b->cols) {
+    if ((a->rows != b->rows && b->rows != 1) || a->cols != b->cols) {
         return pq_tape_fail(t, PIQUE_INTERNAL, "add: %u x %u and %u x %u", (unsigned)a->rows,
                             (unsigned)a->cols, (unsigned)b->rows, (unsigned)b->cols);
     }
@@ -32,9 +45,10 @@ pq_var *pq_op_add(pq_tape *t, pq_var *a, pq_var *b) {
     if (!y || !r) {
         return NULL;
     }
-    size_t n = (size_t)a->rows * a->cols;
-    memcpy(y->value, a->value, n * sizeof(pq_real));
-    t->kernels->axpy(1, b->value, y->value, n);
+    memcpy(y->value, a->value, (size_t)a->rows * a->cols * sizeof(pq_real));
+    if (a->rows > 0) {
+        accumulate(t, b->value, b->rows, y->value, a->rows, a->cols);
+    }
     if (pq_tape_records(y)) {
         *r = (record){a, b, y};
         pq_tape_record(t, backward, r);

@@ -128,6 +128,14 @@ typedef struct {
     double weight;         /* of each row in the sum */
 } pq_logistic_loss;
 
+typedef struct {
+    uint32_t channels; /* I, of which x has columns / I places */
+    uint32_t taps;     /* W */
+    bool interleaved;  /* a row of x is a list of places instead of a list of channels */
+} pq_conv1d;
+
+#define PQ_NO_COLUMN UINT32_MAX
+
 #define PQ_OP(name, parameters, help) pq_var *pq_op_##name parameters;
 #include "graph/ops.def"
 #undef PQ_OP

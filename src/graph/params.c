@@ -85,7 +85,8 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
         scale = pq_sqrt(6.0 / ((double)param->rows + param->cols));
         break;
     case PQ_INIT_SYMMETRIC:
-    case PQ_INIT_STATISTIC: /* not drawn */
+    case PQ_INIT_SINUSOID: /* these two are not drawn */
+    case PQ_INIT_STATISTIC:
         break;
     case PQ_INIT_NORMAL:
         return (pq_real)(scale * pq_rng_normal(rng));
@@ -95,6 +96,23 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
         return (pq_real)(scale * pq_rng_uniform(rng));
     }
     return (pq_real)(scale * (2 * pq_rng_uniform(rng) - 1));
+}
+
+#define TWO_PI 6.283185307179586
+
+static double turned(double x) { /* into [0, 2 pi) */
+    return x - TWO_PI * (double)(uint64_t)(x / TWO_PI);
+}
+
+static void fill_sinusoids(const pq_param *param) {
+    for (uint32_t row = 0; row < param->rows; row++) {
+        for (uint32_t c = 0; c < param->cols; c++) {
+            double x = row * pq_exp(-pq_log(10000) * (c - c % 2) / param->cols);
+            /* sin x = cos(x - pi / 2) */
+            param->value[(size_t)row * param->cols + c] =
+                (pq_real)pq_cos(turned(x) - (c % 2 ? 0 : TWO_PI / 4));
+        }
+    }
 }
 
 void pq_params_draw(const pq_params *params, uint64_t seed) {
@@ -112,6 +130,9 @@ void pq_params_draw(const pq_params *params, uint64_t seed) {
         for (uint32_t c = 0; param->init.kind == PQ_INIT_STATISTIC && c < param->cols; c++) {
             param->value[c] = param->value[2 * (size_t)param->cols + c] = 0;
             param->value[param->cols + c] = 1;
+        }
+        if (param->init.kind == PQ_INIT_SINUSOID) {
+            fill_sinusoids(param);
         }
         if (param->init.pad_row) {
             memset(param->value, 0, param->cols * sizeof(pq_real));

@@ -8,7 +8,7 @@ uint32_t pq_items_width(const pq_items *items) {
     if (items->pool != PQ_POOL_CONCAT) {
         return items->width;
     }
-    return items->width * (items->column_count + 1) + (items->linear ? 1 : 0);
+    return items->width * (items->column_count + 1) + items->linear;
 }
 
 /* A table of the training alone. */
@@ -25,7 +25,7 @@ static pq_param *add_table(pq_params *params, const char *column, const char *wh
 
 /* From the width of a file's rows. */
 static void count_columns(pq_items *items, pq_params *params) {
-    uint32_t wide = items->baked_width, linear = items->linear ? 1 : 0, d = items->width;
+    uint32_t wide = items->baked_width, linear = items->linear, d = items->width;
     uint32_t fields = wide > linear ? (wide - linear) / d : 0;
     items->column_count = fields ? fields - 1 : 0;
     if ((fields == 0 || items->column_count > PQ_MAX_FIELDS || wide != pq_items_width(items)) &&
@@ -50,14 +50,14 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     pq_init weight = {.kind = PQ_INIT_ZERO, .pad_row = true};
     items->ids = add_table(params, "id", "", items->rows, items->width, init);
     if (items->linear) {
-        items->weights[0] = add_table(params, "id", ".linear", items->rows, 1, weight);
+        items->weights[0] = add_table(params, "id", ".linear", items->rows, items->linear, weight);
     }
     for (uint32_t f = 0; f < items->column_count; f++) {
         const pq_column *column = &items->columns[f];
         items->fields[f] = add_table(params, column->name, "", column->rows, items->width, init);
         if (items->linear) {
             items->weights[f + 1] =
-                add_table(params, column->name, ".linear", column->rows, 1, weight);
+                add_table(params, column->name, ".linear", column->rows, items->linear, weight);
         }
     }
     if (items->behaviour == PQ_BEHAVIOUR_CONCAT_SELU) {
@@ -169,4 +169,13 @@ pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *i
     pq_var *w = pq_tape_param(t, items->w_in);
     pq_var *b = pq_tape_param(t, items->b_in);
     return pq_op_activate(t, pq_op_linear(t, all, w, b), PQ_SELU);
+}
+
+pq_var *pq_items_behaviour_fields(pq_tape *t, const pq_items *items, const uint32_t *ids,
+                                  uint32_t n) {
+    if (items->linear > 0 && !items->baked) {
+        return side_by_side(t, items, ids, n);
+    }
+    return pq_op_columns(t, pq_items_behaviours(t, items, ids, n), 0,
+                         pq_items_width(items) - items->linear);
 }

@@ -37,7 +37,8 @@ typedef struct {
     uint32_t column_count;
     pq_behaviour behaviour;
     pq_pool pool;
-    bool linear;    /* PQ_POOL_CONCAT: one more column, the sum of the fields' linear weights */
+    uint32_t
+        linear; /* PQ_POOL_CONCAT: so many columns more, the sums of the fields' linear weights */
     bool normalise; /* item vectors have length 1; behaviours keep theirs */
     /* NULL, or what makes an item's vector of its pooled row (an item tower): the vector then has a width of
      * its own, and the behaviours are the rows. Its parameters are `unsaved`. */
@@ -60,7 +61,7 @@ typedef struct {
     const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
 } pq_items;
 
-/* Width of a pooled row: D, or (1 + columns) D and one more with `linear`. */
+/* Width of a pooled row: D, or (1 + columns) D + linear. */
 uint32_t pq_items_width(const pq_items *items);
 /* Whether a model file has rows of behaviours beside those of items. */
 static inline bool pq_items_own_behaviours(const pq_items *items) {
@@ -74,5 +75,8 @@ pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids,
 /* e of all rows, PAD and UNKNOWN too: (rows, D). Not in serving. */
 pq_var *pq_items_all(pq_tape *t, const pq_items *items);
 pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n);
+/* x without the linear weights, which then are not looked up: (n, width - linear). */
+pq_var *pq_items_behaviour_fields(pq_tape *t, const pq_items *items, const uint32_t *ids,
+                                  uint32_t n);
 
 #endif

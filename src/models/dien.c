@@ -133,12 +133,7 @@ static pq_var *attend(pq_tape *t, const dien *c, pq_var *candidates, pq_var *sta
 static pq_var *scaled_gates(pq_tape *t, const dien *c, pq_var *states, pq_var *a,
                             const pq_pairs *pairs) {
     pq_var *product = pq_op_linear(t, states, pq_tape_param(t, c->w), NULL);
-    uint32_t *first = pq_tape_take(t, pairs->count, sizeof(*first));
-    for (uint32_t i = 0; first && i < pairs->count; i++) {
-        first[i] = 0;
-    }
-    pq_var *b = first ? pq_op_select_rows(t, pq_tape_param(t, c->b), first, pairs->count) : NULL;
-    return pq_op_add(t, pq_op_scale_rows(t, product, a, pairs->keys), b);
+    return pq_op_add(t, pq_op_scale_rows(t, product, a, pairs->keys), pq_tape_param(t, c->b));
 }
 
 /* What the history has come to in each candidate's eyes, (C, H). */

@@ -12,27 +12,19 @@
  * Positions count from the newest row of the window, which always has the last of the learned positions,
  * as in the papers' left-padded matrices. */
 #include "layers/dense.h"
+#include "layers/transformer.h"
 #include "models/retrieval_loss.h"
 
 #include <stdio.h>
 
-typedef enum { NORM_POST, NORM_PRE, NORM_CODE } norm_place;
 typedef enum { FORWARD_GELU, FORWARD_RELU } forward_kind;
 
-#define MOST_LAYERS 8
-
 typedef struct {
-    pq_param *q, *q_bias, *k, *k_bias, *v, *v_bias, *out, *out_bias;
-    pq_param *w1, *b1, *w2, *b2;
-    pq_param *gain_a, *bias_a, *gain_f, *bias_f;
-} layer;
-
-typedef struct {
-    int32_t dim, layers, heads, history, inner, norm, forward;
+    int32_t dim, history, inner, forward;
     bool scale_input, input_norm, cosine;
-    double dropout, norm_epsilon, init_scale, temperature;
+    double init_scale, temperature;
+    pq_transformer net;
 
-    layer layer[MOST_LAYERS];
     pq_param *positions, *input_gain, *input_bias, *last_gain, *last_bias;
 } sasrec;
 
@@ -40,14 +32,14 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(dim), 4, 1024, NULL, "64", "50", "50", "width D of all vectors"},
-    {"layers", PQ_FIELD_INT, AT(layers), 1, MOST_LAYERS, NULL, "2", NULL, NULL, "blocks"},
-    {"heads", PQ_FIELD_INT, AT(heads), 1, 16, NULL, "2", "1", "1",
+    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "2", NULL, NULL, "blocks"},
+    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "1", "1",
      "attention heads; divides the width"},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
      "newest behaviours that are looked at"},
     {"inner", PQ_FIELD_INT, AT(inner), 1, 64, NULL, "4", "1", "1",
      "width of the feed-forward layer in multiples of D"},
-    {"norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "post,pre,code", "post", "code", "pre",
+    {"norm", PQ_FIELD_CHOICE, AT(net.kind), 0, 0, "post,pre,code", "post", "code", "pre",
      "where the layer norms stand: after the residual, before the sublayer, or as in the authors' "
      "code"},
     {"forward", PQ_FIELD_CHOICE, AT(forward), 0, 0, "gelu,relu", "gelu", "relu", "relu",
@@ -60,9 +52,9 @@ static const pq_field fields[] = {
      "user and item vectors have length 1"},
     {"temperature", PQ_FIELD_REAL, AT(temperature), 1e-3, 100, NULL, "1", NULL, NULL,
      "inner products are divided by it in the loss"},
-    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0.5", NULL, NULL,
+    {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.5", NULL, NULL,
      "of the input, the attention weights and the sublayers' outputs"},
-    {"norm_epsilon", PQ_FIELD_REAL, AT(norm_epsilon), 1e-30, 1, NULL, "1e-12", "1e-8", "1e-8",
+    {"norm_epsilon", PQ_FIELD_REAL, AT(net.epsilon), 1e-30, 1, NULL, "1e-12", "1e-8", "1e-8",
      "inside the square root of the layer norms"},
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.02", "0", "0",
      "deviation of new weights; 0: Glorot uniform"},
@@ -72,36 +64,6 @@ static const pq_field fields[] = {
 static pq_init weights(const sasrec *c) {
     return (pq_init){.kind = c->init_scale > 0 ? PQ_INIT_NORMAL : PQ_INIT_GLOROT_UNIFORM,
                      .scale = c->init_scale};
-}
-
-static pq_param *add(pq_model *m, uint32_t at, const char *what, uint32_t rows, uint32_t cols,
-                     pq_init init) {
-    char name[48];
-    snprintf(name, sizeof(name), "layer%u.%s", (unsigned)(at + 1), what);
-    return pq_params_add(&m->params, name, rows, cols, init);
-}
-
-static void declare_layer(pq_model *m, uint32_t at) {
-    sasrec *c = m->self;
-    uint32_t d = m->width, inner = d * (uint32_t)c->inner;
-    pq_init random = weights(c), zero = {0}, one = {.kind = PQ_INIT_ONE};
-    layer *l = &c->layer[at];
-    l->q = add(m, at, "q.w", d, d, random);
-    l->q_bias = add(m, at, "q.b", 1, d, zero);
-    l->k = add(m, at, "k.w", d, d, random);
-    l->k_bias = add(m, at, "k.b", 1, d, zero);
-    l->v = add(m, at, "v.w", d, d, random);
-    l->v_bias = add(m, at, "v.b", 1, d, zero);
-    l->out = add(m, at, "out.w", d, d, random);
-    l->out_bias = add(m, at, "out.b", 1, d, zero);
-    l->w1 = add(m, at, "forward1.w", inner, d, random);
-    l->b1 = add(m, at, "forward1.b", 1, inner, zero);
-    l->w2 = add(m, at, "forward2.w", d, inner, random);
-    l->b2 = add(m, at, "forward2.b", 1, d, zero);
-    l->gain_a = add(m, at, "norm1.gain", 1, d, one);
-    l->bias_a = add(m, at, "norm1.bias", 1, d, zero);
-    l->gain_f = add(m, at, "norm2.gain", 1, d, one);
-    l->bias_f = add(m, at, "norm2.bias", 1, d, zero);
 }
 
 static void declare_norm(pq_model *m, const char *name, pq_param **gain, pq_param **bias) {
@@ -115,10 +77,6 @@ static void declare_norm(pq_model *m, const char *name, pq_param **gain, pq_para
 static pique_status declare(pq_model *m) {
     sasrec *c = m->self;
     uint32_t d = (uint32_t)c->dim;
-    if (c->dim % c->heads != 0) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "heads = %d does not divide dim = %d", (int)c->heads,
-                (int)c->dim);
-    }
     m->interests = 1;
     m->width = d;
     m->max_history = (uint32_t)c->history;
@@ -135,10 +93,12 @@ static pique_status declare(pq_model *m) {
     if (c->input_norm) {
         declare_norm(m, "input_norm", &c->input_gain, &c->input_bias);
     }
-    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
-        declare_layer(m, i);
-    }
-    if (c->norm != NORM_POST) {
+    c->net.inner = d * (uint32_t)c->inner;
+    c->net.forward = c->forward == FORWARD_GELU ? PQ_GELU : PQ_RELU;
+    c->net.causal = true;
+    c->net.init = weights(c);
+    PQ_TRY(pq_transformer_declare(&c->net, &m->params, "layer", d));
+    if (c->net.kind != PQ_BLOCK_POST) {
         declare_norm(m, "last_norm", &c->last_gain, &c->last_bias);
     }
     return m->params.status;
@@ -146,46 +106,7 @@ static pique_status declare(pq_model *m) {
 
 static pq_var *normed(pq_tape *t, const sasrec *c, pq_var *x, const pq_param *gain,
                       const pq_param *bias) {
-    return pq_op_layer_norm(t, x, pq_tape_param(t, gain), pq_tape_param(t, bias), c->norm_epsilon);
-}
-
-/* W_o attention(W_q query, W_k x, W_v x), dropped. */
-static pq_var *attend(pq_tape *t, const sasrec *c, const layer *l, pq_var *query, pq_var *x,
-                      const pq_segments *segments) {
-    pq_attention args = {
-        .segments = segments, .heads = (uint32_t)c->heads, .causal = true, .dropout = c->dropout};
-    pq_var *q = pq_dense(t, query, l->q, l->q_bias);
-    pq_var *k = pq_dense(t, x, l->k, l->k_bias);
-    pq_var *v = pq_dense(t, x, l->v, l->v_bias);
-    pq_var *a = pq_dense(t, pq_op_attention(t, q, k, v, &args), l->out, l->out_bias);
-    return c->norm == NORM_CODE ? a : pq_op_dropout(t, a, c->dropout);
-}
-
-static pq_var *forward(pq_tape *t, const sasrec *c, const layer *l, pq_var *x) {
-    pq_activation kind = c->forward == FORWARD_GELU ? PQ_GELU : PQ_RELU;
-    pq_var *h = pq_op_activate(t, pq_dense(t, x, l->w1, l->b1), kind);
-    if (c->norm == NORM_CODE) { /* the authors drop the inner layer too */
-        h = pq_op_dropout(t, h, c->dropout);
-    }
-    return pq_op_dropout(t, pq_dense(t, h, l->w2, l->b2), c->dropout);
-}
-
-static pq_var *block(pq_tape *t, const sasrec *c, const layer *l, pq_var *x,
-                     const pq_segments *segments) {
-    if (c->norm == NORM_POST) {
-        x = pq_op_add(t, x, attend(t, c, l, x, x, segments));
-        x = normed(t, c, x, l->gain_a, l->bias_a);
-        x = pq_op_add(t, x, forward(t, c, l, x));
-        return normed(t, c, x, l->gain_f, l->bias_f);
-    }
-    pq_var *q = normed(t, c, x, l->gain_a, l->bias_a);
-    if (c->norm == NORM_PRE) {
-        x = pq_op_add(t, x, attend(t, c, l, q, q, segments));
-        return pq_op_add(t, x, forward(t, c, l, normed(t, c, x, l->gain_f, l->bias_f)));
-    }
-    x = pq_op_add(t, q, attend(t, c, l, q, x, segments));
-    pq_var *y = normed(t, c, x, l->gain_f, l->bias_f);
-    return pq_op_add(t, y, forward(t, c, l, y));
+    return pq_op_layer_norm(t, x, pq_tape_param(t, gain), pq_tape_param(t, bias), c->net.epsilon);
 }
 
 /* The state after every row, (T, D). */
@@ -213,11 +134,9 @@ static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
     if (c->input_norm) {
         x = normed(t, c, x, c->input_gain, c->input_bias);
     }
-    x = pq_op_dropout(t, x, c->dropout);
-    for (uint32_t i = 0; i < (uint32_t)c->layers; i++) {
-        x = block(t, c, &c->layer[i], x, &b->history);
-    }
-    if (c->norm != NORM_POST) {
+    x = pq_op_dropout(t, x, c->net.dropout);
+    x = pq_transformer_run(t, &c->net, x, NULL, &b->history);
+    if (c->net.kind != PQ_BLOCK_POST) {
         x = normed(t, c, x, c->last_gain, c->last_bias);
     }
     return c->cosine ? pq_op_normalise(t, x, 1e-12) : x;

@@ -6,6 +6,7 @@ mask, batches prepared ahead, dense Adam.
     peer_ctr.py FOLDER MODEL [--steps N] [--threads N]          seconds of an epoch
     peer_ctr.py FOLDER MODEL --epochs N [--seed S]              accuracy: the best epoch on validation, on test
 
+--dim, --history and --batch are Pique's settings of those names; --no-aux trains DIEN without its auxiliary loss.
 Prints one JSON object."""
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-D, T, BATCH = 18, 50, 256
+D, T, BATCH = 18, 50, 256  # set by the options
 USER_FIELDS, ITEM_FIELDS = ("age", "gender", "occupation", "zip_code"), ("release_year", "class")
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -270,11 +271,12 @@ def evaluate(model, part):
 
 def steps_of(model, data, optimiser, generator):
     """One epoch, a step at a time."""
+    with_aux = isinstance(model, DIEN) and model.with_aux
     train = data.splits[0]
     order = torch.randperm(len(train["labels"]), generator=generator)
     for at in range(0, len(order), BATCH):
         batch = take(train, order[at : at + BATCH])
-        negatives = draw_negatives(batch["history"], len(data.items) + 2, generator) if isinstance(model, DIEN) else None
+        negatives = draw_negatives(batch["history"], len(data.items) + 2, generator) if with_aux else None
         optimiser.zero_grad()
         logits, aux = model(batch, negatives)
         loss = F.binary_cross_entropy_with_logits(logits, batch["labels"]) + aux
@@ -306,7 +308,7 @@ def trained(model, data, optimiser, generator, epochs):
             best = {"epoch": epoch, "valid_auc": valid, "test_auc": test_auc, "test_logloss": test_logloss}
         elif epoch - best["epoch"] >= 3:
             break
-    return best
+    return dict(best, epochs=epoch)
 
 
 def main():
@@ -318,12 +320,18 @@ def main():
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--split-seed", type=int, default=1)
+    parser.add_argument("--dim", type=int, default=D)
+    parser.add_argument("--history", type=int, default=T)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--no-aux", action="store_true")
     options = parser.parse_args()
+    globals().update(D=options.dim, T=options.history, BATCH=options.batch)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     data = Data(options.folder, options.split_seed)
     model = {"din": DIN, "dien": DIEN}[options.model](data)
+    model.with_aux = not options.no_aux
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     report = {"model": options.model, "torch": torch.__version__, "pairs": [len(s["labels"]) for s in data.splits],
               "parameters": sum(p.numel() for p in model.parameters())}  # fmt: skip

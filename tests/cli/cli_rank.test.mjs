@@ -69,7 +69,11 @@ describe('ranking', () => {
     const one = evaluate(model, '--set', 'split=random', '--set', 'split_seed=1');
     const two = evaluate(model, '--set', 'split=random', '--set', 'split_seed=2');
     assert.notEqual(one.logloss, two.logloss);
-    bad(['eval', model, '--data', data, '--set', 'split=odd'], 2, /"odd" is none of "last"/);
+    bad(
+      ['eval', model, '--data', data, '--set', 'split=odd'],
+      2,
+      /"odd" is none of "auto", "last"/,
+    );
   });
 
   test('a rating from label_rating on is a like', () => {

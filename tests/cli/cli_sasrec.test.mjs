@@ -121,7 +121,7 @@ describe('sasrec', () => {
 
   test('heads that do not divide the width are refused', () => {
     const never = join(place, 'never');
-    bad(training(never, '--set', 'heads=3'), 2, /heads = 3 does not divide dim = 16/);
+    bad(training(never, '--set', 'heads=3'), 2, /heads = 3 does not divide the width 16/);
     assert.ok(!existsSync(never), 'a run was begun');
   });
 });

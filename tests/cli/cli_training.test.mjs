@@ -13,7 +13,7 @@ test('impossible settings are refused, with the range, before the data are read'
   const missing = join(place, 'no-such-data');
   const refused = (model, setting, message) =>
     bad(['train', '--model', model, '--data', missing, '--out', out, '--set', setting], 2, message);
-  refused('sasrec', 'heads=3', /heads = 3 does not divide dim = 64/);
+  refused('sasrec', 'heads=3', /heads = 3 does not divide the width 64/);
   refused('sasrec', 'heads=0', /option heads: "0" is not a whole number from 1 to 16/);
   refused('mind', 'interests=0', /option interests: "0" is not a whole number from 1 to 16/);
   refused('comirec', 'interests=0', /option interests: "0" is not a whole number from 1 to 16/);

@@ -118,7 +118,7 @@ test('settings', () => {
   bad(
     train('--format', 'parquet'),
     2,
-    /unknown format "parquet" \(auto, csv, movielens, recbole, sequences\)/,
+    /unknown format "parquet" \(auto, csv, ctr, movielens, recbole, sequences\)/,
   );
   bad(
     ['eval', 'f', '--data', data, '--set', 'rounds=3'],

@@ -1,6 +1,7 @@
 /* fuzz_readers.c — any bytes as the files of a data set: refused with a message, or a data set whose
- * parts agree. The first byte chooses the reader (c, m, d, r, s; k: the catalogue of a simulation), a
- * capital makes it strict; the files follow, separated by the byte 0x1e. */
+ * parts agree. The first byte chooses the reader (c, m, d, r, s; l: labelled CSV; t: labelled tables with
+ * histories; k: the catalogue of a simulation), a capital makes it strict; the files follow, separated by the
+ * byte 0x1e. */
 #include "fuzzing.h"
 
 #include "base/buckets.h"
@@ -23,26 +24,55 @@ static void check_feature(const pq_feature *feature, uint32_t owners) {
     }
 }
 
-static void check_dataset(const pique_dataset *d) {
+static bool is_item(const pique_dataset *d, uint32_t item) {
+    return item >= 1 && item < d->item_rows;
+}
+
+/* Every pair's history lies among its user's events. */
+static void check_pairs(const pique_dataset *d) {
+    for (uint64_t i = 0; i < d->labelled_count; i++) {
+        const pq_labelled *pair = &d->labelled[i];
+        fuzzing_check(pair->user < d->user_count && is_item(d, pair->item) && pair->label <= 1);
+        fuzzing_check(pair->split <= PQ_SPLIT_TEST && pair->first >= d->starts[pair->user]);
+        fuzzing_check((uint64_t)pair->first + pair->history <= d->starts[pair->user + 1]);
+        fuzzing_check(i == 0 || d->labelled[i - 1].user <= pair->user);
+    }
+    for (uint64_t i = 0; i < d->starts[d->user_count]; i++) {
+        fuzzing_check(is_item(d, d->events[i]) && d->times[i] >= 0);
+        fuzzing_check(!d->negatives || d->negatives[i] < d->item_rows);
+    }
+}
+
+static void check_events(const pique_dataset *d) {
     uint64_t training = 0;
     uint64_t counted = 0;
-    fuzzing_check(d->user_count && d->items.count && d->item_rows == d->items.count + 2);
-    fuzzing_check(d->users.count == d->user_count);
     for (uint32_t u = 0; u < d->user_count; u++) {
         pq_view view;
         fuzzing_check(d->starts[u] < d->starts[u + 1]);
         fuzzing_check(pq_dataset_view(d, u, PQ_SPLIT_TRAIN, &view) && view.history_count);
         training += view.history_count;
         for (uint64_t i = d->starts[u]; i < d->starts[u + 1]; i++) {
-            fuzzing_check(d->events[i] >= 1 && d->events[i] < d->item_rows && d->times[i] >= 0);
+            fuzzing_check(is_item(d, d->events[i]) && d->times[i] >= 0);
             fuzzing_check(i == d->starts[u] || d->times[i - 1] <= d->times[i]);
         }
     }
     for (uint32_t i = 0; i < d->item_rows; i++) {
         counted += d->popularity[i];
-        fuzzing_check(i < 2 || i > d->items.count || d->popularity[i] <= d->popularity[i - 1]);
     }
-    fuzzing_check(training == counted && d->popularity[0] == 0);
+    fuzzing_check(training == counted);
+}
+
+static void check_dataset(const pique_dataset *d) {
+    fuzzing_check(d->user_count && d->items.count && d->item_rows == d->items.count + 2);
+    fuzzing_check(d->users.count == d->user_count && d->popularity[0] == 0);
+    for (uint32_t i = 2; i <= d->items.count; i++) {
+        fuzzing_check(d->popularity[i] <= d->popularity[i - 1]);
+    }
+    if (d->labelled) {
+        check_pairs(d);
+    } else {
+        check_events(d);
+    }
     for (uint32_t i = 0; i < d->item_feature_count; i++) {
         check_feature(&d->item_features[i], d->item_rows);
     }
@@ -73,10 +103,11 @@ static void read_catalog(pq_ctx *ctx, const pq_source *source) {
 }
 
 static void read_dataset(pq_ctx *ctx, const pq_reader *reader, const pq_source *sources,
-                         bool strict) {
+                         bool labelled, bool strict) {
     pique_dataset_options options;
     pique_dataset_options_default(&options);
     options.path = "fuzzed";
+    options.labelled = labelled;
     options.strict = strict;
     pique_dataset *dataset = NULL;
     (void)reader->fits(&sources[0]);
@@ -91,7 +122,10 @@ static void read_dataset(pq_ctx *ctx, const pq_reader *reader, const pq_source *
 static const pq_reader *choose_reader(uint8_t letter) {
     switch (letter) {
     case 'c':
+    case 'l':
         return &pq_reader_csv;
+    case 't':
+        return &pq_reader_ctr;
     case 'm':
         return &pq_reader_movielens_csv;
     case 'd':
@@ -129,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (text && letter == 'k') {
         read_catalog(&ctx, &sources[0]);
     } else if (text) {
-        read_dataset(&ctx, choose_reader(letter), sources, strict);
+        read_dataset(&ctx, choose_reader(letter), sources, letter == 'l' || letter == 't', strict);
     }
     for (size_t i = 0; i < PQ_READER_FILES; i++) {
         free(blocks[i]);

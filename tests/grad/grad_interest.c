@@ -32,6 +32,8 @@ void grad_interest(void **state) {
         {"dien", "dim=1 evolution=aigru aux=none att_scale=1 " TOWER UNIT},
         {"dien", "dim=1 evolution=agru aux1=3 aux2=2 " TOWER UNIT},
         {"dien", "dim=1 evolution=augru att=bilinear aux=next_dot input=plain " TOWER},
+        {"bst", "dim=1 heads=2 head_width=2 inner=3 hidden1=3 hidden2=2 history=7"},
+        {"bst", "dim=1 layers=2 heads=1 head_width=3 inner=2 hidden1=2 hidden2=0 position=sinusoid"},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         ranking r = {.batch = interest_case_batch()};

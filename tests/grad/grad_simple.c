@@ -186,6 +186,12 @@ void grad_add(void) {
         grad_check(&s.g, "add", add, NULL, &s);
         grad_close(&s.g);
     }
+    setup s = {0};
+    grad_open(&s.g, 4);
+    s.a = grad_input(&s.g, "a", 4, 3);
+    s.b = grad_input(&s.g, "b", 1, 3);
+    grad_check(&s.g, "add one row", add, NULL, &s);
+    grad_close(&s.g);
 }
 
 static pq_var *scale(pq_tape *t, const void *argument) {

@@ -44,6 +44,10 @@ static const struct {
     {"prelu", grad_prelu},
     {"leaky_relu", grad_leaky_relu},
     {"softmax_segments", grad_softmax_segments},
+    {"fm_pool", grad_fm_pool},
+    {"reshape", grad_reshape},
+    {"conv1d", grad_conv1d},
+    {"pick_columns", grad_pick_columns},
 };
 
 static const char *const ops[] = {
@@ -67,8 +71,8 @@ int main(void) {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
-        cmocka_unit_test(grad_rnn_family),
-        cmocka_unit_test(grad_interest),
+        cmocka_unit_test(grad_rnn_family), cmocka_unit_test(grad_interest),
+        cmocka_unit_test(grad_fm_family),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

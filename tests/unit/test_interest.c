@@ -1,4 +1,4 @@
-/* test_interest.c — what din and dien promise beside their equations, which the golden fixtures prove. */
+/* test_interest.c — what din, dien and bst promise beside their equations, which the golden fixtures prove. */
 #include "tests/unit/interest_case.h"
 #include "tests/unit/overfit.h"
 
@@ -54,6 +54,8 @@ static const char *const variants[][2] = {
     {"dien", "dim=2 evolution=gru"},
     {"dien", "dim=2 evolution=aigru att=bilinear"},
     {"dien", "dim=2 evolution=agru attention_activation=dice input=plain"},
+    {"bst", "dim=4"},
+    {"bst", "dim=3 layers=2 position=sinusoid activation=dice"},
 };
 
 /* A candidate's log-odds do not depend on other users or candidates, to the last bit. */
@@ -124,7 +126,7 @@ static pq_real of_order(bench *b, const uint32_t *items) {
     return y[0];
 }
 
-/* din does not see the order of a history, dien does. */
+/* din does not see the order of a history, others do. */
 static void test_order(void **state) {
     (void)state;
     static const uint32_t one[] = {3, 5, 8}, other[] = {8, 3, 5};
@@ -254,7 +256,7 @@ static void test_options(void **state) {
 /* Every preset declares, runs and has a gradient. */
 static void test_presets(void **state) {
     (void)state;
-    static const char *const models[] = {"din", "dien"}, *const presets[] = {"best", "seed",
+    static const char *const models[] = {"din", "dien", "bst"}, *const presets[] = {"best", "seed",
                                                                              "paper"};
     for (size_t i = 0; i < PQ_COUNT(models) * PQ_COUNT(presets); i++) {
         testing t;

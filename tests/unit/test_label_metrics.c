@@ -111,17 +111,18 @@ static void test_pairs(void **state) {
     pique_dataset *d = open_text(&t.ctx, ratings, "last", 4);
     static const pq_labelled want[] = {
         /* ann likes a, c, e; each pair knows how many she liked before it */
-        {0, 0, 0, 1, PQ_SPLIT_TRAIN},
-        {0, 1, 0, 0, PQ_SPLIT_TRAIN},
-        {0, 1, 0, 1, PQ_SPLIT_TRAIN},
-        {0, 2, 0, 0, PQ_SPLIT_VALID},
-        {0, 2, 0, 1, PQ_SPLIT_TEST},
+        {0, 0, 0, 0, 1, PQ_SPLIT_TRAIN},
+        {0, 0, 1, 0, 0, PQ_SPLIT_TRAIN},
+        {0, 0, 1, 0, 1, PQ_SPLIT_TRAIN},
+        {0, 0, 2, 0, 0, PQ_SPLIT_VALID},
+        {0, 0, 2, 0, 1, PQ_SPLIT_TEST},
         /* bob came to c first, and has too few to hold any out */
-        {1, 0, 0, 0, PQ_SPLIT_TRAIN},
-        {1, 0, 0, 1, PQ_SPLIT_TRAIN}};
+        {1, 3, 0, 0, 0, PQ_SPLIT_TRAIN},
+        {1, 3, 0, 0, 1, PQ_SPLIT_TRAIN}};
     assert_int_equal(d->labelled_count, PQ_COUNT(want));
     for (size_t i = 0; i < PQ_COUNT(want); i++) {
         assert_int_equal(d->labelled[i].user, want[i].user);
+        assert_int_equal(d->labelled[i].first, want[i].first);
         assert_int_equal(d->labelled[i].history, want[i].history);
         assert_int_equal(d->labelled[i].label, want[i].label);
         assert_int_equal(d->labelled[i].split, want[i].split);

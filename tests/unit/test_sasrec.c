@@ -193,7 +193,7 @@ static void refused(void **state) {
     pq_model m;
     testing_open(&t);
     assert_failure(&t.ctx, sasrec_model(&m, &t.ctx, "dim=10 heads=4"), PIQUE_ARGUMENT,
-                   "heads = 4 does not divide dim = 10");
+                   "heads = 4 does not divide the width 10");
     pq_model_free(&m);
     testing_close(&t);
 }

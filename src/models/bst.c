@@ -1,0 +1,145 @@
+/* bst.c — the behaviour sequence transformer (Chen et al., 2019): the candidate stands at the end of the history,
+ * and all rows look at each other.
+ *     x = rows of (history, candidate) + positions                (L + 1, H)
+ *     x = blocks of self-attention
+ *     log-odds = MLP([profile; all rows of x side by side])
+ * Rows that a history lacks are zeros. The whole is computed for each candidate, since every row sees it. */
+#include "layers/ages.h"
+#include "layers/dense.h"
+#include "layers/flat.h"
+#include "layers/head.h"
+#include "layers/mlp.h"
+#include "layers/positions.h"
+#include "layers/transformer.h"
+#include "models/ctr_input.h"
+
+typedef struct {
+    int32_t dim, history, inner, position;
+    double init_scale;
+    pq_transformer net;
+    pq_mlp mlp;
+    pq_head head;
+
+    pq_param *positions;
+    pq_flat rows;
+    pq_param *profile, *b; /* with `rows`, the MLP's first layer */
+} bst;
+
+#define AT(member) offsetof(bst, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
+     "width of the vector of each field: the id, each column, each field of the profile"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "20", "5", "20",
+     "newest behaviours that are looked at"},
+    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "1", "2", "1", "blocks"},
+    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "3", "8", "attention heads"},
+    {"head_width", PQ_FIELD_INT, AT(net.head_width), 1, 1024, NULL, "16", "64", "8",
+     "width of each head"},
+    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "256",
+     "width of the feed-forward layer"},
+    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES, "learned", "sinusoid",
+     "learned", "what tells places apart, counted from the candidate"},
+    PQ_MLP_WIDTH("hidden1", AT(mlp), 0, "128", "384", "1024"),
+    PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", "512"),
+    PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", "0", "256"),
+    PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
+    PQ_MLP_DROPOUT("dropout", AT(mlp), "0", NULL, NULL),
+    {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.1", "0.1", "0.2",
+     "of the input, the attention weights and what blocks add"},
+    PQ_HEAD_FIELDS(AT(head)),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", "0",
+     "deviation of new vectors of fields; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+#define NORM_EPSILON 1e-5
+
+static pique_status declare(pq_model *m) {
+    bst *c = m->self;
+    pq_params *p = &m->params;
+    pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
+    uint32_t h = m->width, profile = m->profile.column_count * m->profile.width;
+    uint32_t first = (uint32_t)c->mlp.widths[0];
+    if (first == 0) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
+    }
+    c->positions = pq_positions_declare(p, c->position, m->max_history + 1, h);
+    c->net.inner = (uint32_t)c->inner;
+    c->net.forward = PQ_RELU;
+    c->net.epsilon = NORM_EPSILON;
+    c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
+    PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));
+    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history + 1, h, first);
+    if (profile > 0) {
+        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->net.init);
+    }
+    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
+    c->mlp.first_outside = true;
+    pq_mlp_declare(&c->mlp, p, "tower", h, 1);
+    m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
+    return p->status;
+}
+
+/* The history of each candidate and then the candidate: C segments, and their items. */
+static bool lay_out(pq_tape *t, const pq_batch *b, pq_segments *segments, uint32_t **items) {
+    uint64_t rows = b->candidate_count;
+    for (uint32_t i = 0; i < b->candidate_count; i++) {
+        rows += pq_segment_length(&b->history, b->candidate_users[i]);
+    }
+    if (rows > UINT32_MAX) {
+        pq_tape_fail(t, PIQUE_ARGUMENT, "%u candidates have too many behaviours for one call",
+                     (unsigned)b->candidate_count);
+        return false;
+    }
+    uint32_t *starts = pq_tape_take(t, (size_t)b->candidate_count + 1, sizeof(*starts)), n = 0;
+    *items = pq_tape_take(t, (size_t)rows, sizeof(**items));
+    for (uint32_t i = 0; starts && *items && i < b->candidate_count; i++) {
+        uint32_t user = b->candidate_users[i];
+        starts[i] = n;
+        for (uint32_t row = b->history.starts[user]; row < b->history.starts[user + 1]; row++) {
+            (*items)[n++] = b->items[row];
+        }
+        (*items)[n++] = b->candidates[i];
+    }
+    if (!starts || !*items) {
+        return false;
+    }
+    starts[b->candidate_count] = n;
+    *segments = (pq_segments){starts, b->candidate_count};
+    return true;
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const bst *c = m->self;
+    pq_segments segments;
+    uint32_t *items;
+    if (!lay_out(t, b, &segments, &items)) {
+        return NULL;
+    }
+    uint32_t *ages = pq_ages(t, &segments, m->max_history + 1);
+    pq_var *x = pq_items_vectors(t, &m->items, items, segments.starts[segments.count]);
+    x = ages ? pq_positions_add(t, c->positions, x, ages) : NULL;
+    x = pq_op_dropout(t, x, c->net.dropout);
+    x = pq_transformer_run(t, &c->net, x, NULL, &segments);
+    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, &segments, ages), pq_tape_param(t, c->b));
+    if (c->profile) {
+        pq_var *profile = pq_ctr_profile(t, m, b);
+        z = pq_op_add(t, z, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
+    }
+    return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
+}
+
+const pq_model_def pq_model_bst = {
+    .name = "bst",
+    .task = PQ_TASK_RANKING,
+    .summary = "behaviour sequence transformer: history and candidate look at each other",
+    .fields = fields,
+    .training_best =
+        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+    .training_paper = "batch=256 optimiser=adagrad lr=0.01 epochs=1",
+    .self_size = sizeof(bst),
+    .declare = declare,
+    .score = score,
+};

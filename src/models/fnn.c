@@ -1,0 +1,148 @@
+/* fnn.c — fnn and fnn_plus: networks on what a factorisation machine makes of the fields.
+ *
+ * fnn (Zhang et al., ECIR 2016): a field's row is its vector and its linear weight, x = [v_1; w_1; …; v_F; w_F],
+ *     machine = w0 + sum of w_i + sum over i < j of <v_i, v_j>,    log-odds = MLP(x)
+ * The paper trains the machine first and then the network. Here both learn side by side, each by a log loss of its
+ * own, and the rows learn by the machine's alone when they are `frozen` for the network.
+ *
+ * fnn_plus, end to end:
+ *     log-odds = MLP(sum over i < j of v_i * v_j) */
+#include "layers/head.h"
+#include "models/ctr_input.h"
+
+typedef enum { ROWS_TRAINABLE, ROWS_FROZEN } rows_kind;
+
+typedef struct {
+    pq_ctr_options in;
+    pq_mlp mlp;
+    int32_t rows;
+    bool half;
+    pq_head head;
+    pq_param *bias; /* w0 */
+} fnn;
+
+#define AT(member) offsetof(fnn, member)
+
+static const pq_field fnn_fields[] = {
+    PQ_CTR_FIELDS(AT(in), "16", "128", "10"),
+    PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", "200", "64", "32", "300", "0", NULL, "100", "tanh",
+                      NULL, NULL, "0", NULL, "0.5"),
+    {"embedding", PQ_FIELD_CHOICE, AT(rows), 0, 0, "trainable,frozen", "trainable", "frozen", NULL,
+     "whether the network's loss moves the rows of fields too, or the machine's alone"},
+    PQ_CTR_END,
+};
+
+static const pq_field plus_fields[] = {
+    PQ_CTR_FIELDS(AT(in), "16", "128", NULL),
+    PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", NULL, "64", "32", NULL, "0", NULL, NULL, "relu", "tanh",
+                      NULL, "0", NULL, NULL),
+    {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
+     "each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2"},
+    PQ_HEAD_FIELDS(AT(head)),
+    PQ_CTR_END,
+};
+
+static uint32_t width(const fnn *c) {
+    return (uint32_t)c->in.dim;
+}
+
+static pique_status declare_network(pq_model *m, uint32_t in) {
+    fnn *c = m->self;
+    pq_mlp_declare(&c->mlp, &m->params, "mlp", in, 1);
+    m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
+    return m->params.status;
+}
+
+/* ---- fnn ---- */
+
+static pq_ctr_options with_weight(const fnn *c) {
+    pq_ctr_options in = c->in;
+    in.dim++; /* the linear weight stands last */
+    return in;
+}
+
+static pique_status declare_fnn(pq_model *m) {
+    fnn *c = m->self;
+    pq_ctr_options in = with_weight(c);
+    pq_ctr_input_declare(m, &in, false, 0);
+    if (!m->items.baked) {
+        c->bias = pq_params_add(&m->params, "bias", 1, 1, (pq_init){.kind = PQ_INIT_ZERO});
+        if (c->bias) {
+            c->bias->unsaved = true;
+        }
+    }
+    return declare_network(m, pq_ctr_input_count(m, &in) * (width(c) + 1));
+}
+
+static pq_var *look_up(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    pq_ctr_options in = with_weight(m->self);
+    return pq_ctr_input(t, m, b, &in).fields;
+}
+
+static pq_var *score_fnn(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const fnn *c = m->self;
+    return pq_mlp_run(t, &c->mlp, look_up(t, m, b));
+}
+
+/* The machine's log-odds. */
+static pq_var *machine(pq_tape *t, const fnn *c, pq_var *x) {
+    uint32_t d = width(c);
+    pq_var *pairs = pq_op_columns(t, pq_op_fm_pool(t, x, d + 1), 0, d);
+    pq_var *weights = x ? pq_tape_var(t, 1, x->cols, false) : NULL;
+    for (uint32_t j = 0; weights && j < x->cols; j++) {
+        weights->value[j] = j % (d + 1) == d;
+    }
+    pq_var *linear = weights ? pq_op_linear(t, x, weights, NULL) : NULL;
+    return pq_op_add(t, pq_ctr_row_sums(t, pairs, c->bias), linear);
+}
+
+static pq_var *loss_fnn(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const fnn *c = m->self;
+    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
+    pq_var *x = look_up(t, m, b), *seen = x;
+    if (x && c->rows == ROWS_FROZEN) {
+        seen = pq_tape_constant(t, x->value, x->rows, x->cols);
+    }
+    pq_var *first = pq_op_logistic_loss(t, machine(t, c, x), &args);
+    return pq_op_add(t, first, pq_op_logistic_loss(t, pq_mlp_run(t, &c->mlp, seen), &args));
+}
+
+/* ---- fnn_plus ---- */
+
+static pique_status declare_plus(pq_model *m) {
+    fnn *c = m->self;
+    pq_ctr_input_declare(m, &c->in, false, 0);
+    return declare_network(m, width(c));
+}
+
+static pq_var *score_plus(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const fnn *c = m->self;
+    pq_var *z = pq_op_fm_pool(t, pq_ctr_input(t, m, b, &c->in).fields, width(c));
+    z = c->half ? z : pq_op_scale(t, z, 2);
+    return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
+}
+
+const pq_model_def pq_model_fnn = {
+    .name = "fnn",
+    .task = PQ_TASK_RANKING,
+    .summary = "a network on the vectors that a factorisation machine learns",
+    .fields = fnn_fields,
+    .training_best = PQ_CTR_TRAINING_BEST,
+    .training_seed = PQ_CTR_TRAINING_SEED,
+    .self_size = sizeof(fnn),
+    .declare = declare_fnn,
+    .loss = PQ_TRAINING ? loss_fnn : NULL,
+    .score = score_fnn,
+};
+
+const pq_model_def pq_model_fnn_plus = {
+    .name = "fnn_plus",
+    .task = PQ_TASK_RANKING,
+    .summary = "a network on the pooled products of all pairs of fields, end to end",
+    .fields = plus_fields,
+    .training_best = PQ_CTR_TRAINING_BEST,
+    .training_seed = PQ_CTR_TRAINING_SEED,
+    .self_size = sizeof(fnn),
+    .declare = declare_plus,
+    .score = score_plus,
+};

@@ -1,0 +1,139 @@
+/* wide_deep.c — Wide & Deep (Cheng et al., DLRS 2016): weights that remember beside a network that generalises.
+ *     wide = sum of w_i, and with crosses the sum of the weights of pairs of fields (POLY2)
+ *     log-odds = wide + MLP([v_1; …; v_F]), or w' [wide; MLP] + b
+ * Crosses. A pair of a user's field and an item's has a weight in the item's row, in the column into which the user's
+ * code is hashed, so that the row serves alone. Pairs within the user stand in a hashed table of their own. Pairs
+ * within an item are a constant of the item, which its id's linear weight is already. */
+#include "models/ctr_input.h"
+
+#define USER_PAIRS 16 /* rows of the table of a user's pairs, for each cross */
+
+typedef enum { JOIN_SUM, JOIN_DENSE } join_kind;
+
+typedef struct {
+    pq_ctr_options in;
+    pq_mlp mlp;
+    int32_t crosses, join;
+    bool linear;
+    pq_param *user_pairs;  /* (1 + USER_PAIRS crosses, 1) */
+    pq_param *head, *bias; /* (1, 2), (1, 1) of `dense` */
+} wide_deep;
+
+#define AT(member) offsetof(wide_deep, member)
+
+static const pq_field fields[] = {
+    PQ_CTR_FIELDS(AT(in), "16", "128", "32"),
+    PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "1024", "64", "160", "512", "0", NULL, "256", "relu",
+                      NULL, NULL, "0", NULL, NULL),
+    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
+     "the wide part has a weight for each field"},
+    {"crosses", PQ_FIELD_INT, AT(crosses), 0, 4096, NULL, "0", "128", NULL,
+     "the wide part has weights for pairs of fields, and so many columns into which a user's codes "
+     "are hashed; 0: none"},
+    {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,dense", "sum", "dense", NULL,
+     "how wide and deep part meet: added, or by one more layer"},
+    PQ_CTR_END,
+};
+
+static pique_status declare(pq_model *m) {
+    wide_deep *c = m->self;
+    pq_params *p = &m->params;
+    uint32_t crosses = (uint32_t)c->crosses;
+    if (!c->linear && crosses == 0) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "linear = 0 with crosses = 0 leaves nothing to be wide");
+    }
+    pq_ctr_input_declare(m, &c->in, c->linear, crosses);
+    pq_mlp_declare(&c->mlp, p, "mlp", pq_ctr_input_count(m, &c->in) * (uint32_t)c->in.dim, 1);
+    if (crosses > 0 && m->profile.column_count > 1) {
+        c->user_pairs = pq_params_add(p, "cross.user", 1 + USER_PAIRS * crosses, 1,
+                                      (pq_init){.kind = PQ_INIT_ZERO, .pad_row = true});
+        if (c->user_pairs) {
+            c->user_pairs->sparse = true;
+        }
+    }
+    if (c->join == JOIN_DENSE) {
+        c->head = pq_params_add(p, "head.w", 1, 2, (pq_init){.kind = PQ_INIT_ONE});
+        c->bias = pq_params_add(p, "head.b", 1, 1, (pq_init){.kind = PQ_INIT_ZERO});
+    }
+    m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
+    return p->status;
+}
+
+/* ---- crosses ---- */
+
+static uint64_t hash_code(uint64_t seed, uint32_t field, uint32_t code) {
+    return pq_mix(seed + ((uint64_t)(field + 1) << 32 | code));
+}
+
+static uint32_t code_of(const pq_model *m, const pq_batch *b, uint32_t user, uint32_t field) {
+    return b->profile ? b->profile[(size_t)user * m->profile.column_count + field] : 0;
+}
+
+/* The weights of each candidate's pairs with its user, (C, 1). */
+static pq_var *with_user(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *crosses) {
+    uint32_t n = m->profile.column_count;
+    uint32_t *columns = pq_tape_take(t, (size_t)b->candidate_count * n, sizeof(*columns));
+    for (size_t i = 0; columns && crosses && i < (size_t)b->candidate_count * n; i++) {
+        uint32_t field = (uint32_t)(i % n), code = code_of(m, b, b->candidate_users[i / n], field);
+        columns[i] = code ? (uint32_t)(hash_code(0, field, code) % crosses->cols) : PQ_NO_COLUMN;
+    }
+    return pq_op_pick_columns(t, crosses, columns, n);
+}
+
+/* The weights of the pairs of profile fields, (B, 1). */
+static pq_var *within_user(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const wide_deep *c = m->self;
+    uint32_t n = m->profile.column_count, each = n * (n - 1) / 2, count = b->history.count, at = 0;
+    uint32_t *rows = pq_tape_take(t, (size_t)count * each, sizeof(*rows));
+    for (uint32_t user = 0; rows && user < count; user++) {
+        for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t j = i + 1; j < n; j++) {
+                uint32_t one = code_of(m, b, user, i), two = code_of(m, b, user, j);
+                uint64_t hash = hash_code(hash_code(0, i, one), j, two);
+                rows[at++] = one && two ? 1 + (uint32_t)(hash % (c->user_pairs->rows - 1)) : 0;
+            }
+        }
+    }
+    pq_var *weights = rows ? pq_op_gather(t, c->user_pairs, rows, at) : NULL;
+    return pq_ctr_row_sums(t, pq_op_reshape(t, weights, each), NULL);
+}
+
+/* ---- the whole ---- */
+
+static pq_var *wide(pq_tape *t, const pq_model *m, const pq_batch *b, const pq_ctr_parts *x) {
+    const wide_deep *c = m->self;
+    pq_var *y = x->linear;
+    if (c->crosses > 0) {
+        pq_var *pairs = with_user(t, m, b, x->crosses);
+        y = c->linear ? pq_op_add(t, y, pairs) : pairs;
+    }
+    if (c->user_pairs) {
+        pq_var *own =
+            pq_op_select_rows(t, within_user(t, m, b), b->candidate_users, b->candidate_count);
+        y = pq_op_add(t, y, own);
+    }
+    return y;
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const wide_deep *c = m->self;
+    pq_ctr_parts x = pq_ctr_input(t, m, b, &c->in);
+    pq_var *beside = wide(t, m, b, &x), *deep = pq_mlp_run(t, &c->mlp, x.fields);
+    if (c->join == JOIN_DENSE) {
+        return pq_op_linear(t, pq_op_concat(t, beside, deep), pq_tape_param(t, c->head),
+                            pq_tape_param(t, c->bias));
+    }
+    return pq_op_add(t, beside, deep);
+}
+
+const pq_model_def pq_model_wide_deep = {
+    .name = "wide_deep",
+    .task = PQ_TASK_RANKING,
+    .summary = "Wide & Deep: weights of fields or of pairs of fields beside a network",
+    .fields = fields,
+    .training_best = PQ_CTR_TRAINING_BEST,
+    .training_seed = PQ_CTR_TRAINING_SEED,
+    .self_size = sizeof(wide_deep),
+    .declare = declare,
+    .score = score,
+};
