@@ -110,8 +110,11 @@ PIQUE_API const char *pique_model_item_id(const pique_model *model, uint32_t ite
 /* Largest number of interests K and width D of an interest vector. */
 PIQUE_API uint32_t pique_model_interest_count(const pique_model *model);
 PIQUE_API uint32_t pique_model_width(const pique_model *model);
-/* Profile fields of the user (gender, age …): number, and the code of a value in field f (0 when the
- * value is empty, the field's UNKNOWN code when training never saw it). */
+/* Profile fields of the user (gender, age …): number, and the code of a raw value in field f. 0 when the value
+ * is empty: a number that is not known then counts as what training filled in. Of categories, the field's
+ * UNKNOWN code when training never saw the value; of numbers, PIQUE_NOT_A_NUMBER (which no query takes) when
+ * the value is not a finite decimal number. */
+#define PIQUE_NOT_A_NUMBER UINT32_MAX
 PIQUE_API uint32_t pique_model_profile_count(const pique_model *model);
 PIQUE_API const char *pique_model_profile_name(const pique_model *model, uint32_t field);
 PIQUE_API uint32_t pique_model_find_profile(const pique_model *model, uint32_t field,
@@ -128,7 +131,7 @@ typedef struct {
     const double
         *history_times;      /* NULL (not known), or seconds beside history, from whatever moment
                                     the training data count; fractions are cut off */
-    const uint32_t *profile; /* NULL or one code per profile field */
+    const uint32_t *profile; /* NULL or one code per profile field, 0 where nothing is known */
     uint32_t count;          /* how many recommendations */
     bool exclude_seen;       /* leave out the items of the history */
     bool explain;            /* fill reasons */

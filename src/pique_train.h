@@ -57,6 +57,8 @@ typedef struct {
      * a tenth of the rest validates) and "file_test" (it validates, too); "auto": "file" or else "last". */
     const char *split;
     uint32_t split_seed; /* of "random" and "file" */
+    const char
+        *schema; /* a file that says what columns are; NULL: schema.json beside the data, if any */
 } pique_dataset_options;
 
 typedef struct {

@@ -42,6 +42,12 @@ static bool is_item_rows(const char *name) {
     return strcmp(name, PQ_ITEM_WEIGHT) == 0 || strcmp(name, PQ_BEHAVIOUR_WEIGHT) == 0;
 }
 
+/* Which bucket a number falls into must not hang on the kind of file. */
+static bool is_bounds(const char *name) {
+    size_t size = strlen(name), ending = strlen(PQ_BOUNDS_SUFFIX);
+    return size >= ending && strcmp(name + size - ending, PQ_BOUNDS_SUFFIX) == 0;
+}
+
 static char *keep(export *e, const char *bytes, size_t size, const char *suffix) {
     char *name = pq_arena_take(&e->arena, size + strlen(suffix) + 1, 1);
     if (name) {
@@ -124,7 +130,7 @@ static pique_status export_tensors(export *e) {
         }
         if (is_item_rows(name)) {
             PQ_TRY(export_rows(e, name, tensor));
-        } else if (e->to_int8 && tensor->dtype == PQ_F32) {
+        } else if (e->to_int8 && tensor->dtype == PQ_F32 && !is_bounds(name)) {
             PQ_TRY(add_floats(e, name, tensor, tensor->data, 0));
         } else {
             pq_writer_tensor(&e->writer, name, tensor->dtype, tensor->shape[0],

@@ -7,11 +7,13 @@
 
 #define DATA_HELP "ratings: a folder or a file"
 #define FORMAT_HELP "auto (default), csv, ctr, movielens, recbole or sequences"
+#define SCHEMA_HELP "what the columns are; default: schema.json beside the data"
+#define STRICT_HELP "a bad row ends the reading; else it is counted and left out"
 #define DATA_NOTES                                                                                 \
     "--set keys of the data set:\n"                                                                \
     "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \
     "  min_rating=X     events rated lower are left out (default 0)\n"                             \
-    "  strict=1         a bad row is an error (default 0: it is counted and left out)\n"           \
+    "  strict=1         as --strict\n"                                                             \
     "  label_rating=X   for models that rank: a rating from here on is label 1 (default 4)\n"      \
     "  split=NAME       for models that rank: last, random or time; with a test file also file "   \
     "and\n"                                                                                        \

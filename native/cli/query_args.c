@@ -102,7 +102,13 @@ cli_exit query_profile(const query_source *s, const char *text, uint32_t **codes
             return cli_error(s->command, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
                              (int)length, part);
         }
-        (*codes)[field] = pique_model_find_profile(s->model, field, sign + 1, size - length - 1);
+        size_t rest = size - length - 1;
+        (*codes)[field] = pique_model_find_profile(s->model, field, sign + 1, rest);
+        if ((*codes)[field] == PIQUE_NOT_A_NUMBER) {
+            return cli_error(s->command, CLI_USAGE,
+                             "--profile: \"%.*s\" takes a number, not \"%.*s\"", (int)length, part,
+                             (int)rest, sign + 1);
+        }
     }
     return CLI_OK;
 }

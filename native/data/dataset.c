@@ -5,7 +5,9 @@
 #include "native/data/dataset.h"
 
 #include "native/data/dataset_builder.h"
+#include "native/data/encoders.h"
 #include "native/data/labelled.h"
+#include "native/data/vocabulary.h"
 
 #include "base/text.h"
 
@@ -91,67 +93,7 @@ static void sort_events(const pq_builder *b, uint64_t *starts, pq_timed *sorted)
     }
 }
 
-/* ---- vocabularies ---- */
-
-typedef struct {
-    const char *bytes;
-    size_t size;
-    uint32_t count;
-    uint32_t raw;
-} ranked_term;
-
-static int by_bytes(const void *left, const void *right) {
-    const ranked_term *a = left;
-    const ranked_term *b = right;
-    size_t size = PQ_MIN(a->size, b->size);
-    int order = size ? memcmp(a->bytes, b->bytes, size) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return a->size < b->size ? -1 : a->size > b->size;
-}
-
-static int by_falling_count(const void *left, const void *right) {
-    const ranked_term *a = left;
-    const ranked_term *b = right;
-    if (a->count != b->count) {
-        return a->count > b->count ? -1 : 1;
-    }
-    return by_bytes(left, right);
-}
-
-/* Numbers the terms of `raw` that are counted `least` times or more: `terms` receives them in order,
- * number[raw] their numbers from 1, and n + 1 for the rest. */
-static pique_status make_vocabulary(pq_ctx *ctx, const pq_strings *raw, const uint32_t *counts,
-                                    uint32_t least, pq_strings *terms, uint32_t *numbers) {
-    ranked_term *ranked = pq_alloc(ctx, raw->count, sizeof(*ranked));
-    if (!ranked) {
-        return PIQUE_NO_MEMORY;
-    }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < raw->count; i++) {
-        if (counts[i] >= least) {
-            ranked_term *term = &ranked[kept++];
-            term->bytes = pq_strings_get(raw, i, &term->size);
-            term->count = counts[i];
-            term->raw = i;
-        }
-        numbers[i] = 0;
-    }
-    /* Items go by falling count; for category terms the caller counts all that occur as 1. */
-    qsort(ranked, kept, sizeof(*ranked), by_falling_count);
-    pique_status status = PIQUE_OK;
-    for (uint32_t i = 0; i < kept && status == PIQUE_OK; i++) {
-        uint32_t added;
-        status = pq_strings_add(terms, ranked[i].bytes, ranked[i].size, &added);
-        numbers[ranked[i].raw] = i + 1;
-    }
-    for (uint32_t i = 0; i < raw->count; i++) {
-        numbers[i] = numbers[i] ? numbers[i] : kept + 1;
-    }
-    pq_free(ctx, ranked);
-    return status;
-}
+/* ---- items ---- */
 
 /* splits: of labelled pairs; NULL: all but the last two events of a user train. */
 static void count_training(const pique_dataset *dataset, const pq_timed *sorted,
@@ -182,7 +124,7 @@ static pique_status number_items(pq_builder *b, pique_dataset *dataset, const ch
                           counts);
     }
     pique_status status =
-        make_vocabulary(b->ctx, &b->items, counts, least, &dataset->items, numbers);
+        pq_vocabulary_make(b->ctx, &b->items, counts, least, &dataset->items, numbers);
     if (status == PIQUE_OK && dataset->items.count == 0) {
         status = pq_fail(b->ctx, PIQUE_DATA, "%s: no item has %lu training events (min_count)",
                          what, (unsigned long)least);
@@ -216,89 +158,6 @@ static pique_status place_events(pq_builder *b, pique_dataset *dataset, const pq
             dataset->times[i] =
                 b->ordered ? (int64_t)(i - dataset->starts[u]) : (int64_t)sorted[i].time;
         }
-    }
-    return PIQUE_OK;
-}
-
-/* ---- features ---- */
-
-/* The owner's row in the feature, or PQ_NOT_FOUND for an item outside the vocabulary: such items
- * share one number, and what is true of one of them is not of the others. `numbers` NULL: users. */
-static uint32_t owner_row(const uint32_t *numbers, uint32_t unknown, uint32_t owner) {
-    if (!numbers) {
-        return owner;
-    }
-    return numbers[owner] == unknown ? PQ_NOT_FOUND : numbers[owner];
-}
-
-/* CSR of (row, value) pairs; the values of an owner keep their order. */
-static pique_status fill_feature(pq_ctx *ctx, const pq_raw_column *column, const uint32_t *rows,
-                                 uint32_t row_count, const uint32_t *terms, pq_feature *feature) {
-    feature->offsets = pq_alloc(ctx, (size_t)row_count + 1, sizeof(*feature->offsets));
-    feature->values = pq_alloc(ctx, column->count, sizeof(*feature->values));
-    if (!feature->offsets || !feature->values) {
-        return PIQUE_NO_MEMORY;
-    }
-    for (size_t i = 0; i < column->count; i++) {
-        if (rows[i] != PQ_NOT_FOUND) {
-            feature->offsets[rows[i] + 1]++;
-        }
-    }
-    for (uint32_t row = 0; row < row_count; row++) {
-        feature->offsets[row + 1] += feature->offsets[row];
-    }
-    for (size_t i = 0; i < column->count; i++) {
-        if (rows[i] != PQ_NOT_FOUND) {
-            feature->values[feature->offsets[rows[i]]++] = terms[column->values[i]];
-        }
-    }
-    memmove(feature->offsets + 1, feature->offsets, row_count * sizeof(*feature->offsets));
-    feature->offsets[0] = 0;
-    return PIQUE_OK;
-}
-
-static pique_status make_feature(pq_ctx *ctx, pq_raw_column *column, const uint32_t *numbers,
-                                 uint32_t row_count, pq_feature *feature) {
-    uint32_t unknown = row_count - 1;
-    feature->name = column->name;
-    column->name = NULL;
-    pq_strings_init(&feature->terms, ctx);
-    uint32_t *rows = pq_alloc(ctx, column->count, sizeof(*rows));
-    uint32_t *counts = pq_alloc(ctx, column->terms.count, sizeof(*counts));
-    uint32_t *terms = pq_alloc(ctx, column->terms.count, sizeof(*terms));
-    pique_status status = rows && counts && terms ? PIQUE_OK : PIQUE_NO_MEMORY;
-    if (status == PIQUE_OK) {
-        for (size_t i = 0; i < column->count; i++) {
-            rows[i] = owner_row(numbers, unknown, column->owners[i]);
-            if (rows[i] != PQ_NOT_FOUND) {
-                counts[column->values[i]] = 1;
-            }
-        }
-        status = make_vocabulary(ctx, &column->terms, counts, 1, &feature->terms, terms);
-    }
-    if (status == PIQUE_OK) {
-        feature->rows = feature->terms.count + 2;
-        status = fill_feature(ctx, column, rows, row_count, terms, feature);
-    }
-    pq_free(ctx, rows);
-    pq_free(ctx, counts);
-    pq_free(ctx, terms);
-    return status;
-}
-
-/* numbers: raw item number to item number; NULL for users, who keep theirs. */
-static pique_status make_features(pq_ctx *ctx, pq_raw_table *table, const uint32_t *numbers,
-                                  uint32_t row_count, pq_feature **out, uint32_t *count) {
-    if (table->count == 0) {
-        return PIQUE_OK;
-    }
-    *out = pq_alloc(ctx, table->count, sizeof(**out));
-    if (!*out) {
-        return PIQUE_NO_MEMORY;
-    }
-    *count = table->count;
-    for (uint32_t i = 0; i < table->count; i++) {
-        PQ_TRY(make_feature(ctx, &table->columns[i], numbers, row_count, &(*out)[i]));
     }
     return PIQUE_OK;
 }
@@ -361,10 +220,7 @@ static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what
     sort_events(b, dataset->starts, sorted);
     PQ_TRY(number(b, dataset, what, sorted, numbers));
     PQ_TRY(place_events(b, dataset, sorted, numbers));
-    PQ_TRY(make_features(b->ctx, &b->item_table, numbers, dataset->item_rows,
-                         &dataset->item_features, &dataset->item_feature_count));
-    return make_features(b->ctx, &b->user_table, NULL, dataset->user_count, &dataset->profile,
-                         &dataset->profile_count);
+    return pq_encode_tables(b, dataset, numbers);
 }
 
 pique_status pq_dataset_build(pq_builder *b, const char *format, const char *what,
@@ -405,6 +261,9 @@ static void free_features(pq_ctx *ctx, pq_feature *features, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         pq_free(ctx, features[i].name);
         pq_strings_free(&features[i].terms);
+        pq_strings_free(&features[i].cells);
+        pq_free(ctx, features[i].cell);
+        pq_free(ctx, features[i].bounds);
         pq_free(ctx, features[i].offsets);
         pq_free(ctx, features[i].values);
     }

@@ -26,13 +26,27 @@
 /* A file beside the data whose first line says what they are; it goes into `provenance`. */
 #define PQ_ABOUT_FILE "about.txt"
 
+/* A column as codes. Where it is numbers, `terms` is empty, `bounds` cut them into buckets, value v is bucket
+ * v, and UNKNOWN is what is missing if that has a code of its own. Where it is text, value v is hash v - 1 of
+ * the words, and both are empty. */
 typedef struct {
     char *name;        /* column name: "genres" */
-    pq_strings terms;  /* value v is term v - 1 */
-    uint32_t rows;     /* table rows: terms + 2 */
+    pq_strings terms;  /* of categories: value v is term v - 1 */
+    uint32_t rows;     /* table rows: PAD, the values, UNKNOWN */
     uint32_t *offsets; /* [row count of the owner + 1] into values; item features: by item number
                              0..item_rows-1, profile: by user */
     uint32_t *values;  /* a multi-valued column has several per owner; none: empty */
+
+    bool trains_unknown; /* someone (or something) in training has the code UNKNOWN */
+
+    bool is_number;
+    float *bounds; /* [bound_count], rising */
+    uint32_t bound_count;
+    uint32_t missing; /* the code of a missing number */
+
+    /* Of the profile, what the file said: cells[cell[user] - 1], 0: nothing. A model encodes it by itself. */
+    pq_strings cells;
+    uint32_t *cell; /* [user_count] */
 } pq_feature;
 
 typedef enum { PQ_SPLIT_TRAIN, PQ_SPLIT_VALID, PQ_SPLIT_TEST } pq_split;

@@ -15,20 +15,21 @@ void pq_builder_init(pq_builder *builder, pq_ctx *ctx, const pique_dataset_optio
     *builder = (pq_builder){.ctx = ctx, .options = options, .listener = listener};
     pq_strings_init(&builder->users, ctx);
     pq_strings_init(&builder->items, ctx);
+    builder->item_table.part = "items";
+    builder->user_table.part = "users";
 }
 
 static void free_table(pq_ctx *ctx, pq_raw_table *table) {
     for (uint32_t i = 0; i < table->count; i++) {
         pq_raw_column *column = &table->columns[i];
         pq_free(ctx, column->name);
-        pq_strings_free(&column->terms);
+        pq_strings_free(&column->cells);
         pq_free(ctx, column->owners);
         pq_free(ctx, column->values);
-        pq_free(ctx, column->latest);
     }
     pq_free(ctx, table->columns);
     pq_free(ctx, table->described);
-    *table = (pq_raw_table){0};
+    *table = (pq_raw_table){.part = table->part};
 }
 
 void pq_builder_free(pq_builder *builder) {
@@ -43,6 +44,7 @@ void pq_builder_free(pq_builder *builder) {
     builder->histories = (pq_raw_histories){0};
     free_table(builder->ctx, &builder->item_table);
     free_table(builder->ctx, &builder->user_table);
+    pq_schema_free(&builder->schema);
 }
 
 void pq_builder_log(pq_builder *builder, const char *format, ...) {
@@ -195,9 +197,12 @@ static pique_status reserve_described(pq_ctx *ctx, pq_raw_table *table) {
     return PIQUE_OK;
 }
 
-pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span name) {
+pique_status pq_builder_column_of(pq_builder *builder, pq_raw_table *table, pq_span name,
+                                  pq_column_kind kind) {
     pq_ctx *ctx = builder->ctx;
     void *columns = table->columns;
+    pq_column_spec spec = pq_column_spec_default(kind);
+    PQ_TRY(pq_schema_column(ctx, &builder->schema, table->part, name, &spec));
     PQ_TRY(pq_reserve(ctx, &columns, &table->capacity, table->count + 1, sizeof(pq_raw_column)));
     table->columns = columns;
     char *copy = pq_alloc(ctx, name.size + 1, 1);
@@ -206,9 +211,42 @@ pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span
     }
     memcpy(copy, name.bytes, name.size);
     pq_raw_column *column = &table->columns[table->count++];
-    *column = (pq_raw_column){.name = copy};
-    pq_strings_init(&column->terms, ctx);
+    *column = (pq_raw_column){.name = copy, .spec = spec};
+    pq_strings_init(&column->cells, ctx);
     return PIQUE_OK;
+}
+
+pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span name) {
+    return pq_builder_column_of(builder, table, name, PQ_COLUMN_MULTI);
+}
+
+static bool has_column(const pq_raw_table *table, const char *name) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+pique_status pq_builder_check_schema(pq_builder *builder, const pq_raw_table *table,
+                                     const char *file) {
+    pq_ctx *ctx = builder->ctx;
+    for (int i = 0;; i++) {
+        char *name;
+        char quote[PQ_QUOTE_SIZE];
+        PQ_TRY(pq_schema_name(&builder->schema, table->part, i, &name));
+        if (!name) {
+            return PIQUE_OK;
+        }
+        bool known = has_column(table, name);
+        pq_source_quote(quote, name, strlen(name));
+        pq_free(ctx, name);
+        if (!known) {
+            PQ_FAIL(ctx, PIQUE_DATA, "%s: %s.\"%s\": %s has no such column of features",
+                    builder->schema.file, table->part, quote, file);
+        }
+    }
 }
 
 pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span id,
@@ -250,44 +288,54 @@ static pique_status reserve_numbers(pq_ctx *ctx, uint32_t **numbers, size_t *cap
     return status;
 }
 
-static pique_status add_value(pq_ctx *ctx, pq_raw_column *column, uint32_t owner, pq_span value) {
-    uint32_t before = column->terms.count;
+static pique_status add_cell(pq_ctx *ctx, pq_raw_column *column, uint32_t owner, pq_span cell) {
     if (column->count >= UINT32_MAX - 1) {
         PQ_FAIL(ctx, PIQUE_UNSUPPORTED, "column \"%s\" has too many values", column->name);
     }
-    uint32_t term;
-    PQ_TRY(pq_strings_add(&column->terms, value.bytes, value.size, &term));
-    PQ_TRY(reserve_numbers(ctx, &column->latest, &column->latest_capacity, (size_t)term + 1));
-    if (term < before && column->latest[term] == owner + 1) {
-        return PIQUE_OK;
-    }
-    column->latest[term] = owner + 1;
+    uint32_t number;
     size_t count = column->count;
+    PQ_TRY(pq_strings_add(&column->cells, cell.bytes, cell.size, &number));
     PQ_TRY(reserve_numbers(ctx, &column->owners, &column->owners_capacity, count + 1));
     PQ_TRY(reserve_numbers(ctx, &column->values, &column->values_capacity, count + 1));
     column->owners[count] = owner;
-    column->values[count] = term;
+    column->values[count] = number;
     column->count++;
     return PIQUE_OK;
 }
 
-pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t column,
-                             uint32_t owner, pq_span cell, char separator) {
-    const char *at = cell.bytes;
-    size_t left = cell.size;
-    if (!pq_utf8_valid(at, left)) {
+/* The first value of a cell that is not empty: a profile field has one. */
+static pq_span first_value(pq_span cell, char separator) {
+    while (cell.size && cell.bytes[0] == separator) {
+        cell.bytes++;
+        cell.size--;
+    }
+    const char *stop = cell.size ? memchr(cell.bytes, separator, cell.size) : NULL;
+    cell.size = stop ? (size_t)(stop - cell.bytes) : cell.size;
+    return cell;
+}
+
+pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t at, uint32_t owner,
+                             pq_span cell, char separator) {
+    pq_raw_column *column = &table->columns[at];
+    double number;
+    if (column->spec.kind == PQ_COLUMN_SKIP || cell.size == 0) {
+        return PIQUE_OK;
+    }
+    if (!pq_utf8_valid(cell.bytes, cell.size)) {
         return pq_builder_bad(builder, "a category that is not valid UTF-8");
     }
-    while (left) {
-        const char *stop = separator ? memchr(at, separator, left) : NULL;
-        size_t size = stop ? (size_t)(stop - at) : left;
-        if (size) {
-            pq_span value = {.bytes = at, .size = size};
-            PQ_TRY(add_value(builder->ctx, &table->columns[column], owner, value));
-        }
-        size_t step = stop ? size + 1 : size;
-        at += step;
-        left -= step;
+    if (column->spec.kind == PQ_COLUMN_NUMBER &&
+        !pq_decimal_parse(cell.bytes, cell.size, &number)) {
+        char quote[PQ_QUOTE_SIZE], reason[PQ_QUOTE_SIZE + 128];
+        snprintf(reason, sizeof(reason), "\"%s\" in column \"%.60s\" is not a finite number",
+                 pq_source_quote(quote, cell.bytes, cell.size), column->name);
+        return pq_builder_bad(builder, reason);
     }
-    return PIQUE_OK;
+    if (column->spec.separator == 0) {
+        column->spec.separator = separator || !column->spec.declared ? separator : '|';
+    }
+    if (table == &builder->user_table && column->spec.kind == PQ_COLUMN_MULTI && separator) {
+        cell = first_value(cell, separator);
+    }
+    return cell.size ? add_cell(builder->ctx, column, owner, cell) : PIQUE_OK;
 }

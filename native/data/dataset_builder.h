@@ -8,7 +8,7 @@
 #define PQ_DATASET_BUILDER_H
 
 #include "native/data/dataset.h"
-#include "native/data/source.h"
+#include "native/data/schema.h"
 
 typedef struct {
     uint32_t user, item; /* numbers in the builder's lists, from 0 */
@@ -26,19 +26,20 @@ typedef struct {
     size_t starts_capacity, items_capacity, negatives_capacity, times_capacity;
 } pq_raw_histories;
 
-/* One column of the items' or users' table: its distinct terms, and (owner, term) pairs. */
+/* One column of the items' or users' table: its distinct cells, and (owner, cell) pairs. What the cells mean
+ * is for encoders.c to say. */
 typedef struct {
     char *name;
-    pq_strings terms;
+    pq_column_spec spec;
+    pq_strings cells;
     uint32_t *owners;
-    uint32_t *values;
+    uint32_t *values; /* cell numbers */
     size_t count;
     size_t owners_capacity, values_capacity;
-    uint32_t *latest; /* [terms] owner + 1 that last received the term: once is enough */
-    size_t latest_capacity;
 } pq_raw_column;
 
 typedef struct {
+    const char *part;         /* "items" or "users" */
     const pq_strings *owners; /* items or users */
     pq_raw_column *columns;
     uint32_t count;
@@ -68,6 +69,7 @@ typedef struct {
     uint64_t bad_rows; /* of all files */
     pq_raw_table item_table;
     pq_raw_table user_table;
+    pq_schema schema;
 } pq_builder;
 
 /* Both pointers outlive the builder; the listener may be NULL. */
@@ -110,12 +112,19 @@ const char *pq_builder_id_problem(pq_span id);
 /* Begins the table of items or of users. */
 pique_status pq_builder_table(pq_builder *builder, pq_raw_table *table, const pq_strings *owners);
 pique_status pq_builder_column(pq_builder *builder, pq_raw_table *table, pq_span name);
+/* The same for a column that is not a category by itself. Of both the schema may say otherwise. */
+pique_status pq_builder_column_of(pq_builder *builder, pq_raw_table *table, pq_span name,
+                                  pq_column_kind kind);
+/* Whether all columns that the schema names are there, once the reader has added its own. */
+pique_status pq_builder_check_schema(pq_builder *builder, const pq_raw_table *table,
+                                     const char *file);
 /* The number of the owner that a table's row is about, PQ_NOT_FOUND when it has no interactions. A
  * second row about the same owner, and an empty id, are bad rows: *owner is PQ_NOT_FOUND too. */
 pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span id,
                               uint32_t *owner);
-/* Adds a value to a column of the owner; an empty one is nothing, and one that is not UTF-8 is left out
- * as pq_builder_bad. `separator` 0: the cell is one value. */
+/* Adds a cell to a column of the owner; an empty one is nothing, and one that is not UTF-8, or no number
+ * where the schema wants one, is left out as pq_builder_bad. `separator`, where the schema does not name
+ * another, stands between the values of a cell; 0: the cell is one value. Of users the first value counts. */
 pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t column,
                              uint32_t owner, pq_span cell, char separator);
 

@@ -5,7 +5,8 @@
  * movie::title::genres; users.dat user::gender::age::occupation::zip.
  *
  * Of a movie we take the genres and the year that ends its title, of a user gender, age and
- * occupation. The .dat files are Latin-1, but only their titles are not ASCII. */
+ * occupation, all as categories unless schema.json says otherwise. The .dat files are Latin-1, but only
+ * their titles are not ASCII. */
 #include "native/data/csv_rows.h"
 #include "native/data/readers.h"
 
@@ -56,7 +57,8 @@ static pique_status begin_movies(pq_builder *builder) {
     pq_raw_table *table = &builder->item_table;
     PQ_TRY(pq_builder_table(builder, table, &builder->items));
     PQ_TRY(pq_builder_column(builder, table, text_span("genres")));
-    return pq_builder_column(builder, table, text_span("year"));
+    PQ_TRY(pq_builder_column(builder, table, text_span("year")));
+    return pq_builder_check_schema(builder, table, "the films' table");
 }
 
 static pique_status add_movie(pq_builder *builder, pq_span movie, pq_span title, pq_span genres) {
@@ -137,6 +139,7 @@ static pique_status read_csv(pq_builder *builder, const pq_source *sources) {
         .header = ratings_header, .row = ratings_row, .bad = on_bad};
     static const pq_csv_handler movies = {
         .header = movies_header, .row = movies_row, .bad = on_bad};
+    PQ_TRY(pq_schema_open(builder->ctx, &sources[2], &builder->schema));
     PQ_TRY(read_csv_file(builder, &sources[0], &ratings));
     if (!sources[1].bytes) {
         pq_builder_log(builder, "%s is not there: items have no genres", sources[1].name);
@@ -246,6 +249,7 @@ static pique_status read_lines(pq_builder *builder, const pq_source *source,
 }
 
 static pique_status read_dat(pq_builder *builder, const pq_source *sources) {
+    PQ_TRY(pq_schema_open(builder->ctx, &sources[3], &builder->schema));
     PQ_TRY(read_lines(builder, &sources[0], ratings_line));
     if (sources[1].bytes) {
         PQ_TRY(begin_movies(builder));
@@ -258,6 +262,7 @@ static pique_status read_dat(pq_builder *builder, const pq_source *sources) {
         PQ_TRY(pq_builder_column(builder, table, text_span("gender")));
         PQ_TRY(pq_builder_column(builder, table, text_span("age")));
         PQ_TRY(pq_builder_column(builder, table, text_span("occupation")));
+        PQ_TRY(pq_builder_check_schema(builder, table, sources[2].name));
         PQ_TRY(read_lines(builder, &sources[2], users_line));
         pq_reader_end_table(builder, table, "users");
     }
@@ -272,7 +277,7 @@ static bool fits_dat(const pq_source *first) {
 const pq_reader pq_reader_movielens_csv = {
     .format = "movielens",
     .looks = "CSV with userId,movieId,rating,timestamp",
-    .files = {"ratings.csv", "movies.csv"},
+    .files = {"ratings.csv", "movies.csv", PQ_SCHEMA_FILE},
     .fits = fits_csv,
     .read = read_csv,
 };
@@ -280,7 +285,7 @@ const pq_reader pq_reader_movielens_csv = {
 const pq_reader pq_reader_movielens_dat = {
     .format = "movielens",
     .looks = "lines of user::movie::rating::time",
-    .files = {"ratings.dat", "movies.dat", "users.dat"},
+    .files = {"ratings.dat", "movies.dat", "users.dat", PQ_SCHEMA_FILE},
     .fits = fits_dat,
     .read = read_dat,
 };

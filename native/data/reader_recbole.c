@@ -3,8 +3,8 @@
  * there, what is known of items and users.
  *
  * Columns of items and users: token is a category, token_seq several of them (words; for users the first
- * counts), and both float kinds are left out, as are titles, whose words tell items apart rather than
- * together. */
+ * counts), float a number. float_seq is left out, as are titles, whose words tell items apart rather than
+ * together. schema.json beside them may say otherwise (schema.h). */
 #include "native/data/readers.h"
 
 #include "base/text.h"
@@ -67,10 +67,11 @@ static pique_status need(const state *s, const char *name, uint32_t *out) {
     return PIQUE_OK;
 }
 
-static bool is_category(const state *s, uint32_t i) {
-    const column *c = &s->columns[i];
-    bool token = is(c->type, "token") || is(c->type, "token_seq");
-    return i != s->id && token && !ends_in(c->name, "title");
+static pq_column_kind kind_of(const column *c) {
+    if (ends_in(c->name, "title") || is(c->type, "float_seq")) {
+        return PQ_COLUMN_SKIP;
+    }
+    return is(c->type, "float") ? PQ_COLUMN_NUMBER : PQ_COLUMN_MULTI;
 }
 
 static pique_status read_header(state *s, pq_span line) {
@@ -102,11 +103,12 @@ static pique_status read_header(state *s, pq_span line) {
     }
     PQ_TRY(need(s, s->id_name, &s->id));
     for (uint32_t i = 0; i < s->count; i++) {
-        if (is_category(s, i)) {
-            PQ_TRY(pq_builder_column(s->builder, s->table, s->columns[i].name));
+        if (i != s->id) {
+            PQ_TRY(pq_builder_column_of(s->builder, s->table, s->columns[i].name,
+                                        kind_of(&s->columns[i])));
         }
     }
-    return PIQUE_OK;
+    return pq_builder_check_schema(s->builder, s->table, s->source->name);
 }
 
 static pique_status read_cells(state *s, const pq_span *cells) {
@@ -123,7 +125,7 @@ static pique_status read_cells(state *s, const pq_span *cells) {
     uint32_t owner, at = 0;
     PQ_TRY(pq_builder_owner(s->builder, s->table, cells[s->id], &owner));
     for (uint32_t i = 0; owner != PQ_NOT_FOUND && i < s->count; i++) {
-        if (is_category(s, i)) {
+        if (i != s->id) {
             char separator = is(s->columns[i].type, "token_seq") ? ' ' : 0;
             PQ_TRY(pq_builder_cell(s->builder, s->table, at++, owner, cells[i], separator));
         }
@@ -170,6 +172,7 @@ static pique_status read_file(pq_builder *builder, const pq_source *source, pq_r
 }
 
 static pique_status read(pq_builder *builder, const pq_source *sources) {
+    PQ_TRY(pq_schema_open(builder->ctx, &sources[3], &builder->schema));
     PQ_TRY(read_file(builder, &sources[0], NULL, NULL, NULL, NULL));
     PQ_TRY(
         read_file(builder, &sources[1], &builder->item_table, &builder->items, "item_id", "items"));
@@ -187,7 +190,7 @@ static bool fits(const pq_source *first) {
 const pq_reader pq_reader_recbole = {
     .format = "recbole",
     .looks = "tabs with user_id:token",
-    .files = {".inter", ".item", ".user", PQ_ABOUT_FILE},
+    .files = {".inter", ".item", ".user", PQ_SCHEMA_FILE, PQ_ABOUT_FILE},
     .fits = fits,
     .read = read,
 };

@@ -219,10 +219,12 @@ static pique_status open_others(input *in, const pique_dataset_options *options,
     const char *stem = stem_of(options->path, folder, &stem_size);
     pique_status status = base ? PIQUE_OK : PIQUE_NO_MEMORY;
     for (size_t i = 1; i < PQ_READER_FILES && in->reader->files[i] && status == PIQUE_OK; i++) {
-        in->paths[i] = path_of(in->ctx, base, stem, stem_size, in->reader->files[i]);
+        bool given = options->schema && strcmp(in->reader->files[i], PQ_SCHEMA_FILE) == 0;
+        in->paths[i] = given ? copy_text(in->ctx, options->schema, strlen(options->schema))
+                             : path_of(in->ctx, base, stem, stem_size, in->reader->files[i]);
         if (!in->paths[i]) {
             status = PIQUE_NO_MEMORY;
-        } else if (pq_file_exists(in->paths[i])) {
+        } else if (given || pq_file_exists(in->paths[i])) {
             status = read_one(in, i);
         } else {
             in->sources[i].name = in->paths[i];
@@ -232,9 +234,22 @@ static pique_status open_others(input *in, const pique_dataset_options *options,
     return status;
 }
 
+static bool takes_schema(const pq_reader *reader) {
+    for (size_t i = 0; i < PQ_READER_FILES && reader->files[i]; i++) {
+        if (strcmp(reader->files[i], PQ_SCHEMA_FILE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static pique_status open_input(input *in, const pique_dataset_options *options) {
     bool folder = pq_folder_exists(options->path);
     PQ_TRY(folder ? open_folder(in, options) : open_file(in, options));
+    if (options->schema && !takes_schema(in->reader)) {
+        PQ_FAIL(in->ctx, PIQUE_ARGUMENT, "the format \"%s\" has no columns for a schema",
+                in->reader->format);
+    }
     return open_others(in, options, folder);
 }
 

@@ -74,20 +74,21 @@ static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
 }
 
 /* The model's code of what the user has in its profile field f; 0 when nothing is known. */
-static uint32_t profile_code(const pq_model_scorer *s, uint32_t f, uint32_t user) {
-    if (s->fields[f] == 0) {
-        return 0;
-    }
-    const pq_feature *feature = &s->dataset->profile[s->fields[f] - 1];
-    uint32_t at = feature->offsets[user];
-    if (at == feature->offsets[user + 1] || feature->values[at] == 0) {
-        return 0;
+static pique_status profile_code(pq_ctx *ctx, const pq_model_scorer *s, uint32_t f, uint32_t user,
+                                 uint32_t *code) {
+    const pq_feature *feature = s->fields[f] ? &s->dataset->profile[s->fields[f] - 1] : NULL;
+    *code = 0;
+    if (!feature || feature->cell[user] == 0) {
+        return PIQUE_OK;
     }
     size_t size = 0;
-    const char *term = feature->values[at] <= feature->terms.count
-                           ? pq_strings_get(&feature->terms, feature->values[at] - 1, &size)
-                           : NULL;
-    return term ? pique_model_find_profile(s->model, f, term, size) : 0;
+    const char *cell = pq_strings_get(&feature->cells, feature->cell[user] - 1, &size);
+    *code = pique_model_find_profile(s->model, f, cell, size);
+    if (*code == PIQUE_NOT_A_NUMBER) {
+        PQ_FAIL(ctx, PIQUE_DATA, "column \"%s\" has \"%.*s\" where the model takes numbers",
+                feature->name, (int)PQ_MIN(size, 40), cell);
+    }
+    return PIQUE_OK;
 }
 
 pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user *own,
@@ -101,7 +102,7 @@ pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model
         own->times[i] = view->times ? (double)view->times[i] : 0;
     }
     for (uint32_t f = 0; f < s->field_count; f++) {
-        own->profile[f] = profile_code(s, f, user);
+        PQ_TRY(profile_code(ctx, s, f, user, &own->profile[f]));
     }
     own->query = (pique_query){.history = own->history,
                                .history_times = view->times ? own->times : NULL,

@@ -97,7 +97,7 @@ static pique_status bake_rows(const pq_model *m, const pique_dataset *dataset, p
     return status;
 }
 
-/* A profile table whose UNKNOWN row, which no user of the training data has, is the mean of the others. */
+/* A profile table whose UNKNOWN row, which no user in training has, is the mean of the others. */
 static pique_status profile_table(const pq_param *param, pq_arena *arena, const float **out) {
     float *copy = pq_arena_take(arena, (size_t)param->rows * param->cols, sizeof(float));
     if (!copy) {
@@ -116,7 +116,8 @@ static pique_status profile_table(const pq_param *param, pq_arena *arena, const 
     return PIQUE_OK;
 }
 
-static pique_status add_params(pq_writer *w, const pq_model *m, pq_arena *arena) {
+static pique_status add_params(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
+                               pq_arena *arena) {
     for (uint32_t i = 0; i < m->params.count; i++) {
         const pq_param *param = m->params.list[i];
         const float *values = param->value;
@@ -124,7 +125,8 @@ static pique_status add_params(pq_writer *w, const pq_model *m, pq_arena *arena)
             continue;
         }
         for (uint32_t f = 0; f < m->profile.column_count; f++) {
-            if (m->profile.fields[f] == param || m->profile.weights[f] == param) {
+            bool own = m->profile.fields[f] == param || m->profile.weights[f] == param;
+            if (own && !dataset->profile[f].trains_unknown) {
                 PQ_TRY(profile_table(param, arena, &values));
             }
         }
@@ -233,11 +235,31 @@ static pique_status add_categories(pq_writer *w, pq_arena *arena, const pique_da
         }
         for (uint32_t i = 0; i < dataset->item_rows; i++) {
             uint32_t at = feature->offsets[i];
-            bool known = at < feature->offsets[i + 1] && feature->values[at] <= MOST_CATEGORIES;
+            bool known =
+                at < feature->offsets[i + 1] && feature->values[at] <= feature->terms.count;
             codes[i] = known ? (uint8_t)feature->values[at] : 0;
         }
         pq_writer_tensor(w, name, PQ_U8, dataset->item_rows, 0, codes);
     }
+    return PIQUE_OK;
+}
+
+/* What the page needs to make a code of a raw value. */
+static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature *feature) {
+    const char *name = keep(arena, "profile.", feature->name,
+                            feature->is_number ? PQ_BOUNDS_SUFFIX : PQ_TERMS_SUFFIX);
+    if (!name) {
+        return PIQUE_NO_MEMORY;
+    }
+    if (!feature->is_number) {
+        return add_strings(w, arena, name, &feature->terms);
+    }
+    const char *missing = keep(arena, "profile.", feature->name, PQ_MISSING_SUFFIX);
+    if (!missing) {
+        return PIQUE_NO_MEMORY;
+    }
+    pq_writer_tensor(w, name, PQ_F32, feature->bound_count, 0, feature->bounds);
+    pq_writer_tensor(w, missing, PQ_U32, 1, 0, &feature->missing);
     return PIQUE_OK;
 }
 
@@ -253,15 +275,11 @@ static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
     } else if (m->items.normalise) {
         pq_writer_tensor(w, PQ_ITEM_LENGTH, PQ_F32, count, 0, out.lengths);
     }
-    PQ_TRY(add_params(w, m, arena));
+    PQ_TRY(add_params(w, m, dataset, arena));
     PQ_TRY(add_strings(w, arena, PQ_ITEM_IDS, &dataset->items));
     PQ_TRY(add_categories(w, arena, dataset));
     for (uint32_t f = 0; f < m->profile.column_count; f++) {
-        const char *name = keep(arena, "profile.", dataset->profile[f].name, ".terms");
-        if (!name) {
-            return PIQUE_NO_MEMORY;
-        }
-        PQ_TRY(add_strings(w, arena, name, &dataset->profile[f].terms));
+        PQ_TRY(add_encoder(w, arena, &dataset->profile[f]));
     }
     return PIQUE_OK;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "api/opened.h"
+#include "base/buckets.h"
+#include "base/decimal.h"
 #include "file/half.h"
 
 /* A tensor of floats, finite, of that shape (cols 0: rank 1): the file's own bytes, or converted when
@@ -195,13 +197,44 @@ done:
     return status;
 }
 
-/* The profile fields: each name has a list of terms. */
+#define PROFILE_NAME 64 /* of a tensor of a field, whose name is 32 bytes at most */
+
+/* A field of numbers: boundaries that rise, and a code for what is missing. */
+static pique_status open_number(pique_model *model, uint32_t f, const char *name,
+                                const char *missing_name) {
+    const pq_tensor *missing, *bounds = pq_container_find(&model->container, name);
+    uint32_t count = bounds && bounds->rank == 1 ? bounds->shape[0] : 0;
+    PQ_TRY(pq_container_get(&model->container, name, PQ_F32, count, 0, &bounds));
+    if (!pq_buckets_rise(bounds->data, count)) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\" does not rise", name);
+    }
+    PQ_TRY(pq_container_get(&model->container, missing_name, PQ_U32, 1, 0, &missing));
+    uint32_t code = *(const uint32_t *)missing->data;
+    uint32_t rows = count + 3; /* PAD, the buckets, UNKNOWN */
+    if (code >= rows) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\": the field has no code %u", missing_name,
+                (unsigned)code);
+    }
+    model->bounds[f] = bounds->data;
+    model->missing[f] = code;
+    model->columns[f] = (pq_column){.name = model->names[f], .rows = rows};
+    return PIQUE_OK;
+}
+
+/* The profile fields: each name has a list of terms, or boundaries of numbers. */
 static pique_status open_profile(pique_model *model) {
     uint32_t count;
     PQ_TRY(open_names(model, "pique.profile", model->names, &count));
     for (uint32_t f = 0; f < count; f++) {
-        char tensor[64];
-        snprintf(tensor, sizeof(tensor), "profile.%s.terms", model->names[f]);
+        char tensor[PROFILE_NAME], missing[PROFILE_NAME];
+        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
+        snprintf(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
+        if (pq_container_find(&model->container, tensor) ||
+            pq_container_find(&model->container, missing)) {
+            PQ_TRY(open_number(model, f, tensor, missing));
+            continue;
+        }
+        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
         PQ_TRY(open_strings(model, tensor, &model->terms[f]));
         model->columns[f] = (pq_column){.name = model->names[f], .rows = model->terms[f].count + 2};
     }
@@ -437,6 +470,12 @@ uint32_t pique_model_find_profile(const pique_model *model, uint32_t field, cons
                                   size_t length) {
     if (field >= model->m.profile.column_count || length == 0) {
         return 0;
+    }
+    if (model->bounds[field]) {
+        double number;
+        return pq_decimal_parse(value, length, &number)
+                   ? pq_bucket(model->bounds[field], model->columns[field].rows - 3, number)
+                   : PIQUE_NOT_A_NUMBER;
     }
     uint32_t number = pq_strings_find(&model->terms[field], value, length);
     return number == PQ_NOT_FOUND ? model->columns[field].rows - 1 : number + 1;

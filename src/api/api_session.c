@@ -90,16 +90,15 @@ static const int64_t *behaviour_times(pique_session *s, const pique_query *q, ui
     return times;
 }
 
+/* The query's codes, with what training put in the place of numbers that are not known. */
 static const uint32_t *profile_codes(pique_session *s, const pique_query *q) {
-    if (q->profile) {
-        return q->profile;
-    }
     uint32_t count = s->model->m.profile.column_count;
-    uint32_t *none = pq_tape_take(&s->tape, count, sizeof(*none));
-    if (none) {
-        memset(none, 0, count * sizeof(*none));
+    uint32_t *codes = pq_tape_take(&s->tape, count, sizeof(*codes));
+    for (uint32_t f = 0; codes && f < count; f++) {
+        uint32_t code = q->profile ? q->profile[f] : 0;
+        codes[f] = code ? code : s->model->missing[f];
     }
-    return none;
+    return codes;
 }
 
 /* Begins a call: the newest behaviours as a batch of one segment, starts [2]. */

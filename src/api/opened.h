@@ -17,8 +17,10 @@ struct pique_model {
     pq_strings ids; /* item i is string i - 1 */
     pq_table vectors, behaviours;
     bool has_behaviours;
-    pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
-    pq_strings terms[PQ_MAX_FIELDS];
+    pq_column columns[PQ_MAX_FIELDS];   /* of the profile */
+    pq_strings terms[PQ_MAX_FIELDS];    /* of fields of categories */
+    const float *bounds[PQ_MAX_FIELDS]; /* [rows - 3] of fields of numbers; NULL: of categories */
+    uint32_t missing[PQ_MAX_FIELDS];    /* code of what is not known; 0 of categories */
     char *names[PQ_MAX_FIELDS];
     const uint8_t *categories[PQ_MAX_FIELDS]; /* [rows] codes of the items in each column */
     char *category_names[PQ_MAX_FIELDS];

@@ -11,9 +11,11 @@
  *                                 names stand in the metadata's pique.categories, a JSON array; both may be
  *                                 missing
  *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
- *            profile.<name>.terms U8, and .offsets U32
+ *            profile.<name>.terms U8, and .offsets U32: a field of categories; or, a field of numbers,
+ *            profile.<name>.bounds (buckets - 1) F32, rising, and profile.<name>.missing (1) U32, the code of
+ *                                 a number that is not known
  *            and the parameters of the model under their own names, F32
- *            F16 may stand for F32 everywhere but in item rows
+ *            F16 may stand for F32 everywhere but in item rows and bounds
  * Row 0 of items is PAD, rows 1..n are the items in the order of their ids, row n + 1 is UNKNOWN. */
 #ifndef PQ_LAYOUT_H
 #define PQ_LAYOUT_H
@@ -28,5 +30,8 @@
 #define PQ_ITEM_CATEGORY "item.category."
 #define PQ_SCALE_SUFFIX ".scale"
 #define PQ_OFFSETS_SUFFIX ".offsets"
+#define PQ_TERMS_SUFFIX ".terms"
+#define PQ_BOUNDS_SUFFIX ".bounds"
+#define PQ_MISSING_SUFFIX ".missing"
 
 #endif

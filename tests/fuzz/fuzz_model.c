@@ -36,6 +36,7 @@ static void look_up(const pique_model *model) {
     for (uint32_t f = 0; f < pique_model_profile_count(model); f++) {
         fuzzing_check(pique_model_profile_name(model, f)[0] != 0);
         (void)pique_model_find_profile(model, f, "m", 1);
+        (void)pique_model_find_profile(model, f, "1.5", 3);
     }
     fuzzing_check(pique_model_info(model)[0] == '{');
 }

@@ -4,18 +4,23 @@
  * byte 0x1e. */
 #include "fuzzing.h"
 
+#include "base/buckets.h"
 #include "native/data/catalog.h"
 #include "native/data/readers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_feature(const pq_feature *feature, uint32_t owners) {
-    fuzzing_check(feature->rows == feature->terms.count + 2 && feature->offsets[0] == 0);
+    uint32_t values = feature->is_number ? feature->bound_count + 1 : feature->terms.count;
+    bool is_text = !feature->is_number && values == 0;
+    fuzzing_check((is_text ? feature->rows >= 2 : feature->rows == values + 2) &&
+                  feature->offsets[0] == 0);
+    fuzzing_check(pq_buckets_rise(feature->bounds, feature->bound_count));
     for (uint32_t i = 0; i < owners; i++) {
         fuzzing_check(feature->offsets[i] <= feature->offsets[i + 1]);
     }
     for (uint32_t i = 0; i < feature->offsets[owners]; i++) {
-        fuzzing_check(feature->values[i] >= 1 && feature->values[i] <= feature->terms.count);
+        fuzzing_check(feature->values[i] >= 1 && feature->values[i] < feature->rows);
     }
 }
 

@@ -26,6 +26,7 @@ typedef struct {
     const char *bilinear;
     bool per_position, per_interest, noise; /* what the map is */
     bool cosine, concat, profile, int8;
+    bool numbers; /* the profile's ages are numbers, else categories */
 } model_kind;
 
 static const model_kind model_kinds[MODEL_KINDS] = {
@@ -35,7 +36,8 @@ static const model_kind model_kinds[MODEL_KINDS] = {
      .per_position = true,
      .noise = true,
      .profile = true,
-     .concat = true},
+     .concat = true,
+     .numbers = true},
     {.bilinear = "per_position_interest",
      .per_position = true,
      .per_interest = true,
@@ -116,6 +118,14 @@ static inline void model_file_strings(model_file *f, const char *name, const cha
     }
 }
 
+/* Ages up to 18.5, up to 30, above; one that is not known is the second kind. */
+static inline void model_file_ages(model_file *f) {
+    model_part *bounds = model_file_add(f, "profile.age.bounds", PQ_F32, 2, 0);
+    bounds->data.floats[0] = 18.5F;
+    bounds->data.floats[1] = 30;
+    model_file_add(f, "profile.age.missing", PQ_U32, 1, 0)->data.counts[0] = 2;
+}
+
 static inline void model_file_rows(model_file *f, const model_kind *kind) {
     if (!kind->int8) {
         model_file_floats(f, "item.weight", MODEL_ROWS, MODEL_DIM, 1, false);
@@ -172,7 +182,11 @@ static inline void model_file_make(model_file *f, const model_kind *kind) {
         model_file_floats(f, "profile.gender", 4, MODEL_PROFILE_DIM, 1, kind->int8);
         model_file_floats(f, "profile.age", 5, MODEL_PROFILE_DIM, 1, kind->int8);
         model_file_strings(f, "profile.gender.terms", genders);
-        model_file_strings(f, "profile.age.terms", ages);
+        if (kind->numbers) {
+            model_file_ages(f);
+        } else {
+            model_file_strings(f, "profile.age.terms", ages);
+        }
     }
     model_file_strings(f, "item.ids", ids);
 }

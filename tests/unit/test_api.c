@@ -113,11 +113,54 @@ static void test_items_and_profile(void **state) {
         if (s.kind->profile) {
             assert_string_equal(pique_model_profile_name(s.model, 1), "age");
             assert_int_equal(pique_model_find_profile(s.model, 1, "35", 2), 3);
-            assert_int_equal(pique_model_find_profile(s.model, 1, "36", 2), 4); /* UNKNOWN */
+            assert_int_equal(pique_model_find_profile(s.model, 1, "36", 2),
+                             s.kind->numbers ? 3 : 4); /* the last bucket, or UNKNOWN */
             assert_int_equal(pique_model_find_profile(s.model, 1, "", 0), 0);
         }
         stop(&s);
     }
+}
+
+/* The ages of one kind of file are numbers: raw values become buckets, what is not known what training put in
+ * its place, and text is refused. */
+static void test_numbers_of_the_profile(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        uint32_t code;
+    } cases[] = {{"", 0},
+                 {"-3", 1},
+                 {"18.5", 1},
+                 {"18.6", 2},
+                 {"30", 2},
+                 {"3.1e1", 3},
+                 {"old", PIQUE_NOT_A_NUMBER},
+                 {"nan", PIQUE_NOT_A_NUMBER},
+                 {"30 ", PIQUE_NOT_A_NUMBER}};
+    served s;
+    serve(&s, 2);
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        const char *value = cases[i].value;
+        assert_int_equal(pique_model_find_profile(s.model, 1, value, strlen(value)), cases[i].code);
+    }
+    pique_query q = usual(&s);
+    q.profile = (const uint32_t[]){0, 2}; /* the code of a missing age */
+    answer known = ask(&s, &q);
+    q.profile = (const uint32_t[]){0, 0};
+    answer missing = ask(&s, &q);
+    assert_same_answer(&known, &missing);
+    q.profile = NULL;
+    missing = ask(&s, &q);
+    assert_same_answer(&known, &missing);
+    q.profile = (const uint32_t[]){0, 1};
+    answer other = ask(&s, &q);
+    assert_true(known.list[0].score != other.list[0].score);
+    const pique_recommendation *list;
+    uint32_t count;
+    q.profile = (const uint32_t[]){0, PIQUE_NOT_A_NUMBER};
+    assert_failure(s.ctx, pique_session_recommend(s.session, &q, &list, &count), PIQUE_ARGUMENT,
+                   "profile field \"age\" has no code");
+    stop(&s);
 }
 
 static void test_info_is_json(void **state) {
@@ -538,6 +581,7 @@ static void test_free_takes_null(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items_and_profile),
+        cmocka_unit_test(test_numbers_of_the_profile),
         cmocka_unit_test(test_info_is_json),
         cmocka_unit_test(test_interests),
         cmocka_unit_test(test_recommendations),

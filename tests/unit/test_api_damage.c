@@ -171,7 +171,10 @@ static void test_every_tensor(void **state) {
             refuse_one(&(damage){"missing", kind, gone, PIQUE_CORRUPT, named});
             refuse_one(&(damage){"retyped", kind, retyped, PIQUE_CORRUPT, named});
             if (part->dtype != PQ_U8 && part->dtype != PQ_U32) {
-                refuse_one(&(damage){"shorter", kind, shorter, PIQUE_CORRUPT, named});
+                /* Fewer boundaries make fewer buckets. */
+                bool bounds = strcmp(part->name, "profile.age.bounds") == 0;
+                refuse_one(&(damage){"shorter", kind, shorter, PIQUE_CORRUPT,
+                                     bounds ? "\"profile.age\": shape" : named});
                 refuse_one(&(damage){"wider", kind, wider, PIQUE_CORRUPT, named});
             }
             if (part->dtype == PQ_F32 || part->dtype == PQ_F16) {
@@ -221,6 +224,26 @@ static void duplicate_terms(model_file *f) {
     model_file_part(f, "profile.gender.terms")->data.bytes[1] = 'f';
 }
 
+static void equal_bounds(model_file *f) {
+    model_part *part = model_file_part(f, "profile.age.bounds");
+    part->data.floats[1] = part->data.floats[0];
+}
+static void falling_bounds(model_file *f) {
+    model_file_part(f, "profile.age.bounds")->data.floats[0] = 31;
+}
+static void nan_bound(model_file *f) {
+    model_file_part(f, "profile.age.bounds")->data.counts[0] = 0x7fc00000;
+}
+static void bounds_in_half_precision(model_file *f) {
+    model_file_part(f, "profile.age.bounds")->dtype = PQ_F16;
+}
+static void missing_code(model_file *f) {
+    model_file_part(f, "profile.age.missing")->data.counts[0] = 5;
+}
+static void two_missing(model_file *f) {
+    model_file_part(f, "profile.age.missing")->rows = 2;
+}
+
 static void test_contents(void **state) {
     (void)state;
     static const damage cases[] = {
@@ -235,6 +258,16 @@ static void test_contents(void **state) {
         {"ids for fewer rows", 0, one_item_less, PIQUE_CORRUPT, "tensor \"item.weight\": shape"},
         {"no items", 0, no_items, PIQUE_CORRUPT, "the file has no items"},
         {"no offsets", 0, no_offsets, PIQUE_CORRUPT, "\"item.ids.offsets\""},
+        {"equal bounds", 2, equal_bounds, PIQUE_CORRUPT, "\"profile.age.bounds\" does not rise"},
+        {"falling bounds", 2, falling_bounds, PIQUE_CORRUPT,
+         "\"profile.age.bounds\" does not rise"},
+        {"a bound that is no number", 2, nan_bound, PIQUE_CORRUPT,
+         "\"profile.age.bounds\" does not"},
+        {"bounds in half precision", 2, bounds_in_half_precision, PIQUE_CORRUPT,
+         "\"profile.age.bounds\""},
+        {"a missing code out of range", 2, missing_code, PIQUE_CORRUPT,
+         "\"profile.age.missing\": the field has no code 5"},
+        {"two missing codes", 2, two_missing, PIQUE_CORRUPT, "\"profile.age.missing\": shape"},
         {"a term twice", 1, duplicate_terms, PIQUE_CORRUPT, "tensor \"profile.gender.terms\""},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {

@@ -353,8 +353,22 @@ static void test_schema(void **state) {
         {"{\"items\": 1}", "schema.json: \"items\" is not an object"},
         {"{\"things\": {}}", "schema.json: unknown table \"things\""},
         {"{\"items\": {\"colour\": \"skip\"}}", "items.\"colour\": "},
-        {"{\"items\": {\"tags\": \"number\"}}", "is \"number\", not one of category, multi, skip"},
-        {"{\"users\": {\"age\": \"multi\"}}", "is \"multi\", not one of category, skip"},
+        {"{\"items\": {\"tags\": \"float\"}}",
+         "items.\"tags\" is \"float\", not one of category, multi, number, text, skip"},
+        {"{\"users\": {\"age\": \"multi\"}}",
+         "users.\"age\" is \"multi\", not one of category, number, skip"},
+        {"{\"users\": {\"age\": 1}}", "users.\"age\" is \"1\", not one of"},
+        {"{\"users\": {\"age\": {\"buckets\": 3}}}", "users.\"age\" has no \"type\""},
+        {"{\"users\": {\"age\": {\"type\": \"number\", \"bins\": 3}}}",
+         "users.\"age\": unknown key \"bins\""},
+        {"{\"users\": {\"age\": {\"type\": \"number\", \"buckets\": 1}}}",
+         "users.\"age\": option buckets: \"1\" is not a whole number from 2"},
+        {"{\"users\": {\"age\": {\"type\": \"number\", \"missing\": \"mean\"}}}",
+         "users.\"age\": option missing: \"mean\" is not one of median,own"},
+        {"{\"items\": {\"tags\": {\"type\": \"text\", \"min_count\": 2}}}",
+         "items.\"tags\": \"min_count\" says nothing about a column of text"},
+        {"{\"items\": {\"tags\": {\"type\": \"multi\", \"separator\": \"::\"}}}",
+         "items.\"tags\": the separator is not a single"},
         {"{\"items\": ", "schema.json"},
     };
     for (size_t i = 0; i < PQ_COUNT(bad); i++) {
@@ -387,9 +401,10 @@ static void test_recbole(void **state) {
     assert_counts(&r, 2, 3, 3);
     assert_logged(&r, "fewer cells than the header has");
     assert_logged(&r, "more cells than the header has");
-    assert_int_equal(r.dataset->item_feature_count, 2);
+    assert_int_equal(r.dataset->item_feature_count, 3);
     assert_string_equal(r.dataset->item_features[0].name, "year");
     assert_int_equal(r.dataset->item_features[1].terms.count, 2);
+    assert_true(r.dataset->item_features[2].is_number);
     assert_int_equal(r.dataset->profile_count, 1);
     drop(&r);
     r.options.labelled = true;

@@ -16,7 +16,7 @@ export interface EngineQuery {
   explain: boolean;
   diversity: number;
   diversityBy: string | undefined;
-  profile: Record<string, string>;
+  profile: Record<string, string | number>;
 }
 
 export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number };
@@ -35,6 +35,7 @@ const STATUS_CODES: Record<number, PiqueErrorCode> = {
 
 /** Stands for an item that the model does not know. */
 const UNKNOWN_ITEM = 0xffffffff;
+const NOT_A_NUMBER = -1; // as WebAssembly returns 0xffffffff
 const EXCLUDE_SEEN = 1;
 const EXPLAIN = 2;
 /** Words of a row of pique_js_recommend's list. */
@@ -197,7 +198,7 @@ export class Engine {
     new Float64Array(this.#wasm.memory.buffer, at, times.length).set(seconds);
   }
 
-  #profileCodes(profile: Record<string, string>): number[] {
+  #profileCodes(profile: Record<string, string | number>): number[] {
     const names = this.#profileNames();
     for (const name of Object.keys(profile)) {
       if (!names.includes(name)) {
@@ -205,11 +206,16 @@ export class Engine {
         throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
       }
     }
-    return names.map((name, field) =>
-      this.#withText(profile[name] ?? '', (at, length) =>
+    return names.map((name, field) => {
+      const value = String(profile[name] ?? '');
+      const code = this.#withText(value, (at, length) =>
         this.#wasm.pique_js_find_profile(this.#js, field, at, length),
-      ),
-    );
+      );
+      if (code === NOT_A_NUMBER) {
+        throw new PiqueError('ARGUMENT', `Profile field "${name}" takes a number, not "${value}"`);
+      }
+      return code;
+    });
   }
 
   /** The number of a column of categories, the first unless named. */

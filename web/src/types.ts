@@ -75,8 +75,12 @@ export interface Query {
   diversity?: number;
   /** The categories of `diversity`, one of {@link ModelInfo.categories}; the first unless given. */
   diversityBy?: string;
-  /** What is known about the visitor, by the names in {@link ModelInfo.profile}. */
-  profile?: Record<string, string>;
+  /**
+   * What is known about the visitor, by the names in {@link ModelInfo.profile}: raw values, which the model
+   * encodes. What is left out (or `''`) is not known; of fields that are numbers the model then takes what
+   * training filled in, and a text that is no number rejects with `ARGUMENT`.
+   */
+  profile?: Record<string, string | number>;
   signal?: AbortSignal;
 }
 
