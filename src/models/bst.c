@@ -81,17 +81,19 @@ static pique_status declare(pq_model *m) {
     return p->status;
 }
 
-/* The history of each candidate and then the candidate: C segments, and their items. */
-static bool lay_out(pq_tape *t, const pq_batch *b, pq_segments *segments, uint32_t **items) {
+/* The history of each candidate and then the candidate: C segments, and their items. NULL when they are too
+ * many. */
+static pq_segments *lay_out(pq_tape *t, const pq_batch *b, uint32_t **items) {
     uint64_t rows = b->candidate_count;
     for (uint32_t i = 0; i < b->candidate_count; i++) {
         rows += pq_segment_length(&b->history, b->candidate_users[i]);
     }
     if (rows > UINT32_MAX) {
-        pq_tape_fail(t, PIQUE_ARGUMENT, "%u candidates have too many behaviours for one call",
-                     (unsigned)b->candidate_count);
-        return false;
+        return pq_tape_fail(t, PIQUE_ARGUMENT,
+                            "%u candidates have too many behaviours for one call",
+                            (unsigned)b->candidate_count);
     }
+    pq_segments *segments = pq_tape_take(t, 1, sizeof(*segments));
     uint32_t *starts = pq_tape_take(t, (size_t)b->candidate_count + 1, sizeof(*starts)), n = 0;
     *items = pq_tape_take(t, (size_t)rows, sizeof(**items));
     for (uint32_t i = 0; starts && *items && i < b->candidate_count; i++) {
@@ -102,27 +104,27 @@ static bool lay_out(pq_tape *t, const pq_batch *b, pq_segments *segments, uint32
         }
         (*items)[n++] = b->candidates[i];
     }
-    if (!starts || !*items) {
-        return false;
+    if (!segments || !starts || !*items) {
+        return NULL;
     }
     starts[b->candidate_count] = n;
     *segments = (pq_segments){starts, b->candidate_count};
-    return true;
+    return segments;
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const bst *c = m->self;
-    pq_segments segments;
-    uint32_t *items;
-    if (!lay_out(t, b, &segments, &items)) {
+    uint32_t *items = NULL;
+    const pq_segments *segments = lay_out(t, b, &items);
+    if (!segments) {
         return NULL;
     }
-    uint32_t *ages = pq_ages(t, &segments, m->max_history + 1);
-    pq_var *x = pq_items_vectors(t, &m->items, items, segments.starts[segments.count]);
+    uint32_t *ages = pq_ages(t, segments, m->max_history + 1);
+    pq_var *x = pq_items_vectors(t, &m->items, items, segments->starts[segments->count]);
     x = ages ? pq_positions_add(t, c->positions, x, ages) : NULL;
     x = pq_op_dropout(t, x, c->net.dropout);
-    x = pq_transformer_run(t, &c->net, x, NULL, &segments);
-    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, &segments, ages), pq_tape_param(t, c->b));
+    x = pq_transformer_run(t, &c->net, x, NULL, segments);
+    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, segments, ages), pq_tape_param(t, c->b));
     if (c->profile) {
         pq_var *profile = pq_ctr_profile(t, m, b);
         z = pq_op_add(t, z, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
