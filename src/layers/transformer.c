@@ -20,8 +20,8 @@ static pq_param *add(const naming *n, const char *part, const char *what, uint32
 
 static void declare_attention(const naming *n, pq_block_attention *a, const pq_transformer *tr,
                               uint32_t d, const char *part, const char *norm) {
-    uint32_t width = (uint32_t)tr->heads * (tr->head_width ? (uint32_t)tr->head_width
-                                                           : d / (uint32_t)tr->heads);
+    uint32_t width =
+        (uint32_t)tr->heads * (tr->head_width ? (uint32_t)tr->head_width : d / (uint32_t)tr->heads);
     pq_init zero = {0};
     a->q = add(n, part, "q.w", width, d, tr->init);
     a->q_bias = add(n, part, "q.b", 1, width, zero);
@@ -77,7 +77,8 @@ static pq_var *attend(pq_tape *t, const pq_transformer *tr, const pq_block_atten
     return tr->kind == PQ_BLOCK_CODE ? y : pq_op_dropout(t, y, tr->dropout);
 }
 
-static pq_var *forward(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b, pq_var *x) {
+static pq_var *forward(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b,
+                       pq_var *x) {
     pq_var *h = pq_op_activate(t, pq_dense(t, x, b->w1, b->b1), tr->forward);
     if (tr->kind == PQ_BLOCK_CODE) { /* the authors drop the inner layer too */
         h = pq_op_dropout(t, h, tr->dropout);
@@ -85,8 +86,8 @@ static pq_var *forward(pq_tape *t, const pq_transformer *tr, const pq_transforme
     return pq_op_dropout(t, pq_dense(t, h, b->w2, b->b2), tr->dropout);
 }
 
-static pq_var *run_block(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b, pq_var *x,
-                         pq_var *memory, const pq_segments *segments) {
+static pq_var *run_block(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b,
+                         pq_var *x, pq_var *memory, const pq_segments *segments) {
     if (tr->kind == PQ_BLOCK_POST) {
         x = pq_op_add(t, x, attend(t, tr, &b->own, x, x, segments));
         x = normed(t, tr, x, b->own.gain, b->own.bias);
