@@ -16,10 +16,11 @@ static const struct {
     [PQ_CELL_LSTM] = {pq_op_lstm, 4},
 };
 
-static pq_param *add(pq_params *params, uint32_t at, const char *what, uint32_t rows, uint32_t cols,
-                     pq_init init) {
+static pq_param *add(pq_params *params, const pq_recurrent *r, uint32_t at, const char *what,
+                     uint32_t rows, uint32_t cols, pq_init init) {
     char name[48];
-    snprintf(name, sizeof(name), "layer%u.%s", (unsigned)(at + 1), what);
+    snprintf(name, sizeof(name), "%s%u.%s", r->name[0] ? r->name : "layer",
+             (unsigned)(r->first + at + 1), what);
     return pq_params_add(params, name, rows, cols, init);
 }
 
@@ -31,10 +32,10 @@ void pq_recurrent_declare(pq_recurrent *r, pq_params *params, uint32_t in) {
     }
     for (uint32_t i = 0; i < (uint32_t)r->layers; i++) {
         pq_recurrent_layer *l = &r->layer[i];
-        l->w = add(params, i, "input.w", g, i ? h : in, weights);
-        l->b = add(params, i, "input.b", 1, g, biases);
-        l->u = add(params, i, "state.w", g, h, weights);
-        l->c = add(params, i, "state.b", 1, g, biases);
+        l->w = add(params, r, i, "input.w", g, i ? h : in, weights);
+        l->b = add(params, r, i, "input.b", 1, g, biases);
+        l->u = add(params, r, i, "state.w", g, h, weights);
+        l->c = add(params, r, i, "state.b", 1, g, biases);
     }
 }
 

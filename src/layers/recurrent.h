@@ -21,6 +21,8 @@ typedef struct {
     int32_t cell, hidden, layers; /* pq_cell_kind; H; at most PQ_MOST_RECURRENT */
     double dropout;               /* of the input of every layer */
     bool glorot;                  /* weights Glorot uniform, biases zero; else all U(±1/sqrt(H)) */
+    char name[24];                /* that the parameters' names begin with; "": layer */
+    uint32_t first;               /* the number of the first layer in names, from 0 */
 
     pq_recurrent_layer layer[PQ_MOST_RECURRENT];
 } pq_recurrent;
@@ -30,7 +32,7 @@ typedef struct {
     pq_var *layer[PQ_MOST_RECURRENT];
 } pq_recurrent_states;
 
-/* in: width of the input. The parameters' names begin with "layer1." … */
+/* in: width of the input. The parameters' names begin with `name`1. … */
 void pq_recurrent_declare(pq_recurrent *r, pq_params *params, uint32_t in);
 
 /* x (T, in) to the last layer's h after every row, (T, H). `from`: NULL, or the states (B, S) before each

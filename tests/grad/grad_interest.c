@@ -35,6 +35,10 @@ void grad_interest(void **state) {
         {"bst", "dim=1 heads=2 head_width=2 inner=3 hidden1=3 hidden2=2 history=7"},
         {"bst",
          "dim=1 layers=2 heads=1 head_width=3 inner=2 hidden1=2 hidden2=0 position=sinusoid"},
+        {"dsin", "dim=1 sessions=2 session_length=3 heads=2 head_width=1 inner=2 " TOWER UNIT},
+        {"dsin",
+         "dim=1 position=learned session_least=2 heads=1 head_width=2 inner=2 lstm_layers=2 "
+         "lstm_dropout=0.2 lstm_merge=concat att=bilinear " TOWER},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         ranking r = {.batch = interest_case_batch()};

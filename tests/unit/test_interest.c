@@ -1,4 +1,4 @@
-/* test_interest.c — what din, dien and bst promise beside their equations, which the golden fixtures prove. */
+/* test_interest.c — what din, dien, bst and dsin promise beside their equations, which the golden fixtures prove. */
 #include "tests/unit/interest_case.h"
 #include "tests/unit/overfit.h"
 
@@ -56,6 +56,9 @@ static const char *const variants[][2] = {
     {"dien", "dim=2 evolution=agru attention_activation=dice input=plain"},
     {"bst", "dim=4"},
     {"bst", "dim=3 layers=2 position=sinusoid activation=dice"},
+    {"dsin", "dim=4"},
+    {"dsin", "dim=4 att=bilinear lstm_merge=concat lstm_layers=2 sessions=2 session_length=3"},
+    {"dsin", "dim=3 position=learned session_least=2 layers=2 attention_activation=dice"},
 };
 
 /* A candidate's log-odds do not depend on other users or candidates, to the last bit. */
@@ -73,6 +76,7 @@ static void test_alone(void **state) {
             uint32_t starts[] = {0, b.batch.history.starts[user + 1] - first};
             pq_batch alone = {.history = {starts, 1},
                               .items = b.batch.items + first,
+                              .times = b.batch.times + first,
                               .profile = b.batch.profile + (size_t)2 * user,
                               .candidate_count = 1,
                               .candidates = b.batch.candidates + c,
@@ -256,8 +260,8 @@ static void test_options(void **state) {
 /* Every preset declares, runs and has a gradient. */
 static void test_presets(void **state) {
     (void)state;
-    static const char *const models[] = {"din", "dien", "bst"}, *const presets[] = {"best", "seed",
-                                                                                    "paper"};
+    static const char *const models[] = {"din", "dien", "bst", "dsin"};
+    static const char *const presets[] = {"best", "seed", "paper"};
     static const uint32_t starts[] = {0, 5, 5, 6, 11, 14};
     for (size_t i = 0; i < PQ_COUNT(models) * PQ_COUNT(presets); i++) {
         testing t;
@@ -270,6 +274,7 @@ static void test_presets(void **state) {
         t.ctx.kernels = pq_kernels_find("best");
         assert_ok(&t.ctx,
                   pq_model_init(&m, &t.ctx, pq_model_find(model, strlen(model)), presets[i % 3]));
+        assert_ok(&t.ctx, mind_case_set(&t.ctx, &m, "history=8")); /* as long as the case's */
         m.items.rows = RNN_CASE_ITEMS;
         assert_ok(&t.ctx, pq_model_declare(&m));
         pq_params_draw(&m.params, 1);
@@ -293,7 +298,8 @@ static void test_overfit(void **state) {
         {"dien", "dim=8 evolution=gru aux=none"},
         {"dien", "dim=8 evolution=aigru"},
         {"dien", "dim=8 evolution=agru aux=next_dot"},
-        {"dien", "dim=8 evolution=augru aux=none"}};
+        {"dien", "dim=8 evolution=augru aux=none"},
+        {"dsin", "dim=8 block_dropout=0"}};
     uint32_t starts[ROWS + 1] = {0}, items[4 * ROWS], negatives[4 * ROWS], users[ROWS];
     uint32_t candidates[ROWS];
     pq_real labels[ROWS];

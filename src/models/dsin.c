@@ -1,0 +1,220 @@
+/* dsin.c — the deep session interest network (Feng et al., IJCAI 2019): what a user does between two pauses
+ * belongs together.
+ *     x = rows of the newest sessions (layers/sessions.h) + positions                  (R, H)
+ *         `bias`: x[q,t,c] += w_q + w_t + w_c for session q, place t, column c
+ *     I_q = mean of session q's rows after blocks of self-attention, the same for all  (S, H)
+ *     H_q = bidirectional LSTM over I_1 .. I_Q of the user                             (S, H)
+ *     u = sum of a_q I_q, v = sum of b_q H_q, with a and b softmaxes over the user's sessions of what an attention
+ *         unit makes of candidate e and I_q, and another of e and H_q
+ *     log-odds = MLP([profile; e; u; v])
+ * I and H are computed once per user. Without times a history is one session. */
+#include <stdio.h>
+
+#include "layers/attention_unit.h"
+#include "layers/bidirectional.h"
+#include "layers/dense.h"
+#include "layers/interest_tower.h"
+#include "layers/positions.h"
+#include "layers/sessions.h"
+#include "layers/transformer.h"
+#include "models/ctr_input.h"
+
+#define POSITION_BIAS (PQ_POSITIONS_SINUSOID + 1)
+
+typedef enum { ATT_MLP, ATT_BILINEAR } attention;
+
+typedef struct {
+    pq_attention_unit unit;
+    pq_param *map; /* (H, H) of `bilinear` */
+} activation;
+
+typedef struct {
+    int32_t dim, history, inner, position, att;
+    double init_scale;
+    pq_session_rule rule;
+    pq_transformer net;
+    pq_bidirectional lstm;
+    activation interests, states; /* of I and H; the options are the first's */
+    pq_interest_tower tower;
+
+    pq_param *positions;
+    pq_param *of_session, *of_place, *of_column; /* (Q, 1), (places, 1), (1, H) of `bias` */
+} dsin;
+
+#define AT(member) offsetof(dsin, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", NULL, "4",
+     "width of the vector of each field: the id, each column, each field of the profile"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, "200",
+     "newest behaviours that are cut into sessions"},
+    {"gap", PQ_FIELD_INT, AT(rule.gap), 1, 1000000000, NULL, "1800", NULL, NULL,
+     "seconds: a longer pause ends a session"},
+    {"sessions", PQ_FIELD_INT, AT(rule.sessions), 1, 100, NULL, "5", NULL, NULL,
+     "newest sessions that are looked at"},
+    {"session_length", PQ_FIELD_INT, AT(rule.events), 1, 1000, NULL, "10", NULL, NULL,
+     "newest behaviours of a session that are looked at"},
+    {"session_least", PQ_FIELD_INT, AT(rule.shortest), 1, 1000, NULL, "1", NULL, "3",
+     "sessions of fewer behaviours are left out"},
+    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",bias", "bias", NULL,
+     NULL,
+     "what tells the places of a session apart; bias: a number for each session, place and column"},
+    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "1", NULL, NULL, "blocks"},
+    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", NULL, "8", "attention heads"},
+    {"head_width", PQ_FIELD_INT, AT(net.head_width), 1, 1024, NULL, "16", NULL, "1",
+     "width of each head"},
+    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "32",
+     "width of the feed-forward layer"},
+    {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.1", NULL, "0",
+     "of the input, the attention weights and what blocks add"},
+    {"lstm_layers", PQ_FIELD_INT, AT(lstm.layers), 1, PQ_MOST_BIDIRECTIONAL, NULL, "1", NULL, "2",
+     "layers of the LSTM over the sessions"},
+    {"lstm_merge", PQ_FIELD_CHOICE, AT(lstm.merge), 0, 0, PQ_MERGE_CHOICES, "mean", NULL, NULL,
+     "mean of both directions, or side by side, each half as wide"},
+    {"lstm_dropout", PQ_FIELD_REAL, AT(lstm.dropout), 0, 0.95, NULL, "0", NULL, "0.2",
+     "of the input of every layer of the LSTM"},
+    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,bilinear", "mlp", NULL, "bilinear",
+     "attention of a candidate: the attention unit, or I' W e"},
+    PQ_ATTENTION_UNIT_FIELDS(AT(interests.unit), "64", "16", "64", "16", "sigmoid", "sigmoid"),
+    PQ_MLP_WIDTH("hidden1", AT(tower.mlp), 0, "200", NULL, NULL),
+    PQ_MLP_WIDTH("hidden2", AT(tower.mlp), 1, "80", NULL, NULL),
+    PQ_MLP_WIDTH("hidden3", AT(tower.mlp), 2, "0", NULL, NULL),
+    PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "dice", NULL, "relu"),
+    PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
+    PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0", NULL, NULL),
+    PQ_HEAD_FIELDS(AT(tower.head)),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", NULL, "0.0001",
+     "deviation of new vectors of fields; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+#define NORM_EPSILON 1e-5
+
+static void declare_positions(dsin *c, pq_params *p, uint32_t h) {
+    pq_init small = {.kind = PQ_INIT_TRUNCATED, .scale = 1e-4};
+    uint32_t places = (uint32_t)c->rule.events;
+    if (c->position != POSITION_BIAS) {
+        c->positions = pq_positions_declare(p, c->position, places, h);
+        return;
+    }
+    c->of_session = pq_params_add(p, "bias.session", (uint32_t)c->rule.sessions, 1, small);
+    c->of_place = pq_params_add(p, "bias.place", places, 1, small);
+    c->of_column = pq_params_add(p, "bias.column", 1, h, small);
+}
+
+static void declare_activation(const dsin *c, activation *a, pq_params *p, const char *name,
+                               uint32_t h) {
+    if (c->att == ATT_MLP) {
+        pq_attention_unit_declare(&a->unit, p, name, h);
+        return;
+    }
+    char map[48];
+    snprintf(map, sizeof(map), "%s.map", name);
+    a->map = pq_params_add(p, map, h, h, (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
+}
+
+static pique_status declare(pq_model *m) {
+    dsin *c = m->self;
+    pq_params *p = &m->params;
+    pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
+    uint32_t h = m->width;
+    bool side_by_side = c->lstm.merge == PQ_MERGE_CONCAT;
+    if (side_by_side && h % 2 != 0) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "lstm_merge = concat needs rows of even width, not %u",
+                (unsigned)h);
+    }
+    declare_positions(c, p, h);
+    c->net.inner = (uint32_t)c->inner;
+    c->net.forward = PQ_RELU;
+    c->net.epsilon = NORM_EPSILON;
+    c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
+    PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));
+    c->lstm.cell = PQ_CELL_LSTM;
+    c->lstm.hidden = side_by_side ? h / 2 : h;
+    pq_bidirectional_declare(&c->lstm, p, "lstm", h);
+    c->states = c->interests;
+    declare_activation(c, &c->interests, p, "interests", h);
+    declare_activation(c, &c->states, p, "states", h);
+    c->tower.input = PQ_TOWER_PLAIN;
+    c->tower.output = true;
+    PQ_TRY(pq_interest_tower_declare(&c->tower, p, m->profile.column_count * m->profile.width, h,
+                                     2 * h));
+    bool normalises = pq_mlp_normalises(&c->tower.mlp) || pq_mlp_normalises(&c->interests.unit.mlp);
+    m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
+    return p->status;
+}
+
+/* x (R, H) with what tells the rows' places apart. */
+static pq_var *add_positions(pq_tape *t, const dsin *c, pq_var *x, const pq_sessions *s) {
+    if (c->position != POSITION_BIAS || !x) {
+        return pq_positions_add(t, c->positions, x, s->place);
+    }
+    pq_var *ones = pq_tape_var(t, x->cols, 1, false);
+    for (uint32_t i = 0; ones && i < x->cols; i++) {
+        ones->value[i] = 1;
+    }
+    pq_var *own = pq_op_add(t, pq_op_gather(t, c->of_session, s->session, x->rows),
+                            pq_op_gather(t, c->of_place, s->place, x->rows));
+    return pq_op_add(t, x, pq_op_linear(t, own, ones, pq_tape_param(t, c->of_column)));
+}
+
+/* I, (S, H). */
+static pq_var *session_interests(pq_tape *t, const pq_model *m, const pq_batch *b,
+                                 const pq_sessions *s) {
+    const dsin *c = m->self;
+    uint32_t rows = s->sessions.starts[s->sessions.count];
+    uint32_t *items = pq_tape_take(t, rows, sizeof(*items));
+    for (uint32_t i = 0; items && i < rows; i++) {
+        items[i] = b->items[s->rows[i]];
+    }
+    pq_var *x = items ? pq_items_behaviours(t, &m->items, items, rows) : NULL;
+    x = pq_op_dropout(t, add_positions(t, c, x, s), c->net.dropout);
+    x = pq_transformer_run(t, &c->net, x, NULL, &s->sessions);
+    pq_pool_segments mean = {.segments = &s->sessions, .mean = true};
+    return pq_op_pool_segments(t, x, NULL, &mean);
+}
+
+/* The sum of the sessions' rows as far as each candidate looks at them, (C, H). */
+static pq_var *activate(pq_tape *t, const activation *a, pq_var *candidates, pq_var *rows,
+                        const pq_pairs *pairs) {
+    pq_var *s;
+    if (a->map) {
+        s = pq_pairs_dot(t, pq_op_linear(t, candidates, pq_tape_param(t, a->map), NULL), rows,
+                         pairs);
+    } else {
+        s = pq_attention_unit_run(t, &a->unit, candidates, rows, pairs);
+    }
+    pq_pool_segments weighted = {
+        .segments = &pairs->segments, .rows = pairs->keys, .softmax = true};
+    return pq_op_pool_segments(t, rows, s, &weighted);
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const dsin *c = m->self;
+    const pq_sessions *s = pq_sessions_cut(t, &b->history, b->times, &c->rule);
+    const pq_pairs *pairs =
+        s ? pq_pairs_make(t, &s->users, b->candidate_users, b->candidate_count) : NULL;
+    if (!pairs) {
+        return NULL;
+    }
+    pq_var *interests = session_interests(t, m, b, s);
+    pq_var *states = pq_bidirectional_run(t, &c->lstm, interests, &s->users);
+    pq_var *candidates = pq_ctr_candidates(t, m, b);
+    pq_var *seen = pq_op_concat(t, activate(t, &c->interests, candidates, interests, pairs),
+                                activate(t, &c->states, candidates, states, pairs));
+    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    return pq_interest_tower_run(t, &c->tower, profile, candidates, NULL, NULL, NULL, seen);
+}
+
+const pq_model_def pq_model_dsin = {
+    .name = "dsin",
+    .task = PQ_TASK_RANKING,
+    .summary = "deep session interest network: sessions between pauses, attended to by candidates",
+    .fields = fields,
+    .training_best =
+        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_paper = "batch=4096 optimiser=adagrad lr=0.01 epochs=1",
+    .self_size = sizeof(dsin),
+    .declare = declare,
+    .score = score,
+};
