@@ -188,15 +188,15 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_rank(pique_session *session,
                                                         const uint32_t *candidates, uint32_t count,
                                                         float *scores);
 
-/* The second stage of a cascade. */
+/* The second stage of a cascade.
+ *   session   of a model that ranks, other than the session that retrieves. The two models may come from
+ *             different trainings: items are joined by their ids
+ *   person    history, its times, and profile in the numbers of that model; the rest is not looked at
+ *   retrieve  how many items are retrieved to be ranked, at least the query's count */
 typedef struct {
-    pique_session
-        *session; /* of a model that ranks, other than the session that retrieves. The models
-                                  may come from different trainings: items are joined by their ids */
-    const pique_query
-        *person; /* history, its times, and profile in the numbers of the ranking model; the rest is
-                                  not looked at */
-    uint32_t retrieve; /* how many items are retrieved to be ranked, at least the query's count */
+    pique_session *session;
+    const pique_query *person;
+    uint32_t retrieve;
 } pique_ranker;
 
 /* A cascade: the best `retrieve` items of the session's model as pique_session_recommend finds them, put in
