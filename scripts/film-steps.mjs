@@ -19,6 +19,7 @@ export const recipe = {
   config: 'models/configs/mind-films.json',
   ranker: 'din',
   rankerConfig: 'models/configs/din-films.json',
+  rankerEpochs: '4', // on data of one's own
   shown: 100, // films retrieved for a viewer, among which the ranker's false pairs are drawn
 };
 
@@ -78,13 +79,13 @@ export async function makeLabels(paths, env = {}) {
   writeLabels({ viewers, shown, data: paths.viewers, out: paths.labels, seed });
 }
 
-/** Trains the ranker on the labels of the simulated viewers. */
+/** Trains the ranker on the labels of the simulated viewers in `data` into the folder `out`. */
 export function trainRankerOnViewers(data, out, env = {}) {
   return trainRanker(data, out, env, ['--config', inRoot(recipe.rankerConfig)]);
 }
 
-/** Trains the ranker on the labelled pairs in `data` into the folder `out`. */
-export function trainRanker(data, out, env = {}, more = []) {
+/** Trains the ranker on the labelled pairs in `data`, with its defaults but for `more`. */
+export function trainRanker(data, out, env = {}, more = ['--epochs', recipe.rankerEpochs]) {
   return trainModel(recipe.ranker, data, out, env, ['--set', 'split=random', ...more]);
 }
 
