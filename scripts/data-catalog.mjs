@@ -80,6 +80,15 @@ export function makeCatalog(data) {
     .sort((a, b) => counts.get(b.id) - counts.get(a.id));
 }
 
+/** Whether the data say what people like, so that a model that ranks can learn from them. */
+export function hasRatings(data) {
+  if (statSync(data).isFile()) return false;
+  const has = (name) => existsSync(join(data, name));
+  if (has('ratings.csv') || has('ratings.dat')) return true;
+  const { columns } = readCsv(join(data, 'interactions.csv'));
+  return columns.includes('rating') || columns.includes('label');
+}
+
 export function writeCatalog(data, out) {
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, JSON.stringify(makeCatalog(data)));

@@ -9,11 +9,16 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   evaluate,
+  evaluateRanker,
   exportModel,
   filmPaths,
   makeFilms,
+  makeLabels,
+  recipe,
   train,
   trainOnViewers,
+  trainRanker,
+  trainRankerOnViewers,
 } from './film-steps.mjs';
 import { buildPackage, buildPreset, buildSite, CommandError, inRoot, run } from './run.mjs';
 
@@ -57,6 +62,30 @@ function showMetrics(result) {
   console.log('');
 }
 
+/** Trains, measures and exports the model that ranks; false where the data have nothing to learn it from. */
+async function makeRanker(options, data, paths, step) {
+  const { hasRatings } = await import('./data-catalog.mjs');
+  const name = recipe.ranker.toUpperCase();
+  if (options.data === undefined) {
+    step('Label what the viewers watched, and what they did not');
+    await makeLabels(paths);
+    step(`Train ${name}, which ranks`);
+    await trainRankerOnViewers(paths.labels, paths.rankerRun);
+  } else if (hasRatings(data)) {
+    step(`Train ${name}, which ranks`);
+    await trainRanker(data, paths.rankerRun);
+  } else {
+    console.log('There are no ratings or labels, so nothing ranks what MIND retrieves.');
+    return false;
+  }
+  const labels = options.data === undefined ? paths.labels : data;
+  const { auc, pairs, popularity } = await evaluateRanker(paths.rankerTrained, labels);
+  const figures = `AUC ${auc.toFixed(4)} (popularity ${popularity.auc.toFixed(4)})`;
+  console.log(`\nTest split, ${pairs} labelled pairs: ${figures}`);
+  await exportModel(paths.rankerTrained, paths.ranker);
+  return true;
+}
+
 async function demo(options) {
   const step = (text) => console.log(`\n== ${text}`);
   step('Install what is missing');
@@ -75,15 +104,16 @@ async function demo(options) {
     const { writeCatalog } = await import('./data-catalog.mjs'); // its packages came with the setup
     await writeCatalog(data, paths.catalog);
   }
-  step('Train MIND');
+  step('Train MIND, which retrieves');
   await (options.data === undefined ? trainOnViewers : train)(data, paths.run);
   showMetrics(await evaluate(paths.trained, data));
   step('Export with int8 item vectors');
   await exportModel(paths.trained, paths.exported);
+  const ranks = await makeRanker(options, data, paths, step);
   step('Build the WebAssembly modules, the package and the site');
   const folder = inRoot('build', 'site');
   await buildPackage();
-  await buildSite(folder, paths.exported, paths.catalog);
+  await buildSite(folder, paths.exported, paths.catalog, ranks ? paths.ranker : undefined);
   if (options['no-serve']) {
     console.log('The site stands in build/site; any static web server will do.');
   } else {

@@ -55,8 +55,9 @@ export async function buildPackage() {
   await run('node', ['web/build.mjs']);
 }
 
-/** The demo site, from dist/, a model and its catalogue. */
-export function buildSite(folder, model, catalog) {
+/** The demo site, from dist/, a model and its catalogue, and a ranker if there is one. */
+export function buildSite(folder, model, catalog, ranker) {
   const options = ['--site', folder, '--model', model, '--catalog', catalog];
+  if (ranker) options.push('--ranker', ranker);
   return run('node', ['web/build.mjs', ...options]);
 }

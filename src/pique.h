@@ -191,6 +191,28 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_rank(pique_session *session,
                                                         const uint32_t *candidates, uint32_t count,
                                                         float *scores);
 
+/* The second stage of a cascade.
+ *   session   of a model that ranks, other than the session that retrieves. The two models may come from
+ *             different trainings: items are joined by their ids
+ *   person    history, its times, and profile in the numbers of that model; the rest is not looked at
+ *   retrieve  how many items are retrieved to be ranked, at least the query's count */
+typedef struct {
+    pique_session *session;
+    const pique_query *person;
+    uint32_t retrieve;
+} pique_ranker;
+
+/* A cascade: the best `retrieve` items of the session's model as pique_session_recommend finds them, put in
+ * the order of the ranker's scores, which become their `score`; equal scores in the order of retrieval.
+ * Interests and reasons are those of the session's model, and `diversity` works on the ranked list. Items
+ * that the ranking model does not know are left out; `unknown` (may be NULL) tells how many. When it knows
+ * none of them: PIQUE_UNSUPPORTED. `list` stays valid until the session's next call. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_cascade(pique_session *session,
+                                                           const pique_query *query,
+                                                           const pique_ranker *ranker,
+                                                           const pique_recommendation **list,
+                                                           uint32_t *count, uint32_t *unknown);
+
 /* Scores of all items: scores[i] belongs to item i; room for item_count + 2, the first and the last of
  * which belong to no item. */
 PIQUE_API PIQUE_CHECKED pique_status pique_session_scores(pique_session *session,

@@ -8,6 +8,8 @@ struct pique_js {
     pique_model *model;
     pique_session *session;
     pique_query query;
+    const pique_js *ranker; /* of the query, NULL: none */
+    uint32_t retrieve;
     uint32_t *numbers; /* history, exclude and profile of the query */
     uint32_t numbers_capacity;
     double *times; /* of the query's history */
@@ -106,6 +108,10 @@ const char *pique_js_info(pique_js *js) {
     return text(js, pique_model_info(js->model));
 }
 
+int32_t pique_js_retrieves(const pique_js *js) {
+    return pique_model_retrieves(js->model) ? 1 : 0;
+}
+
 uint32_t pique_js_item_count(const pique_js *js) {
     return pique_model_item_count(js->model);
 }
@@ -158,6 +164,7 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
         js->numbers = numbers;
         js->numbers_capacity = capacity;
     }
+    js->ranker = NULL;
     js->query = (pique_query){
         .history = js->numbers,
         .history_count = history_count,
@@ -175,18 +182,31 @@ double *pique_js_times(pique_js *js) {
     return js->times;
 }
 
+void pique_js_rank_by(pique_js *js, pique_js *ranker, uint32_t retrieve) {
+    js->ranker = ranker;
+    js->retrieve = retrieve;
+}
+
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,
                            uint32_t category) {
     const pique_recommendation *list = NULL;
-    uint32_t length = 0;
+    uint32_t length = 0, unknown = 0;
     js->query.count = count;
     js->query.exclude_seen = (flags & PIQUE_JS_EXCLUDE_SEEN) != 0;
     js->query.diversity = diversity;
     js->query.category = category;
     js->query.explain = (flags & PIQUE_JS_EXPLAIN) != 0;
-    pique_status status = pique_session_recommend(js->session, &js->query, &list, &length);
+    pique_status status;
+    if (js->ranker) {
+        const pique_ranker ranker = {
+            .session = js->ranker->session, .person = &js->ranker->query, .retrieve = js->retrieve};
+        status = pique_session_cascade(js->session, &js->query, &ranker, &list, &length, &unknown);
+    } else {
+        status = pique_session_recommend(js->session, &js->query, &list, &length);
+    }
     js->out[0] = address(list);
     js->out[1] = length;
+    js->out[2] = unknown;
     return status;
 }
 

@@ -39,6 +39,8 @@ int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size);
 
 /* The following need an open model. Texts: the address is returned, the length is out[0]. */
 const char *pique_js_info(pique_js *js);
+/* 1 when the model can recommend from the whole catalogue, 0 when it only ranks. */
+int32_t pique_js_retrieves(const pique_js *js);
 uint32_t pique_js_item_count(const pique_js *js);
 uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length);
 const char *pique_js_item_id(pique_js *js, uint32_t item);
@@ -59,8 +61,14 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
  * Without this call they are not known. NULL: no memory. */
 double *pique_js_times(pique_js *js);
 
-/* out[0]: address of the list, out[1]: its length. A row is ten words: item, score (float), winning
- * interest, number of reasons, three reasons (items), their three shares (float). */
+/* Lets `ranker` put in order what pique_js_recommend retrieves for this query, until the next one begins:
+ * another pique_js, with an open model and a query of its own for the same person (history and profile).
+ * `retrieve`: how many items it is given. */
+void pique_js_rank_by(pique_js *js, pique_js *ranker, uint32_t retrieve);
+
+/* out[0]: address of the list, out[1]: its length, out[2]: how many items were left out because the
+ * ranker does not know them. A row is ten words: item, score (float), winning interest, number of reasons,
+ * three reasons (items), their three shares (float). */
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,
                            uint32_t category);
 /* out[0]: interests [live, width] of floats, out[1]: shares [live, behaviours looked at], out[2]: live,

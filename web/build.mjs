@@ -2,8 +2,9 @@
  * Builds the npm package's dist/, or, with --site, the demo site from that dist/.
  *
  *   node web/build.mjs [--build DIR] [--dist DIR]
- *   node web/build.mjs --site DIR [--model F.pique] [--catalog F.json] [--dist DIR]
+ *   node web/build.mjs --site DIR [--model F.pique [--ranker F.pique]] [--catalog F.json] [--dist DIR]
  *
+ * Without --model the site has the films and their ranker; with it, the ranker that is given, or none.
  * Without --catalog the site's films.json is made from the installed vega-datasets.
  * --build (default build) holds wasm/pique.wasm and wasm-nosimd/pique.wasm, as the CMake presets
  * leave them.
@@ -26,7 +27,8 @@ const { values: options } = parseArgs({
     build: { type: 'string', default: path.join(root, 'build') },
     dist: { type: 'string', default: path.join(root, 'dist') },
     site: { type: 'string' },
-    model: { type: 'string', default: path.join(root, 'models/films.pique') },
+    model: { type: 'string' },
+    ranker: { type: 'string' },
     catalog: { type: 'string' },
   },
 });
@@ -108,11 +110,22 @@ async function buildTypes(dist) {
   await Promise.all(superfluous.map((name) => rm(path.join(dist, name))));
 }
 
-async function buildSite(site) {
-  await mkdir(site, { recursive: true });
-  for (const name of ['index.html', 'demo.css', 'icon.svg']) {
+/** What is not built; a page without a ranker does not look for one. */
+async function copyPage(site, ranker) {
+  for (const name of ['demo.css', 'icon.svg']) {
     await copyFile(path.join(web, 'demo', name), path.join(site, name));
   }
+  const html = await readFile(path.join(web, 'demo/index.html'), 'utf8');
+  const meta = /^.*<meta name="pique-ranker".*\n/m;
+  await writeFile(path.join(site, 'index.html'), ranker ? html : html.replace(meta, ''));
+  if (ranker) await copyFile(ranker, path.join(site, 'films-ranker.pique'));
+}
+
+async function buildSite(site) {
+  await mkdir(site, { recursive: true });
+  const model = options.model ?? path.join(root, 'models/films.pique');
+  const own = options.model ? undefined : path.join(root, 'models/films-ranker.pique');
+  await copyPage(site, options.ranker ?? own);
   await copyFile(path.join(options.dist, 'worker.js'), path.join(site, 'worker.js'));
   await copyFile(path.join(options.dist, 'index.js'), path.join(site, 'pique.js'));
   await build({
@@ -128,7 +141,7 @@ async function buildSite(site) {
       },
     ],
   });
-  await copyFile(options.model, path.join(site, 'films.pique'));
+  await copyFile(model, path.join(site, 'films.pique'));
   const catalog = path.join(site, 'films.json');
   if (options.catalog) await copyFile(options.catalog, catalog);
   else await writeFile(catalog, toJson(readFilms()));

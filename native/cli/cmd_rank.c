@@ -143,7 +143,7 @@ static cli_exit rank(pique_context *ctx, const options *o, const pique_model *mo
 }
 
 static cli_exit ask(pique_context *ctx, const options *o, const pique_model *model) {
-    const query_source source = {.command = COMMAND, .model = model};
+    const query_source source = {.command = COMMAND, .model = model, .who = "the model"};
     uint32_t *history = NULL, *candidates = NULL, *codes = NULL, count = 0;
     double *times = NULL;
     pique_query query = {0};

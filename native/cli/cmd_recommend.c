@@ -3,31 +3,39 @@
 #include "query_args.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define COMMAND "recommend"
+#define RETRIEVE 100 /* items that a ranker is given */
 
 typedef struct {
-    const char *file;
+    const char *file, *ranker;
     const char *history, *times, *exclude, *profile; /* as given */
     const char *batch;
     const char *diversity, *diversity_by;
-    uint32_t count;
+    uint32_t count, retrieve; /* retrieve 0: not given */
     bool exclude_seen, explain, json;
 } options;
 
+/* A model that is asked, and what is known of the person in its numbers. */
 typedef struct {
-    const options *o;
     pique_context *ctx;
     pique_model *model;
     pique_session *session;
-    uint32_t *excluded, *codes;
+    uint32_t *codes;
+    query_source source;
+} stage;
+
+typedef struct {
+    const options *o;
+    stage retrieval, ranking; /* ranking.model NULL: no ranker */
+    uint32_t *excluded;
     uint32_t excluded_count;
     float diversity;
     uint32_t category;
-    query_source source;
 } job;
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
@@ -74,6 +82,18 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->diversity_by,
          .value = "NAME",
          .help = "column of the categories (default: the first; `pique info` lists them)"},
+        {.name = "ranker",
+         .kind = ARG_TEXT,
+         .target = &o->ranker,
+         .value = "FILE",
+         .help = "a ranking model that puts the items retrieved in order; items are joined by ids"},
+        {.name = "retrieve",
+         .kind = ARG_COUNT,
+         .target = &o->retrieve,
+         .value = "N",
+         .min = 1,
+         .max = UINT32_MAX,
+         .help = "how many items the ranker is given, at least -k (default 100)"},
         {.name = "explain",
          .kind = ARG_FLAG,
          .target = &o->explain,
@@ -103,14 +123,22 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         *go = false;
         return cli_error(COMMAND, CLI_USAGE, "--times goes with --history, not with --batch");
     }
+    if (*go && o->retrieve && !o->ranker) {
+        *go = false;
+        return cli_error(COMMAND, CLI_USAGE, "--retrieve takes --ranker too");
+    }
     return code;
 }
 
 /* ---- output ---- */
 
+static double probability(const pique_recommendation *r) {
+    return 1 / (1 + exp(-(double)r->score));
+}
+
 static void json_item(const job *j, uint32_t item) {
     size_t size;
-    const char *id = pique_model_item_id(j->model, item, &size);
+    const char *id = pique_model_item_id(j->retrieval.model, item, &size);
     fputs("{\"id\":", stdout);
     json_print_string(id, size);
 }
@@ -122,7 +150,11 @@ static void print_json(const job *j, const pique_recommendation *list, uint32_t 
         const pique_recommendation *r = &list[i];
         fputs(i ? "," : "", stdout);
         json_item(j, r->item);
-        printf(",\"score\":%.9g,\"interest\":%lu", (double)r->score, (unsigned long)r->interest);
+        printf(",\"score\":%.9g", (double)r->score);
+        if (j->ranking.model) {
+            printf(",\"probability\":%.9g", probability(r));
+        }
+        printf(",\"interest\":%lu", (unsigned long)r->interest);
         fputs(j->o->explain ? ",\"reasons\":[" : "}", stdout);
         for (uint32_t k = 0; j->o->explain && k < r->reason_count; k++) {
             fputs(k ? "," : "", stdout);
@@ -138,21 +170,24 @@ static void print_table(const job *j, const pique_recommendation *list, uint32_t
     size_t width = 2;
     for (uint32_t i = 0; i < count && j->o->explain; i++) {
         size_t size;
-        const char *id = pique_model_item_id(j->model, list[i].item, &size);
+        const char *id = pique_model_item_id(j->retrieval.model, list[i].item, &size);
         size_t taken = cli_width(id, size);
         width = taken > width && taken < 60 ? taken : width;
     }
-    printf("rank     score  id\n");
+    printf("rank     score  %sid\n", j->ranking.model ? "probability  " : "");
     for (uint32_t i = 0; i < count; i++) {
         const pique_recommendation *r = &list[i];
         printf("%4lu  %8.4f  ", (unsigned long)i + 1, (double)r->score);
-        query_print_id(j->model, r->item, j->o->explain ? width : 0);
+        if (j->ranking.model) {
+            printf("%11.4f  ", probability(r));
+        }
+        query_print_id(j->retrieval.model, r->item, j->o->explain ? width : 0);
         if (j->o->explain) {
             printf("  interest %lu", (unsigned long)r->interest);
         }
         for (uint32_t k = 0; k < r->reason_count; k++) {
             fputs(k ? ", " : ": ", stdout);
-            query_print_id(j->model, r->reasons[k], 0);
+            query_print_id(j->retrieval.model, r->reasons[k], 0);
             printf(" (%.0f%%)", 100 * (double)r->reason_weights[k]);
         }
         putchar('\n');
@@ -161,37 +196,66 @@ static void print_table(const job *j, const pique_recommendation *list, uint32_t
 
 /* ---- the work ---- */
 
+static cli_exit person(const stage *s, const char *history, pique_query *query, uint32_t **items) {
+    cli_exit code = query_items(&s->source, s->source.line ? "history" : "--history", history,
+                                items, &query->history_count);
+    query->history = *items;
+    query->profile = s->codes;
+    return code;
+}
+
+/* Asks the one model, or both; the list belongs to the session. */
+static cli_exit ask(const job *j, const pique_query *query, const pique_query *ranked,
+                    const pique_recommendation **list, uint32_t *count) {
+    const stage *s = &j->retrieval;
+    uint32_t unknown = 0;
+    pique_ranker ranker = {.session = j->ranking.session,
+                           .person = ranked,
+                           .retrieve = j->o->retrieve ? j->o->retrieve : RETRIEVE};
+    pique_status status =
+        j->ranking.model ? pique_session_cascade(s->session, query, &ranker, list, count, &unknown)
+                         : pique_session_recommend(s->session, query, list, count);
+    if (unknown) {
+        fprintf(
+            stderr,
+            "pique %s: --ranker: %s does not know %lu of the items retrieved; they are left out",
+            COMMAND, j->ranking.source.who, (unsigned long)unknown);
+        query_end_message(&s->source);
+    }
+    return status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, s->ctx, status);
+}
+
 static cli_exit answer(const job *j, const char *history) {
-    uint32_t *items = NULL, history_count, count;
+    uint32_t *items = NULL, *rank_items = NULL, count;
     double *times = NULL;
     const pique_recommendation *list;
-    cli_exit code = query_items(&j->source, j->source.line ? "history" : "--history", history,
-                                &items, &history_count);
+    pique_query ranked = {0};
+    pique_query query = {.count = j->o->count,
+                         .exclude_seen = j->o->exclude_seen,
+                         .explain = j->o->explain,
+                         .exclude = j->excluded,
+                         .exclude_count = j->excluded_count,
+                         .diversity = j->diversity,
+                         .category = j->category};
+    cli_exit code = person(&j->retrieval, history, &query, &items);
+    if (code == CLI_OK && j->ranking.model) {
+        code = person(&j->ranking, history, &ranked, &rank_items);
+    }
     if (code == CLI_OK && j->o->times) {
-        code = query_times(&j->source, j->o->times, history_count, &times);
+        code = query_times(&j->retrieval.source, j->o->times, query.history_count, &times);
+        query.history_times = times;
+        ranked.history_times = times;
     }
     if (code == CLI_OK) {
-        pique_query query = {.history = items,
-                             .history_times = times,
-                             .history_count = history_count,
-                             .profile = j->codes,
-                             .count = j->o->count,
-                             .exclude_seen = j->o->exclude_seen,
-                             .explain = j->o->explain,
-                             .exclude = j->excluded,
-                             .exclude_count = j->excluded_count,
-                             .diversity = j->diversity,
-                             .category = j->category};
-        pique_status status = pique_session_recommend(j->session, &query, &list, &count);
-        if (status != PIQUE_OK) {
-            code = cli_failed(COMMAND, j->ctx, status);
-        } else if (j->o->json || j->o->batch) {
-            print_json(j, list, count);
-        } else {
-            print_table(j, list, count);
-        }
+        code = ask(j, &query, &ranked, &list, &count);
+    }
+    if (code == CLI_OK && (j->o->json || j->o->batch)) {
+        print_json(j, list, count);
+    } else if (code == CLI_OK) {
+        print_table(j, list, count);
     }
     free(items);
+    free(rank_items);
     free(times);
     return code;
 }
@@ -202,13 +266,14 @@ static cli_exit answer_lines(job *j, FILE *file) {
     ssize_t size;
     cli_exit code = CLI_OK;
     while (code == CLI_OK && (size = getline(&line, &capacity, file)) >= 0) {
-        j->source.line++;
+        j->retrieval.source.line++;
+        j->ranking.source.line++;
         while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r')) {
             line[--size] = 0;
         }
         if (strlen(line) != (size_t)size) {
             code = cli_error(COMMAND, CLI_FAILURE, "%s, line %lu: not a text file (zero byte)",
-                             j->o->batch, j->source.line);
+                             j->o->batch, j->retrieval.source.line);
         } else {
             code = answer(j, line);
         }
@@ -244,9 +309,9 @@ static cli_exit parse_diversity(job *j) {
     if (!text[0] || text[strspn(text, "0123456789.")] || *end) {
         return cli_error(COMMAND, CLI_USAGE, "--diversity: \"%s\" is not a number from 0 up", text);
     }
-    uint32_t count = pique_model_category_count(j->model);
+    uint32_t count = pique_model_category_count(j->retrieval.model);
     while (name && j->category < count &&
-           strcmp(pique_model_category_name(j->model, j->category), name) != 0) {
+           strcmp(pique_model_category_name(j->retrieval.model, j->category), name) != 0) {
         j->category++;
     }
     return name && j->category == count
@@ -255,18 +320,66 @@ static cli_exit parse_diversity(job *j) {
                : CLI_OK;
 }
 
+/* A model of the task that the stage is for. */
+static cli_exit open_stage(stage *s, const char *file, const char *batch, bool ranks) {
+    cli_exit code = cli_open_model(COMMAND, file, &s->ctx, &s->model);
+    if (code != CLI_OK) {
+        return code;
+    }
+    const char *task = pique_model_task(s->model);
+    s->source = (query_source){.command = COMMAND,
+                               .model = s->model,
+                               .who = ranks ? "the ranking model" : "the model",
+                               .batch = batch};
+    if (ranks && strcmp(task, "ranking") != 0) {
+        return cli_error(COMMAND, CLI_FAILURE,
+                         "--ranker: %s is a %s model: it finds items in the catalogue and does not "
+                         "rank given ones",
+                         file, task);
+    }
+    if (!ranks && !pique_model_retrieves(s->model)) {
+        return cli_error(
+            COMMAND, CLI_FAILURE,
+            "%s is a %s model: it has no interests to search the catalogue with; `pique "
+            "rank` or --ranker takes it",
+            file, task);
+    }
+    pique_status status = pique_session_create(s->ctx, s->model, &s->session);
+    return status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, s->ctx, status);
+}
+
+static void close_stage(stage *s) {
+    free(s->codes);
+    pique_session_free(s->session);
+    pique_model_free(s->model);
+    pique_context_free(s->ctx);
+}
+
+static cli_exit open_stages(job *j) {
+    stage *first = &j->retrieval, *second = &j->ranking;
+    cli_exit code = open_stage(first, j->o->file, j->o->batch, false);
+    if (code == CLI_OK && j->o->ranker) {
+        code = open_stage(second, j->o->ranker, j->o->batch, true);
+        first->source.other = second->model;
+        second->source.other = first->model;
+    }
+    if (code == CLI_OK && j->o->profile) {
+        code = query_profile(&first->source, j->o->profile, &first->codes);
+    }
+    if (code == CLI_OK && j->o->profile && second->model) {
+        code = query_profile(&second->source, j->o->profile, &second->codes);
+    }
+    return code;
+}
+
 static cli_exit recommend(job *j) {
-    pique_status status = pique_session_create(j->ctx, j->model, &j->session);
-    cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, j->ctx, status);
+    cli_exit code = open_stages(j);
     if (code == CLI_OK && j->o->exclude) {
-        code =
-            query_items(&j->source, "--exclude", j->o->exclude, &j->excluded, &j->excluded_count);
+        code = query_items(&j->retrieval.source, "--exclude", j->o->exclude, &j->excluded,
+                           &j->excluded_count);
     }
     if (code == CLI_OK) {
         code = parse_diversity(j);
-    }
-    if (code == CLI_OK && j->o->profile) {
-        code = query_profile(&j->source, j->o->profile, &j->codes);
     }
     if (code == CLI_OK) {
         code = j->o->batch ? answer_batch(j) : answer(j, j->o->history);
@@ -280,16 +393,10 @@ cli_exit cmd_recommend(int count, char **arguments) {
     bool go;
     cli_exit code = parse(count, arguments, &o, &go);
     if (go) {
-        code = cli_open_model(COMMAND, o.file, &j.ctx, &j.model);
-    }
-    if (go && code == CLI_OK) {
-        j.source = (query_source){.command = COMMAND, .model = j.model, .batch = o.batch};
         code = recommend(&j);
     }
     free(j.excluded);
-    free(j.codes);
-    pique_session_free(j.session);
-    pique_model_free(j.model);
-    pique_context_free(j.ctx);
+    close_stage(&j.retrieval);
+    close_stage(&j.ranking);
     return code;
 }

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ", line 3 of FILE", or nothing. */
-static void print_place(const query_source *s) {
+void query_end_message(const query_source *s) {
     if (s->line) {
         fprintf(stderr, ", line %lu of %s", s->line, s->batch);
     }
@@ -25,21 +24,21 @@ cli_exit query_items(const query_source *s, const char *option, const char *list
     while (args_next_part(&at, &id, &size)) {
         if (size == 0) {
             fprintf(stderr, "pique %s: %s: an id is empty", s->command, option);
-            print_place(s);
+            query_end_message(s);
             return CLI_USAGE;
         }
         uint32_t item = pique_model_find_item(s->model, id, size);
         if (item == 0) {
-            fprintf(stderr, "pique %s: %s: the model does not know the item \"%.*s\"", s->command,
-                    option, (int)size, id);
-            print_place(s);
+            fprintf(stderr, "pique %s: %s: %s does not know the item \"%.*s\"", s->command, option,
+                    s->who, (int)size, id);
+            query_end_message(s);
         }
         known += item != 0;
         (*items)[(*count)++] = item;
     }
     if (*count && !known) {
-        fprintf(stderr, "pique %s: %s: the model knows none of the items", s->command, option);
-        print_place(s);
+        fprintf(stderr, "pique %s: %s: %s knows none of the items", s->command, option, s->who);
+        query_end_message(s);
         return CLI_FAILURE;
     }
     return CLI_OK;
@@ -98,9 +97,14 @@ cli_exit query_profile(const query_source *s, const char *text, uint32_t **codes
         }
         size_t length = (size_t)(sign - part);
         uint32_t field = find_field(s->model, part, length);
-        if (field == count) {
+        bool others =
+            s->other && find_field(s->other, part, length) < pique_model_profile_count(s->other);
+        if (field == count && !others) {
             return cli_error(s->command, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
                              (int)length, part);
+        }
+        if (field == count) {
+            continue;
         }
         size_t rest = size - length - 1;
         (*codes)[field] = pique_model_find_profile(s->model, field, sign + 1, rest);

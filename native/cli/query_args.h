@@ -8,8 +8,10 @@
 typedef struct {
     const char *command;
     const pique_model *model;
-    const char *batch;  /* file of histories, NULL: none */
-    unsigned long line; /* of it, from 1; 0: the text comes from the command line */
+    const char *who;          /* what messages call it: "the model" */
+    const pique_model *other; /* NULL, or a model whose profile fields may be named as well */
+    const char *batch;        /* file of histories, NULL: none */
+    unsigned long line;       /* of it, from 1; 0: the text comes from the command line */
 } query_source;
 
 /* Numbers of the items of a list, to be freed; 0 for those that the model does not know, which are told.
@@ -20,6 +22,8 @@ cli_exit query_items(const query_source *source, const char *option, const char 
 cli_exit query_times(const query_source *source, const char *list, uint32_t count, double **times);
 /* Codes of NAME=VALUE,..., one per profile field, to be freed. */
 cli_exit query_profile(const query_source *source, const char *text, uint32_t **codes);
+/* Ends a message on stderr: ", line 3 of FILE" and the end of the line, or the latter alone. */
+void query_end_message(const query_source *source);
 /* An item's id, safe for a terminal, filled up to `width` columns. */
 void query_print_id(const pique_model *model, uint32_t item, size_t width);
 

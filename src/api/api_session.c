@@ -1,20 +1,11 @@
 /* api_session.c — one user at a time: interests, recommendations, reasons. */
 #include <string.h>
 
-#include "api/opened.h"
+#include "api/session.h"
 #include "retrieval/diversify.h"
 #include "retrieval/scan.h"
 
 #define MOST_TIME 9.2e18 /* below 2^63 */
-
-struct pique_session {
-    pq_ctx *ctx;
-    const pique_model *model;
-    pq_tape tape;   /* its arena holds all that a call returns */
-    float *vectors; /* [K, D] */
-    float *shares;  /* [K, history] */
-    uint32_t live, first;
-};
 
 pique_status pique_session_create(pique_context *ctx, const pique_model *model,
                                   pique_session **out) {
@@ -35,7 +26,7 @@ void pique_session_free(pique_session *session) {
     }
 }
 
-static pique_status check_diversity(const pique_session *s, const pique_query *q) {
+pique_status pq_session_check_diversity(const pique_session *s, const pique_query *q) {
     if (!(q->diversity >= 0 && q->diversity <= 1e30f)) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: diversity is not a number from 0 up");
     }
@@ -50,7 +41,7 @@ static pique_status check_diversity(const pique_session *s, const pique_query *q
 }
 
 static pique_status check_query(const pique_session *s, const pique_query *q) {
-    PQ_TRY(check_diversity(s, q));
+    PQ_TRY(pq_session_check_diversity(s, q));
     if ((q->history_count && !q->history) || (q->exclude_count && !q->exclude)) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: a list has a count but no items");
     }

@@ -123,7 +123,11 @@ describe('ranking', () => {
   });
 
   test('a model that only ranks does not recommend', () => {
-    bad(['recommend', model, '--history', list([1])], 1, /pool has no interests to search/);
+    bad(
+      ['recommend', model, '--history', list([1])],
+      1,
+      /model\.pique is a ranking model: it has no interests to search/,
+    );
   });
 
   test('what does not go together is refused before training', () => {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { makeCatalog, splitTitle } from '../../scripts/data-catalog.mjs';
+import { hasRatings, makeCatalog, splitTitle } from '../../scripts/data-catalog.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'pique-catalog-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -75,4 +75,19 @@ test('a file of sequences has ids for titles', () => {
 
 test('anything else is refused with what was looked for', () => {
   assert.throws(() => makeCatalog(dataset('empty', {})), /neither movies\.csv and ratings\.csv/);
+});
+
+test('a ranker can learn from ratings and labels alone', () => {
+  const rows = (...names) => ({
+    'interactions.csv': `${['user', 'item', ...names].join()}\nu,a,1\n`,
+  });
+  assert.equal(hasRatings(dataset('timed', rows('timestamp'))), false);
+  assert.equal(hasRatings(dataset('rated', rows('rating'))), true);
+  assert.equal(hasRatings(dataset('labelled', rows('label'))), true);
+  assert.equal(
+    hasRatings(dataset('only-ratings', { 'ratings.csv': 'userId,movieId,rating\n' })),
+    true,
+  );
+  const lines = dataset('one-file', { 'all.txt': 'u a b\n' });
+  assert.equal(hasRatings(join(lines, 'all.txt')), false);
 });

@@ -64,7 +64,7 @@ typedef struct {
 typedef struct {
     model_part parts[MODEL_MOST_PARTS];
     uint32_t count;
-    const char *version, *model, *profile, *metrics; /* NULL: left out */
+    const char *version, *model, *profile, *categories, *metrics; /* NULL: left out */
     char config[512];
     float vectors[MODEL_ROWS * MODEL_DIM]; /* of the items, as the file has them */
 } model_file;
@@ -206,6 +206,7 @@ static inline pique_status model_file_write(pq_ctx *ctx, const model_file *f, vo
     model_file_text(&writer, "pique.model", f->model);
     model_file_text(&writer, "pique.config", f->config[0] ? f->config : NULL);
     model_file_text(&writer, "pique.profile", f->profile);
+    model_file_text(&writer, "pique.categories", f->categories);
     model_file_text(&writer, "pique.metrics", f->metrics);
     model_file_text(&writer, "pique.card", "made by hand");
     for (uint32_t i = 0; i < f->count; i++) {

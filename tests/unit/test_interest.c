@@ -262,14 +262,12 @@ static void test_presets(void **state) {
     (void)state;
     static const char *const models[] = {"din", "dien", "bst", "dsin"};
     static const char *const presets[] = {"best", "seed", "paper"};
-    static const uint32_t starts[] = {0, 5, 5, 6, 11, 14};
     for (size_t i = 0; i < PQ_COUNT(models) * PQ_COUNT(presets); i++) {
         testing t;
         pq_model m;
         const char *model = models[i / 3];
         pq_batch batch = interest_case_batch();
         batch.profile = NULL;
-        batch.history.starts = starts; /* as long as every preset looks at */
         testing_open(&t);
         t.ctx.kernels = pq_kernels_find("best");
         assert_ok(&t.ctx,

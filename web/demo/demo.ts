@@ -11,6 +11,7 @@ import { announce, byId, CROSS, icon, make } from './dom.ts';
 import { showFailure } from './failure.ts';
 import { type Catalogue, type Film, fetchFilms, mainGenre, makeCatalogue } from './films.ts';
 import { makeInterests } from './interest_list.ts';
+import { makeRankSwitch, type RankSwitch, RETRIEVED } from './rank_switch.ts';
 import { makeSearchBox } from './search_box.ts';
 import { type Card, makeCard, makeChip } from './shelf.ts';
 
@@ -22,6 +23,7 @@ const number = new Intl.NumberFormat('en');
 class Page {
   readonly #pique: Recommender;
   readonly #catalogue: Catalogue;
+  readonly #switch: RankSwitch;
   /** Newest last. */
   #liked: string[] = [];
   #round = 0;
@@ -29,6 +31,7 @@ class Page {
   constructor(pique: Recommender, catalogue: Catalogue) {
     this.#pique = pique;
     this.#catalogue = catalogue;
+    this.#switch = makeRankSwitch(pique.info, () => this.refresh());
   }
 
   async start(): Promise<void> {
@@ -55,17 +58,27 @@ class Page {
     const round = ++this.#round;
     const events = await this.#pique.history.list();
     const started = performance.now();
-    const result = await this.#pique.recommend({ count: SHOWN, explain: true });
+    const ranked = this.#switch.wanted() && events.length > 0;
+    const order = ranked ? { rank: true, retrieve: RETRIEVED } : { rank: false };
+    const result = await this.#pique.recommend({ count: SHOWN, explain: true, ...order });
     const milliseconds = performance.now() - started;
+    const places = ranked ? await this.#placesInRetrieval() : new Map<string, number>();
     const interests = await this.#pique.interests();
     if (round !== this.#round) return; // a newer answer is on its way
     this.#liked = events.map(({ id }) => id);
     keepFocus(() => {
       this.#showLikes();
       this.#showInterests(interests);
-      this.#showFilms(result);
+      this.#showFilms(result, places);
+      this.#switch.show(result.personal);
     });
     showTiming(result, milliseconds);
+  }
+
+  /** Where every film stands that the ranker was given, from 1. */
+  async #placesInRetrieval(): Promise<Map<string, number>> {
+    const { items } = await this.#pique.recommend({ count: RETRIEVED, rank: false });
+    return new Map(items.map(({ id }, index) => [id, index + 1]));
   }
 
   /** Two films each of the two genres that the catalogue has most of. */
@@ -106,7 +119,7 @@ class Page {
     else list.removeAttribute('tabindex');
   }
 
-  #showFilms(result: Result): void {
+  #showFilms(result: Result, places: Map<string, number>): void {
     const cards = result.items
       .map((item) => ({ item, film: this.#catalogue.byId.get(item.id) }))
       .filter((entry) => entry.film !== undefined)
@@ -114,6 +127,7 @@ class Page {
         film: film as Film,
         liked: false,
         interest: item.interest,
+        retrievedAs: places.get(item.id),
         because: (item.reasons ?? [])
           .slice(0, 2)
           .map(({ id }) => this.#catalogue.byId.get(id)?.title)
@@ -177,8 +191,9 @@ function bytes(count: number): string {
 function showFacts(info: ModelInfo): void {
   const where = info.thread === 'worker' ? 'in a worker' : 'in the page';
   const simd = info.isa === 'scalar' ? 'without SIMD' : 'with SIMD';
+  const downloaded = info.size.download + (info.ranker?.size.download ?? 0);
   const facts: [name: string, value: string, id: string][] = [
-    ['Model', `${bytes(info.size.download)}, once`, 'fact-size'],
+    [info.ranker ? 'Models' : 'Model', `${bytes(downloaded)}, once`, 'fact-size'],
     ['Catalogue', `${number.format(info.items)} films`, 'fact-items'],
     ['Interests', `up to ${info.interests}, ${info.width} numbers each`, 'fact-interests'],
     ['Runs', `${where}, ${simd}`, 'fact-runs'],
@@ -195,6 +210,7 @@ function showFacts(info: ModelInfo): void {
 /** What the file says about its own origin. */
 function showProvenance(info: ModelInfo): void {
   const { data, card, metrics } = info.details;
+  const ranker = info.ranker?.details ?? {};
   const text = (value: unknown) =>
     typeof value === 'string' ? value : value ? JSON.stringify(value, null, 1) : '';
   const origin = `${text(data)} ${text(card)}`;
@@ -205,6 +221,8 @@ function showProvenance(info: ModelInfo): void {
     ['Data', text(data)],
     ['Card', text(card)],
     ['Measured', text(metrics)],
+    ['The ranker', text(ranker.card)],
+    ['The ranker, measured', text(ranker.metrics)],
   ];
   byId('about-text').replaceChildren(
     ...parts
@@ -228,15 +246,24 @@ function seal(): void {
 /** The films that the model knows, in its order of popularity. */
 async function matchTitles(pique: Recommender, films: Film[]): Promise<Catalogue> {
   const byId = new Map(films.map((film) => [film.id, film]));
-  const { items } = await pique.recommend({ context: [], count: pique.info.items });
+  const query = { context: [], count: pique.info.items, rank: false };
+  const { items } = await pique.recommend(query);
   return makeCatalogue(items.map(({ id }) => byId.get(id)).filter((film) => film !== undefined));
 }
 
+/** The files that the page was built with, or those of its address. */
+async function loadModels(): Promise<Recommender> {
+  const built = document.querySelector<HTMLMetaElement>('meta[name="pique-ranker"]')?.content;
+  const model = parameters.get('model');
+  const ranker = parameters.get('ranker') ?? (model ? undefined : built);
+  return load(model ?? 'films.pique', {
+    onProgress: showProgress,
+    ...(ranker ? { ranker } : {}),
+  });
+}
+
 async function main(): Promise<void> {
-  const [pique, films] = await Promise.all([
-    load(parameters.get('model') ?? 'films.pique', { onProgress: showProgress }),
-    fetchFilms('films.json'),
-  ]);
+  const [pique, films] = await Promise.all([loadModels(), fetchFilms('films.json')]);
   seal();
   showFacts(pique.info);
   showProvenance(pique.info);

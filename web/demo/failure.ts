@@ -12,6 +12,10 @@ const ADVICE: Partial<Record<string, [title: string, advice: string]>> = {
     'This page is too old for the model',
     'The file was made by another version of Pique. Export it again, or update the page.',
   ],
+  UNSUPPORTED: [
+    'These models do not go together',
+    'One file must be a model that retrieves, the other one that ranks, of the same catalogue.',
+  ],
   CSP_BLOCKED: [
     'The page’s security policy forbids WebAssembly',
     'The site’s owner can allow it with script-src ‘wasm-unsafe-eval’.',

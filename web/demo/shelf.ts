@@ -7,6 +7,8 @@ export interface Card {
   liked: boolean;
   /** Number of the interest that won, -1 for none. */
   interest: number;
+  /** Its place before the ranker, from 1. */
+  retrievedAs?: number | undefined;
   /** Titles that speak for the film. */
   because: string[];
 }
@@ -66,7 +68,7 @@ export function posterStyle(film: Film): string {
 }
 
 export function makeCard(card: Card, toggle: (film: Film) => void): HTMLLIElement {
-  const { film, liked, interest, because } = card;
+  const { film, liked, interest, because, retrievedAs } = card;
   const heart = make(
     'button',
     {
@@ -92,7 +94,12 @@ export function makeCard(card: Card, toggle: (film: Film) => void): HTMLLIElemen
     'li',
     { class: `film${interestClass(interest)}`, 'data-id': film.id },
     poster,
-    make('div', { class: 'caption' }, because.length ? makeReason(because) : director),
+    make(
+      'div',
+      { class: 'caption' },
+      because.length ? makeReason(because) : director,
+      retrievedAs ? make('p', { class: 'moved' }, `No. ${retrievedAs} in retrieval`) : null,
+    ),
   );
 }
 

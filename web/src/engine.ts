@@ -10,6 +10,9 @@ export interface EngineQuery {
   /** When each of them was seen, in milliseconds; undefined: not known. */
   times: number[] | undefined;
   excludeSeen: boolean;
+  /** Whether the ranker, where there is one, orders what is retrieved, and how many items it is given. */
+  rank: boolean;
+  retrieve: number;
   /** Items to leave out; the candidates of {@link Engine.rank}. */
   excludeIds: string[];
   fallback: 'popular' | 'none';
@@ -54,10 +57,11 @@ export class Engine {
   #capacity = 0;
   #filled = 0;
   #total = 0;
-  #open = false;
-  /** The model scores labels: scores are log-odds. */
-  #ranks = false;
-  #categories: string[] = [];
+  /** Of the open model. */
+  #info: EngineInfo | undefined;
+  #ranker: Engine | undefined;
+  /** Profile fields of the other model of a cascade, which a query may name as well. */
+  #foreignFields: string[] = [];
 
   /** @throws PiqueError as {@link instantiate} */
   static async start(wasm: Uint8Array): Promise<Engine> {
@@ -69,6 +73,34 @@ export class Engine {
     this.#js = wasm.pique_js_create();
     if (!this.#js) throw new PiqueError('OOM', 'No memory for the engine');
     this.#out = wasm.pique_js_out(this.#js);
+  }
+
+  /**
+   * An engine for the model that ranks what this one retrieves, in the same memory.
+   *
+   * @throws PiqueError `UNSUPPORTED` when this model does not retrieve, `OOM`
+   */
+  beside(): Engine {
+    if (!this.#wasm.pique_js_retrieves(this.#js)) {
+      const message = `${this.#info?.model} is a ranking model and cannot retrieve for a ranker`;
+      throw new PiqueError('UNSUPPORTED', message);
+    }
+    return new Engine(this.#wasm);
+  }
+
+  /**
+   * From here on `ranker`, which was made by {@link beside} and has its model, ranks.
+   *
+   * @throws PiqueError `UNSUPPORTED` when it does not
+   */
+  join(ranker: Engine): void {
+    const info = ranker.#info;
+    if (info?.task !== 'ranking') {
+      throw new PiqueError('UNSUPPORTED', `${info?.model} retrieves and cannot be the ranker`);
+    }
+    this.#ranker = ranker;
+    this.#foreignFields = info.profile;
+    ranker.#foreignFields = this.#info?.profile ?? [];
   }
 
   /**
@@ -107,27 +139,32 @@ export class Engine {
     const block = this.#block;
     this.#block = 0;
     this.#check(this.#wasm.pique_js_model_open(this.#js, block, this.#total));
-    this.#open = true;
-    const info = this.#describe();
-    this.#ranks = info.task === 'ranking';
-    this.#categories = info.categories;
-    return info;
+    this.#info = this.#describe();
+    return this.#info;
   }
 
   recommend(query: EngineQuery): Result {
     const started = performance.now();
-    const personal = this.#begin(query);
+    const ranker = query.rank ? this.#ranker : undefined;
+    const ranked = ranker ? ranker.#begin({ ...query, excludeIds: [] }) : false;
+    const known = this.#begin(query);
+    const personal = known || ranked;
     let items: Recommendation[];
-    if (personal) {
+    let left: { unknown?: number } = {};
+    if (personal || (ranker && query.fallback === 'popular')) {
+      // Of a person who is unknown to it, the model retrieves what is popular.
+      if (!known) this.#begin({ ...query, context: [] });
+      if (ranker) this.#wasm.pique_js_rank_by(this.#js, ranker.#js, query.retrieve);
       const flags = (query.excludeSeen ? EXCLUDE_SEEN : 0) | (query.explain ? EXPLAIN : 0);
       const { count, diversity } = query;
       const category = diversity ? this.#category(query.diversityBy) : 0;
       this.#check(this.#wasm.pique_js_recommend(this.#js, count, flags, diversity, category));
-      items = this.#readList(query.explain);
+      if (ranker) left = { unknown: this.#results()[2] };
+      items = this.#readList(query.explain, known, ranker !== undefined);
     } else {
       items = query.fallback === 'popular' ? this.#popular(query) : [];
     }
-    return { items, personal, milliseconds: performance.now() - started };
+    return { items, personal, ...left, milliseconds: performance.now() - started };
   }
 
   /** The candidates (`excludeIds`) that the model knows, best first, equal ones in their order. */
@@ -137,10 +174,10 @@ export class Engine {
     const personal = this.#begin(query);
     this.#check(this.#wasm.pique_js_rank(this.#js));
     const scores = new Float32Array(this.#wasm.memory.buffer, this.#results()[0], ids.length);
+    const ranks = this.#info?.task === 'ranking'; // else scores are no log-odds
     const items = ids.map((id, i): Recommendation => {
       const score = scores[i] as number;
-      const probability = this.#ranks ? { probability: 1 / (1 + Math.exp(-score)) } : {};
-      return { id, score, interest: -1, ...probability };
+      return { id, score, interest: -1, ...(ranks ? chance(score) : {}) };
     });
     items.sort((a, b) => b.score - a.score);
     const milliseconds = performance.now() - started;
@@ -177,7 +214,7 @@ export class Engine {
 
   /** Writes the query into the heap; false when it tells the model nothing. */
   #begin(query: EngineQuery): boolean {
-    if (!this.#open) throw new PiqueError('ARGUMENT', 'No model is open');
+    if (!this.#info) throw new PiqueError('ARGUMENT', 'No model is open');
     const history = query.context.map((id) => this.#find(id));
     const exclude = query.excludeIds.map((id) => this.#find(id)).filter((item) => item !== 0);
     const profile = this.#profileCodes(query.profile);
@@ -199,10 +236,11 @@ export class Engine {
   }
 
   #profileCodes(profile: Record<string, string | number>): number[] {
-    const names = this.#profileNames();
+    const names = this.#info?.profile ?? [];
+    const all = [...names, ...this.#foreignFields];
     for (const name of Object.keys(profile)) {
-      if (!names.includes(name)) {
-        const known = names.length ? names.join(', ') : 'none';
+      if (!all.includes(name)) {
+        const known = all.length ? all.join(', ') : 'none';
         throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
       }
     }
@@ -220,9 +258,10 @@ export class Engine {
 
   /** The number of a column of categories, the first unless named. */
   #category(name: string | undefined): number {
-    const column = name === undefined ? 0 : this.#categories.indexOf(name);
+    const categories = this.#info?.categories ?? [];
+    const column = name === undefined ? 0 : categories.indexOf(name);
     if (column < 0) {
-      const known = this.#categories.join(', ') || 'none';
+      const known = categories.join(', ') || 'none';
       throw new PiqueError('ARGUMENT', `No categories "${name}"; this model has: ${known}`);
     }
     return column;
@@ -247,17 +286,20 @@ export class Engine {
     return items;
   }
 
-  #readList(explain: boolean): Recommendation[] {
+  /** `known`: the interests tell something; `ranked`: the scores are log-odds. */
+  #readList(explain: boolean, known: boolean, ranked: boolean): Recommendation[] {
     const [at, length] = this.#results();
     const words = new Uint32Array(this.#wasm.memory.buffer, at, length * ROW.words).slice();
     const floats = new Float32Array(words.buffer);
     return Array.from({ length }, (_, row) => {
       const start = row * ROW.words;
       const word = (place: number) => words[start + place] as number;
+      const score = floats[start + ROW.score] as number;
       const item: Recommendation = {
         id: this.#itemId(word(ROW.item)),
-        score: floats[start + ROW.score] as number,
-        interest: word(ROW.interest),
+        score,
+        interest: known ? word(ROW.interest) : -1,
+        ...(ranked ? chance(score) : {}),
       };
       if (explain) {
         const reasons = new Map<string, number>(); // an item may stand in the history twice
@@ -362,10 +404,12 @@ export class Engine {
     if (status === 0) return;
     const message = this.#readTerminated(this.#wasm.pique_js_error(this.#js));
     const tensor = /tensors? "([^"]+)"/.exec(message)?.[1];
-    const code = status === UNSUPPORTED && this.#open ? 'UNSUPPORTED' : STATUS_CODES[status];
+    const code = status === UNSUPPORTED && this.#info ? 'UNSUPPORTED' : STATUS_CODES[status];
     throw new PiqueError(code ?? 'INTERNAL', message || `status ${status}`, { tensor });
   }
 }
+
+const chance = (logOdds: number) => ({ probability: 1 / (1 + Math.exp(-logOdds)) });
 
 /** How much of the history each interest holds: every item counts one, divided by its shares. */
 function interestWeights(shares: Float32Array, live: number, count: number): number[] {

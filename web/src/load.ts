@@ -1,5 +1,4 @@
 /** Loading: the engine first, then the model's bytes through it; one signal ends both. */
-import type { EngineInfo } from './engine.ts';
 import { abortable, PiqueError, throwIfAborted, toPiqueError, withUrl } from './errors.ts';
 import { MemoryHistory } from './history.ts';
 import { type Host, openHost, type WorkerStarter } from './host.ts';
@@ -23,12 +22,12 @@ export async function loadWith(
   throwIfAborted(signal);
   const host = await abortable(openHost(options.worker, entry.workers), signal);
   try {
-    // The engine starts while the model's first bytes travel.
-    const opening = openSource(source, signal);
+    // The engine starts while the first bytes of the files travel.
+    const sources = options.ranker === undefined ? [source] : [source, options.ranker];
+    const opening = Promise.all(sources.map((file) => openSource(file, signal)));
     opening.catch(() => {});
     await abortable(startEngine(host, wasmSource(entry, options.wasm), signal), signal);
-    const opened = await abortable(opening, signal);
-    const info = await receive(host, opened, options);
+    const info = await receiveAll(host, await abortable(opening, signal), options);
     return new LocalRecommender(host, info, options.history ?? new MemoryHistory());
   } catch (error) {
     host.close();
@@ -46,27 +45,54 @@ async function startEngine(host: Host, wasm: WasmSource, signal?: AbortSignal): 
   }
 }
 
-async function receive(host: Host, opened: Opened, options: LoadOptions): Promise<ModelInfo> {
-  const { signal, onProgress } = options;
-  const { chunks, total, url } = opened;
+/** The model, then the ranker if there is one; progress counts the bytes of both. */
+async function receiveAll(
+  host: Host,
+  files: Opened[],
+  { signal, onProgress }: LoadOptions,
+): Promise<ModelInfo> {
+  const sum = files.reduce((bytes, { total }) => bytes + total, 0);
+  const total = files.every((file) => file.total > 0) ? sum : 0;
   let loaded = 0;
-  let details: EngineInfo;
-  onProgress?.({ phase: 'fetch', loaded, total });
-  try {
-    for await (const chunk of chunks) {
-      throwIfAborted(signal);
-      loaded += chunk.length;
-      await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), signal);
-      onProgress?.({ phase: 'fetch', loaded, total: Math.max(total, total && loaded) });
+  const count = (bytes: number) => {
+    loaded += bytes;
+    onProgress?.({ phase: 'fetch', loaded, total: Math.max(total, total && loaded) });
+  };
+  const infos: ModelInfo[] = [];
+  count(0);
+  for (const file of files) {
+    const last = infos.length === files.length - 1;
+    const complete = () => last && onProgress?.({ phase: 'init', loaded, total: loaded });
+    try {
+      infos.push(await receive(host, file, signal, count, complete));
+      if (!last) await abortable(host.call('ranker', null), signal);
+    } catch (error) {
+      throw withUrl(error, file.url);
     }
-    onProgress?.({ phase: 'init', loaded, total: loaded });
-    details = await abortable(host.call('finish', null), signal);
-  } catch (error) {
-    throw withUrl(error, url);
   }
   onProgress?.({ phase: 'ready', loaded, total: loaded });
-  const { memory, ...info } = details;
-  return { ...info, thread: host.thread, size: { download: loaded, memory } };
+  const [info, ranker] = infos as [ModelInfo, ModelInfo?];
+  return ranker ? { ...info, ranker } : info;
+}
+
+async function receive(
+  host: Host,
+  { chunks }: Opened,
+  signal: AbortSignal | undefined,
+  count: (bytes: number) => void,
+  complete: () => void,
+): Promise<ModelInfo> {
+  let download = 0;
+  for await (const chunk of chunks) {
+    throwIfAborted(signal);
+    const { length } = chunk;
+    await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), signal);
+    download += length;
+    count(length);
+  }
+  complete();
+  const { memory, ...info } = await abortable(host.call('finish', null), signal);
+  return { ...info, thread: host.thread, size: { download, memory } };
 }
 
 function wasmSource(entry: Entry, given: LoadOptions['wasm']): WasmSource {

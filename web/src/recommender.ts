@@ -12,6 +12,7 @@ import type {
 } from './types.ts';
 
 const DEFAULT_COUNT = 10;
+const DEFAULT_RETRIEVE = 100;
 
 /** Asks the history store, then the engine. */
 export class LocalRecommender implements Recommender {
@@ -73,6 +74,13 @@ export class LocalRecommender implements Recommender {
     if (!Number.isInteger(count) || count < 1 || count > 0x7fffffff) {
       throw new PiqueError('ARGUMENT', `count must be a whole number from 1, not ${count}`);
     }
+    const retrieve = query.retrieve ?? DEFAULT_RETRIEVE;
+    if (!Number.isInteger(retrieve) || retrieve < 1 || retrieve > 0x7fffffff) {
+      throw new PiqueError('ARGUMENT', `retrieve must be a whole number from 1, not ${retrieve}`);
+    }
+    if (!this.info.ranker && (query.rank || query.retrieve !== undefined)) {
+      throw new PiqueError('ARGUMENT', 'rank and retrieve need a ranker: load(model, { ranker })');
+    }
     const diversity = query.diversity ?? 0;
     if (!(diversity >= 0 && diversity <= 1e30)) {
       throw new PiqueError('ARGUMENT', `diversity must be a number from 0, not ${diversity}`);
@@ -86,6 +94,8 @@ export class LocalRecommender implements Recommender {
       count,
       context: own.context,
       times: own.times,
+      rank: query.rank ?? true,
+      retrieve,
       excludeSeen: query.exclude?.seen ?? true,
       excludeIds: [...ids, ...own.hidden],
       fallback: query.fallback ?? 'popular',

@@ -10,6 +10,8 @@ export interface Operations {
   start: { in: Uint8Array; out: null };
   /** The next bytes of the model file. */
   write: { in: Uint8Array; out: null };
+  /** What is written from here on is the model that ranks. */
+  ranker: { in: null; out: null };
   /** There are no more bytes. */
   finish: { in: null; out: EngineInfo };
   recommend: { in: EngineQuery; out: Result };
@@ -23,6 +25,7 @@ export type Operation = keyof Operations;
 /** Runs one operation after another; the caller waits for each. */
 export class Service {
   #engine: Engine | undefined;
+  #ranker: Engine | undefined;
   #intake: Intake | undefined;
 
   async call<O extends Operation>(
@@ -40,15 +43,22 @@ export class Service {
       case 'finish': {
         const info = await this.#incoming().finish();
         this.#intake = undefined;
+        if (this.#ranker) this.#started().join(this.#ranker);
         return info;
       }
+      case 'ranker':
+        this.#ranker = this.#started().beside();
+        this.#intake = new Intake(this.#ranker);
+        return null;
       case 'recommend':
         return this.#started().recommend(input as EngineQuery);
       case 'rank':
-        return this.#started().rank(input as EngineQuery);
+        return (this.#ranker ?? this.#started()).rank(input as EngineQuery);
       case 'interests':
         return this.#started().interests(input as EngineQuery);
       case 'dispose':
+        this.#ranker?.dispose();
+        this.#ranker = undefined;
         this.#engine?.dispose();
         this.#engine = undefined;
         return null;

@@ -50,8 +50,8 @@ async function openUrl(url: string, signal?: AbortSignal): Promise<Opened> {
   // With a content encoding the length is that of other bytes than those we see.
   const encoded = response.headers.has('content-encoding');
   const total = encoded ? 0 : Number(response.headers.get('content-length') ?? 0);
-  const body = response.body ?? new Blob([]).stream();
-  return { chunks: readUrl(body as ReadableStream<Uint8Array>, url, signal), total, url };
+  const body = (response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>;
+  return { chunks: readUrl(readAll(body), url, signal), total, url };
 }
 
 async function request(url: string, signal?: AbortSignal): Promise<Response> {
@@ -79,17 +79,23 @@ function transferError(url: string, error: unknown, signal?: AbortSignal): Pique
   });
 }
 
-async function* readUrl(stream: ReadableStream<Uint8Array>, url: string, signal?: AbortSignal) {
+async function* readUrl(chunks: AsyncIterable<Uint8Array>, url: string, signal?: AbortSignal) {
   try {
-    yield* readAll(stream);
+    yield* chunks;
   } catch (error) {
     throw transferError(url, error, signal);
   }
 }
 
-/** `for await` over a stream is missing in Safari. */
-async function* readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
+/**
+ * `for await` over a stream is missing in Safari. The reader is taken at once: Node ends the body of a
+ * response that nobody reads and nobody holds any more.
+ */
+function readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  return drain(stream.getReader());
+}
+
+async function* drain(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     for (;;) {
       const { done, value } = await reader.read();

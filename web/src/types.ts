@@ -6,7 +6,7 @@ export type ItemId = string;
 /** How far loading has come. */
 export interface Progress {
   phase: 'fetch' | 'init' | 'ready';
-  /** Bytes of the (compressed) model file received so far. */
+  /** Bytes of the (compressed) model file received so far, and of the ranker's. */
   loaded: number;
   /** Bytes to come in all; 0 when the server did not say. */
   total: number;
@@ -27,6 +27,11 @@ export interface LoadOptions {
   worker?: 'auto' | false | (() => Worker);
   /** The engine: an address, or its bytes. By default what the package brings along. */
   wasm?: string | URL | BufferSource;
+  /**
+   * A model that ranks what the first one retrieves, from a file of its own. The two may come from different
+   * trainings: items are joined by their ids. The engine and its worker are the same.
+   */
+  ranker?: ModelSource;
   /** Where the visitor's events live. By default in memory, forgotten with the page. */
   history?: HistoryStore;
 }
@@ -66,6 +71,13 @@ export interface Query {
   exclude?: { seen?: boolean; ids?: ItemId[] };
   /** Without any item that the model knows: the most popular items (default), or nothing. */
   fallback?: 'popular' | 'none';
+  /**
+   * With a ranker: whether it orders what is retrieved (default), or retrieval alone decides. The reasons are
+   * those of retrieval either way.
+   */
+  rank?: boolean;
+  /** How many items are retrieved for the ranker, 100 unless given; never fewer than `count`. */
+  retrieve?: number;
   /** Give reasons with each recommendation. */
   explain?: boolean;
   /**
@@ -94,7 +106,7 @@ export interface Reason {
 export interface Recommendation {
   id: ItemId;
   /**
-   * The best inner product of an interest and the item, or, of a model that ranks, the log-odds of a like;
+   * The best inner product of an interest and the item, or, where a model ranked, the log-odds of a like;
    * comparable within one result only.
    */
   score: number;
@@ -103,7 +115,7 @@ export interface Recommendation {
    * {@link Recommender.rank}.
    */
   interest: number;
-  /** Chance of a like, 0..1: from {@link Recommender.rank} with a model that ranks. */
+  /** Chance of a like, 0..1: where a model ranked. */
   probability?: number;
   /** The strongest reason first; only with `explain`. */
   reasons?: Reason[];
@@ -113,6 +125,8 @@ export interface Result {
   items: Recommendation[];
   /** false when the popular items stand in for a visitor without a history. */
   personal: boolean;
+  /** Where a ranker ranked: how many retrieved items it does not know; they are left out. */
+  unknown?: number;
   /** Milliseconds that the engine computed. */
   milliseconds: number;
 }
@@ -148,6 +162,8 @@ export interface ModelInfo {
   thread: 'worker' | 'main';
   /** Bytes that were received, and bytes of the model in memory. */
   size: { download: number; memory: number };
+  /** The model that ranks what this one retrieves, where one was loaded. */
+  ranker?: ModelInfo;
   /** All that the file says about itself: configuration, quantisation, metrics, card. */
   details: Record<string, unknown>;
 }
@@ -166,7 +182,8 @@ export interface Recommender {
   recommend(query?: Query): Promise<Result>;
   /**
    * The given items in the order of their scores for the visitor, best first; items that the model does not
-   * know or that the visitor hides are left out. `count`: all unless given. `exclude.seen`: only when true.
+   * know or that the visitor hides are left out. A ranker, where there is one, gives the scores. `count`: all
+   * unless given. `exclude.seen`: only when true.
    *
    * @throws PiqueError as for {@link Recommender.recommend}
    * @example

@@ -16,6 +16,7 @@ export interface Exports {
   pique_js_model_size(js: number, bytes: number, count: number): number;
   pique_js_model_open(js: number, bytes: number, size: number): number;
   pique_js_info(js: number): number;
+  pique_js_retrieves(js: number): number;
   pique_js_item_count(js: number): number;
   pique_js_find_item(js: number, id: number, length: number): number;
   pique_js_item_id(js: number, item: number): number;
@@ -26,6 +27,7 @@ export interface Exports {
   pique_js_find_profile(js: number, field: number, value: number, length: number): number;
   pique_js_query(js: number, history: number, exclude: number, profile: number): number;
   pique_js_times(js: number): number;
+  pique_js_rank_by(js: number, ranker: number, retrieve: number): void;
   pique_js_recommend(
     js: number,
     count: number,
