@@ -411,7 +411,7 @@ static void test_recbole(void **state) {
     assert_counts(&r, 2, 2, 3); /* two ratings of 4 and more */
     assert_int_equal(r.dataset->labelled_count, 3);
     /* Pairs are of the same users and items, with what is known of them. */
-    assert_int_equal(r.dataset->item_feature_count, 2);
+    assert_int_equal(r.dataset->item_feature_count, 3);
     assert_int_equal(r.dataset->item_features[1].offsets[r.dataset->item_rows], 3);
     assert_int_equal(r.dataset->profile_count, 1);
     assert_true(has_term(&r.dataset->profile[0], "24"));
