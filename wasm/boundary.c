@@ -10,6 +10,7 @@ struct pique_js {
     pique_query query;
     uint32_t *numbers; /* history, exclude and profile of the query */
     uint32_t numbers_capacity;
+    double *times; /* of the query's history */
     float *scores;
     float *ranked; /* of the last pique_js_rank */
     uint32_t out[PIQUE_JS_OUT_WORDS];
@@ -51,6 +52,7 @@ void pique_js_free(pique_js *js) {
     pique_session_free(js->session);
     pique_model_free(js->model);
     pique_release(ctx, js->numbers);
+    pique_release(ctx, js->times);
     pique_release(ctx, js->scores);
     pique_release(ctx, js->ranked);
     pique_release(ctx, js);
@@ -164,6 +166,13 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
         .profile = profile_count ? js->numbers + history_count + exclude_count : NULL,
     };
     return js->numbers;
+}
+
+double *pique_js_times(pique_js *js) {
+    pique_release(js->ctx, js->times);
+    js->times = pique_alloc(js->ctx, ((size_t)js->query.history_count + 1) * sizeof(double));
+    js->query.history_times = js->times;
+    return js->times;
 }
 
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,

@@ -55,6 +55,10 @@ uint32_t pique_js_find_profile(const pique_js *js, uint32_t field, const char *v
 uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count,
                          uint32_t profile_count);
 
+/* After pique_js_query: room for the times of the history, a double each, in seconds, which the caller writes.
+ * Without this call they are not known. NULL: no memory. */
+double *pique_js_times(pique_js *js);
+
 /* out[0]: address of the list, out[1]: its length. A row is ten words: item, score (float), winning
  * interest, number of reasons, three reasons (items), their three shares (float). */
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,

@@ -98,6 +98,9 @@ pique_status pq_builder_row(pq_builder *builder, const pq_raw_row *row);
 typedef struct {
     pq_span items, negatives, times;
 } pq_raw_history;
+size_t pq_history_length(pq_span cell);
+/* The part before the next '|', which is stepped over. */
+pq_span pq_history_next(pq_span *rest);
 pique_status pq_builder_row_with_history(pq_builder *builder, const pq_raw_row *row,
                                          const pq_raw_history *history, bool *added);
 /* For readers without times: the events of a user in their order. */

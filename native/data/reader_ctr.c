@@ -5,8 +5,9 @@
  * test.csv     rows of the same columns that are for test; may be missing
  * schema.json  {"columns": {"name": "role"}}: what columns are where their names do not tell, or tell wrong
  *
- * What the first row about an item or a user says of it counts. A column without a role is left out and named
- * in the log: to guess one could take the answer for a feature. */
+ * What the first row about an item or a user says of it counts; columns history_NAME describe items that are
+ * nowhere a candidate. A column without a role is left out and named in the log: to guess one could take the
+ * answer for a feature. */
 #include "native/data/csv_rows.h"
 #include "native/data/readers.h"
 
@@ -31,7 +32,10 @@ typedef enum {
     ROLE_PROFILE, /* from here on any number of columns may have the role */
     ROLE_CATEGORY,
     ROLE_MULTI,
-    ROLE_COUNT
+    ROLE_COUNT, /* the others have no name in a schema */
+    ROLE_BEHAVIOUR =
+        ROLE_COUNT, /* history_NAME: the values of an item's column for each item of the history */
+    ROLE_UNTOLD
 } column_role;
 
 /* As schema.json spells them. */
@@ -43,6 +47,7 @@ static const struct {
     const char *name;
     column_role role;
 } known_names[] = {
+    {"title", ROLE_SKIP},
     {"user", ROLE_USER},
     {"user_id", ROLE_USER},
     {"userId", ROLE_USER},
@@ -73,7 +78,7 @@ typedef struct {
     char *name;
     column_role role;
     uint32_t column;  /* of the file being read */
-    uint32_t feature; /* of the builder's table, for the last three roles */
+    uint32_t feature; /* of the builder's table, for the last roles */
 } used_column;
 
 typedef struct {
@@ -82,6 +87,8 @@ typedef struct {
     const pq_source *schema;
     used_column used[MOST_USED];
     uint32_t count;
+    bool behaviours;               /* some column is of that role */
+    bool again;                    /* the files are read for those a second time */
     uint32_t single[ROLE_PROFILE]; /* columns of the file being read, or PQ_CSV_NONE */
 } table;
 
@@ -97,7 +104,7 @@ static column_role role_of_name(pq_span name) {
             return known_names[i].role;
         }
     }
-    return ROLE_SKIP;
+    return ROLE_UNTOLD;
 }
 
 static pique_status apply_member(const table *t, const pq_json *json, int at,
@@ -191,7 +198,37 @@ static pique_status use_column(table *t, pq_span name, column_role role) {
     }
     t->count++;
     memcpy(used->name, name.bytes, name.size);
-    return role >= ROLE_PROFILE ? add_feature(t, name, used) : PIQUE_OK;
+    return role >= ROLE_PROFILE && role < ROLE_COUNT ? add_feature(t, name, used) : PIQUE_OK;
+}
+
+/* The column of the item whose values for the history are called so; NULL: none. */
+static const used_column *behaviour_of(const table *t, pq_span name) {
+    static const char prefix[] = "history_";
+    size_t size = sizeof(prefix) - 1;
+    if (name.size <= size || memcmp(name.bytes, prefix, size) != 0) {
+        return NULL;
+    }
+    pq_span rest = {.bytes = name.bytes + size, .size = name.size - size};
+    for (uint32_t i = 0; i < t->count; i++) {
+        bool of_item = t->used[i].role == ROLE_CATEGORY || t->used[i].role == ROLE_MULTI;
+        if (of_item && span_is(rest, t->used[i].name)) {
+            return &t->used[i];
+        }
+    }
+    return NULL;
+}
+
+static pique_status use_behaviours(table *t, const pq_csv_row *names, column_role *roles) {
+    for (uint32_t i = 0; i < names->count; i++) {
+        const used_column *of = roles[i] == ROLE_UNTOLD ? behaviour_of(t, names->fields[i]) : NULL;
+        if (of) {
+            roles[i] = ROLE_BEHAVIOUR;
+            PQ_TRY(use_column(t, names->fields[i], ROLE_BEHAVIOUR));
+            t->used[t->count - 1].feature = of->feature;
+            t->behaviours = true;
+        }
+    }
+    return PIQUE_OK;
 }
 
 static pique_status log_left_out(const table *t, const pq_csv_row *names,
@@ -202,7 +239,7 @@ static pique_status log_left_out(const table *t, const pq_csv_row *names,
     for (uint32_t i = 0; i < names->count; i++) {
         pq_span name = names->fields[i];
         char quote[PQ_QUOTE_SIZE];
-        if (roles[i] == ROLE_SKIP && name.size && !span_is(name, "title") && count++ < FEW) {
+        if (roles[i] == ROLE_UNTOLD && name.size && count++ < FEW) {
             pq_text_add(&text, "%s\"%s\"", count > 1 ? ", " : "",
                         pq_source_quote(quote, name.bytes, name.size));
         }
@@ -221,13 +258,13 @@ static pique_status choose_columns(table *t, const pq_csv_row *names, column_rol
         roles[i] = role_of_name(names->fields[i]);
     }
     PQ_TRY(read_schema(t, names, roles));
-    PQ_TRY(log_left_out(t, names, roles));
     for (uint32_t i = 0; i < names->count; i++) {
-        if (roles[i] != ROLE_SKIP) {
+        if (roles[i] != ROLE_SKIP && roles[i] != ROLE_UNTOLD) {
             PQ_TRY(use_column(t, names->fields[i], roles[i]));
         }
     }
-    return PIQUE_OK;
+    PQ_TRY(use_behaviours(t, names, roles));
+    return log_left_out(t, names, roles);
 }
 
 /* Where the columns in use stand in this file. */
@@ -291,9 +328,64 @@ static pique_status add_features(table *t, const pq_csv_row *row, pq_raw_table *
     PQ_TRY(pq_builder_owner(t->builder, owners, cell(t, row, id), &owner));
     for (uint32_t i = 0; owner != PQ_NOT_FOUND && i < t->count; i++) {
         const used_column *used = &t->used[i];
-        if (used->role >= ROLE_PROFILE && users == (used->role == ROLE_PROFILE)) {
+        bool feature = used->role >= ROLE_PROFILE && used->role < ROLE_COUNT;
+        if (feature && users == (used->role == ROLE_PROFILE)) {
             PQ_TRY(pq_builder_cell(t->builder, owners, used->feature, owner,
                                    row->fields[used->column], used->role == ROLE_MULTI ? '|' : 0));
+        }
+    }
+    return PIQUE_OK;
+}
+
+/* Whether the column has no value, which may be empty, for each item of the history. */
+static bool mismatch(const used_column *used, const pq_csv_row *row, size_t items) {
+    if (used->role != ROLE_BEHAVIOUR) {
+        return false;
+    }
+    size_t count = pq_history_length(row->fields[used->column]);
+    return count != items && (count > 0 || items > 1);
+}
+
+static pique_status check_behaviours(const table *t, const pq_csv_row *row, bool *good) {
+    size_t items = pq_history_length(cell(t, row, ROLE_HISTORY));
+    *good = true;
+    for (uint32_t i = 0; i < t->count && *good; i++) {
+        if (mismatch(&t->used[i], row, items)) {
+            char reason[128];
+            pq_span values = row->fields[t->used[i].column];
+            snprintf(
+                reason, sizeof(reason), "%lu values in \"%.40s\" for the %lu items of the history",
+                (unsigned long)pq_history_length(values), t->used[i].name, (unsigned long)items);
+            *good = false;
+            return pq_builder_bad(t->builder, reason);
+        }
+    }
+    return PIQUE_OK;
+}
+
+/* What the row says of the items of its history that no row had as a candidate. */
+static pique_status describe_history(table *t, const pq_csv_row *row) {
+    pq_span items = cell(t, row, ROLE_HISTORY), rest[MOST_USED] = {{NULL, 0}};
+    size_t count = pq_history_length(items);
+    bool good = true;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->used[i].role == ROLE_BEHAVIOUR) {
+            rest[i] = row->fields[t->used[i].column];
+            good = good && !mismatch(&t->used[i], row, count);
+        }
+    }
+    for (size_t at = 0; good && at < count; at++) {
+        pq_span id = pq_history_next(&items);
+        uint32_t owner = PQ_NOT_FOUND;
+        if (!pq_builder_id_problem(id)) {
+            PQ_TRY(pq_builder_owner(t->builder, &t->builder->item_table, id, &owner));
+        }
+        for (uint32_t i = 0; i < t->count; i++) {
+            pq_span value = pq_history_next(&rest[i]); /* of other roles: nothing */
+            if (owner != PQ_NOT_FOUND && value.size) {
+                PQ_TRY(pq_builder_cell(t->builder, &t->builder->item_table, t->used[i].feature,
+                                       owner, value, 0));
+            }
         }
     }
     return PIQUE_OK;
@@ -303,6 +395,13 @@ static pique_status on_row(void *user, const pq_csv_row *row) {
     table *t = user;
     bool added;
     t->builder->line = row->line;
+    if (t->again) {
+        return describe_history(t, row);
+    }
+    PQ_TRY(check_behaviours(t, row, &added));
+    if (!added) {
+        return PIQUE_OK;
+    }
     const pq_raw_row raw = {.user = cell(t, row, ROLE_USER),
                             .item = cell(t, row, ROLE_ITEM),
                             .time = cell(t, row, ROLE_TIMESTAMP),
@@ -322,7 +421,7 @@ static pique_status on_row(void *user, const pq_csv_row *row) {
 static pique_status on_bad(void *user, size_t line, const char *reason) {
     table *t = user;
     t->builder->line = line;
-    return pq_builder_bad(t->builder, reason);
+    return t->again ? PIQUE_OK : pq_builder_bad(t->builder, reason);
 }
 
 static pique_status read_file(table *t, const pq_source *source, bool test) {
@@ -338,6 +437,11 @@ static pique_status read_file(table *t, const pq_source *source, bool test) {
     return PIQUE_OK;
 }
 
+static pique_status read_files(table *t, const pq_source *sources) {
+    PQ_TRY(read_file(t, &sources[0], false));
+    return read_file(t, &sources[1], true);
+}
+
 static pique_status read(pq_builder *b, const pq_source *sources) {
     table t = {.builder = b, .schema = &sources[2]};
     if (!b->options->labelled) {
@@ -349,9 +453,10 @@ static pique_status read(pq_builder *b, const pq_source *sources) {
     PQ_TRY(pq_builder_table(b, &b->user_table, &b->users));
     b->item_table.repeats = true;
     b->user_table.repeats = true;
-    pique_status status = read_file(&t, &sources[0], false);
-    if (status == PIQUE_OK) {
-        status = read_file(&t, &sources[1], true);
+    pique_status status = read_files(&t, sources);
+    if (status == PIQUE_OK && t.behaviours) {
+        t.again = true;
+        status = read_files(&t, sources);
     }
     for (uint32_t i = 0; i < t.count; i++) {
         pq_free(b->ctx, t.used[i].name);

@@ -9,7 +9,7 @@
 #define SEPARATOR '|'
 #define MOST_TIME 9e15 /* whole seconds stay whole in a double */
 
-static size_t part_count(pq_span cell) {
+size_t pq_history_length(pq_span cell) {
     size_t count = cell.size > 0;
     for (size_t i = 0; i < cell.size; i++) {
         count += cell.bytes[i] == SEPARATOR;
@@ -17,8 +17,7 @@ static size_t part_count(pq_span cell) {
     return count;
 }
 
-/* The part before the next separator, which is stepped over. */
-static pq_span next_part(pq_span *rest) {
+pq_span pq_history_next(pq_span *rest) {
     const char *stop = rest->size ? memchr(rest->bytes, SEPARATOR, rest->size) : NULL;
     pq_span part = {.bytes = rest->bytes, .size = stop ? (size_t)(stop - rest->bytes) : rest->size};
     size_t step = part.size + (stop != NULL);
@@ -28,8 +27,8 @@ static pq_span next_part(pq_span *rest) {
 }
 
 static const char *ids_problem(const char *what, pq_span cell, char *reason, size_t room) {
-    for (size_t left = part_count(cell); left > 0; left--) {
-        const char *problem = pq_builder_id_problem(next_part(&cell));
+    for (size_t left = pq_history_length(cell); left > 0; left--) {
+        const char *problem = pq_builder_id_problem(pq_history_next(&cell));
         if (problem) {
             snprintf(reason, room, "an item of the %s %s", what, problem);
             return reason;
@@ -39,9 +38,9 @@ static const char *ids_problem(const char *what, pq_span cell, char *reason, siz
 }
 
 static const char *times_problem(pq_span cell, char *reason, size_t room) {
-    for (size_t left = part_count(cell); left > 0; left--) {
+    for (size_t left = pq_history_length(cell); left > 0; left--) {
         double time;
-        pq_span part = next_part(&cell);
+        pq_span part = pq_history_next(&cell);
         if (!pq_decimal_parse(part.bytes, part.size, &time) || time < 0 || time > MOST_TIME) {
             char quote[PQ_QUOTE_SIZE];
             snprintf(reason, room, "time \"%s\" of the history is not a number from 0 to 9e15",
@@ -54,7 +53,7 @@ static const char *times_problem(pq_span cell, char *reason, size_t room) {
 
 static const char *count_problem(const char *what, pq_span cell, size_t wanted, char *reason,
                                  size_t room) {
-    size_t count = part_count(cell);
+    size_t count = pq_history_length(cell);
     if (!cell.bytes || count == wanted) {
         return NULL;
     }
@@ -64,7 +63,7 @@ static const char *count_problem(const char *what, pq_span cell, size_t wanted, 
 }
 
 static const char *history_problem(const pq_raw_history *h, char *reason, size_t room) {
-    size_t count = part_count(h->items);
+    size_t count = pq_history_length(h->items);
     const char *problem = ids_problem("history", h->items, reason, room);
     if (!problem) {
         problem = count_problem("negatives", h->negatives, count, reason, room);
@@ -98,7 +97,7 @@ static pique_status reserve(pq_ctx *ctx, const pq_raw_history *row, pq_raw_histo
 /* Of the event that was added last. */
 static pique_status add_history(pq_builder *b, const pq_raw_history *row) {
     pq_raw_histories *h = &b->histories;
-    size_t events = b->event_count, count = part_count(row->items);
+    size_t events = b->event_count, count = pq_history_length(row->items);
     size_t first = events > 1 ? h->starts[events - 1] : 0;
     pq_raw_history rest = *row;
     if (count >= UINT32_MAX - first) {
@@ -109,16 +108,16 @@ static pique_status add_history(pq_builder *b, const pq_raw_history *row) {
     h->starts[0] = 0;
     h->starts[events] = (uint32_t)(first + count);
     for (size_t i = first; i < first + count; i++) {
-        pq_span id = next_part(&rest.items);
+        pq_span id = pq_history_next(&rest.items);
         PQ_TRY(pq_strings_add(&b->items, id.bytes, id.size, &h->items[i]));
         if (row->negatives.bytes) {
-            id = next_part(&rest.negatives);
+            id = pq_history_next(&rest.negatives);
             PQ_TRY(pq_strings_add(&b->items, id.bytes, id.size, &h->negatives[i]));
         } else if (h->negatives) {
             h->negatives[i] = PQ_NOT_FOUND;
         }
         if (row->times.bytes) {
-            pq_span time = next_part(&rest.times);
+            pq_span time = pq_history_next(&rest.times);
             (void)pq_decimal_parse(time.bytes, time.size, &h->times[i]);
         }
     }

@@ -95,7 +95,7 @@ static void check_split(const char *split) {
         change_future(&other, cut);
         pique_dataset *later = open_lives(&t, &other, split);
         judge(&t, model, later, after);
-        for (size_t i = 0; i < USERS * ROWS; i++) {
+        for (uint32_t i = 0; i < USERS * ROWS; i++) {
             assert_int_equal(later->labelled[i].split, d->labelled[i].split);
             if (i % ROWS <= cut) {
                 assert_memory_equal(&after[i], &before[i], sizeof(float));

@@ -147,6 +147,47 @@ static void test_features(void **state) {
     finish(&r);
 }
 
+/* history_NAME describes the items of the histories that are nowhere a candidate. */
+static void test_features_of_histories(void **state) {
+    (void)state;
+    reading r;
+    begin(&r,
+          "user,item,label,history,history_category,category,history_genres,history_other,"
+          "history_negatives\n"
+          "a,p,1,q|r|q,c1|c2|c3,c4,,,s|s|t\n"
+          "b,q,0,p|u,c5|,c6,,,r|r\n"
+          "c,q,0,v,,c7,,,r\n"
+          "d,q,0,v|w,c8|c9,c7,,,r|r\n"
+          "e,q,0,s|y,c8,c7,,,r|r\n",
+          "user,item,label,history,history_category,category\nf,p,1,z,c9,c4\n");
+    r.options.split = "file_test";
+    assert_ok(&r.t.ctx, parse(&r));
+    assert_logged(&r, "2 columns left out: \"history_genres\", \"history_other\"");
+    assert_logged(&r,
+                  "train.csv:6: 1 values in \"history_category\" for the 2 items of the history");
+    assert_int_equal(r.d->bad_rows, 1);
+    assert_int_equal(r.d->labelled_count, 5);
+    const pq_feature *category = &r.d->item_features[0];
+    assert_int_equal(r.d->item_feature_count, 1);
+    char got[32] = "";
+    static const char ids[] = "pqrstuvw";
+    for (const char *id = ids; *id; id++) {
+        uint32_t item = pq_strings_find(&r.d->items, id, 1) + 1, at = category->offsets[item];
+        size_t size = 0;
+        const char *term = "- ";
+        if (at < category->offsets[item + 1]) {
+            term = pq_strings_get(&category->terms, category->values[at] - 1, &size);
+        }
+        memcpy(got + 2 * (id - ids), term, 2);
+    }
+    /* p and q as candidates; r and w in histories; s and t never; u and v with an empty value. */
+    assert_string_equal(got, "c4c6c2- - - - c9");
+    drop(&r);
+    r.options.strict = true;
+    assert_failure(&r.t.ctx, parse(&r), PIQUE_DATA, "train.csv:6: 1 values in");
+    finish(&r);
+}
+
 static void test_bad_rows(void **state) {
     (void)state;
     static const char *const bad[][2] = {
@@ -238,7 +279,7 @@ static void test_schema(void **state) {
     assert_int_equal(r.d->profile_count, 1);
     assert_string_equal(r.d->profile[0].name, "user");
     assert_int_equal(r.d->item_features[0].terms.count, 2);
-    assert_logged(&r, "\"age\"");
+    assert_int_equal(r.log[0], 0); /* nothing was left out unasked */
     finish(&r);
 }
 
@@ -330,7 +371,7 @@ static void test_memory_failures(void **state) {
     (void)state;
     reading r;
     begin(&r, train, test);
-    r.texts[2] = "{\"columns\":{\"rank\":\"skip\"}}";
+    r.texts[2] = "{\"columns\":{\"rank\":\"skip\",\"genres\":\"skip\"}}";
     testing_fail_each(parse_with, &r);
 }
 
@@ -453,11 +494,17 @@ static void test_drawn_negatives(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),           cmocka_unit_test(test_features),
-        cmocka_unit_test(test_bad_rows),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_schema),          cmocka_unit_test(test_file_split),
-        cmocka_unit_test(test_split_refusals),  cmocka_unit_test(test_memory_failures),
-        cmocka_unit_test(test_detection),       cmocka_unit_test(test_batches_of_a_table),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_features_of_histories),
+        cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_file_split),
+        cmocka_unit_test(test_split_refusals),
+        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_detection),
+        cmocka_unit_test(test_batches_of_a_table),
         cmocka_unit_test(test_drawn_negatives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,9 +238,10 @@ static void test_detection(void **state) {
     };
     reading r;
     begin(&r);
-    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
-                   "the folder has none of ratings.dat (movielens), ratings.csv (movielens), "
-                   "interactions.csv (csv), FOLDER.inter (recbole), sequences.txt (sequences)");
+    assert_failure(
+        &r.t.ctx, open_it(&r), PIQUE_DATA,
+        "the folder has none of train.csv (ctr), ratings.dat (movielens), ratings.csv "
+        "(movielens), interactions.csv (csv), FOLDER.inter (recbole), sequences.txt (sequences)");
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         put(&r, cases[i].name, cases[i].text);
         r.options.path = r.path;
@@ -319,6 +320,12 @@ static void test_movielens_lines(void **state) {
     assert_int_equal(r.dataset->profile[0].terms.count, 2);
     assert_int_equal(r.dataset->profile[1].terms.count, 1);
     assert_true(has_term(&r.dataset->profile[2], "12"));
+    drop(&r);
+    r.options.labelled = true; /* the same is known of labelled pairs */
+    assert_counts(&r, 2, 1, 2);
+    assert_int_equal(r.dataset->labelled_count, 2);
+    assert_int_equal(r.dataset->profile_count, 3);
+    assert_int_equal(r.dataset->item_feature_count, 2);
     drop(&r);
     finish(&r);
 }
@@ -403,6 +410,11 @@ static void test_recbole(void **state) {
     r.options.labelled = true;
     assert_counts(&r, 2, 2, 3); /* two ratings of 4 and more */
     assert_int_equal(r.dataset->labelled_count, 3);
+    /* Pairs are of the same users and items, with what is known of them. */
+    assert_int_equal(r.dataset->item_feature_count, 3);
+    assert_int_equal(r.dataset->item_features[1].offsets[r.dataset->item_rows], 3);
+    assert_int_equal(r.dataset->profile_count, 1);
+    assert_true(has_term(&r.dataset->profile[0], "24"));
     drop(&r);
     put(&r, names[0], "item_id:token\tuser_id:token\ni\tu\n");
     assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA, "there is no column \"timestamp\"");

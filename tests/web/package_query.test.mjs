@@ -150,11 +150,41 @@ describe('recommend', () => {
       { context: [5] },
       { exclude: { ids: [null] } },
       { context, profile: { 'no such field': 'x' } },
+      { times: [1] },
+      { context, times: [1, 2, 3] },
+      { context, times: [1, 2, Number.NaN, 4] },
     ]) {
       const refused = (error) => error instanceof PiqueError && error.code === 'ARGUMENT';
       await assert.rejects(pique.recommend(query), refused, JSON.stringify(query));
     }
     assert.equal((await pique.recommend({ context })).items.length, 10, 'and it works as before');
+  });
+});
+
+/** No model file here looks at times, but the engine checks what it is told. */
+describe('times', () => {
+  const early = -1e30;
+  const refused = { code: 'ARGUMENT', message: /time 2 of the history is not a number of seconds/ };
+
+  test('of a context reach the engine', async () => {
+    const { items } = await pique.recommend({ context, times: [1, 2, 3.5, 4] });
+    assert.deepEqual(items, (await pique.recommend({ context })).items);
+    await assert.rejects(pique.recommend({ context, times: [1, 2, early, 4] }), refused);
+    await assert.rejects(pique.rank(ids, { context, times: [1, 2, early, 4] }), refused);
+    await assert.rejects(pique.interests({ context, times: [1, 2, early, 4] }), refused);
+    assert.deepEqual(items, (await pique.recommend({ context })).items);
+  });
+
+  test('of the history store reach it, too, when it has them', async () => {
+    const ask = async (...times) => {
+      const events = times.map((at, n) => ({ id: context[n], type: 'view', at }));
+      const history = { list: async () => events };
+      const other = await load(modelBytes(), { history });
+      return other.recommend().finally(() => other.dispose());
+    };
+    const { items } = await ask(1, 2, 3, 4);
+    await assert.rejects(ask(1, 2, early, 4), refused);
+    assert.deepEqual(items, (await ask(1, undefined, 3, 4)).items);
   });
 });
 

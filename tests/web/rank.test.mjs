@@ -38,16 +38,23 @@ const profileOf = (person) => ({
 const contextOf = (person) =>
   Array.from({ length: (person * 13) % 61 }, (_, n) => `thing-${thing(person, n)}`);
 
-const native = (file, context, ids, profile = {}) => {
+/** Seconds, with a long break after every fifth; of every other person they are not known. */
+const timesOf = (person) =>
+  person % 2
+    ? contextOf(person).map((_, n) => 1.6e9 + n * 600 + Math.floor(n / 5) * 7200)
+    : undefined;
+
+const native = (file, context, ids, profile = {}, times = undefined) => {
   const known = Object.entries(profile).map(([name, value]) => `${name}=${value}`);
   const given = ['--history', context.join(), '--candidates', ids.join(), '--json'];
   if (known.length > 0) given.push('--profile', known.join());
+  if (times) given.push('--times', times.join());
   return JSON.parse(run('rank', file, ...given)).items;
 };
 
 /** Native scores of all things for a person, by id. */
 function scoresOf(file, person, profile) {
-  const items = native(file, contextOf(person), all, profile);
+  const items = native(file, contextOf(person), all, profile, timesOf(person));
   return new Map(items.map(({ id, score }) => [id, score]));
 }
 
@@ -93,7 +100,8 @@ for (const model of [...ranking.map(({ name }) => name), 'mind']) {
           const pique = await load(readFileSync(file), options);
           assert.equal(pique.info.task, model === 'mind' ? 'retrieval' : 'ranking');
           for (let person = 0; person < PEOPLE; person++) {
-            const query = { context: contextOf(person), profile: known(person) };
+            const times = timesOf(person)?.map((seconds) => seconds * 1000);
+            const query = { context: contextOf(person), times, profile: known(person) };
             const { items } = await pique.rank(all, query);
             assert.equal(items.length, THINGS);
             for (const [i, item] of items.entries()) {

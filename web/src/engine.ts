@@ -7,6 +7,8 @@ import { type Exports, instantiate } from './wasm.ts';
 export interface EngineQuery {
   count: number;
   context: string[];
+  /** When each of them was seen, in milliseconds; undefined: not known. */
+  times: number[] | undefined;
   excludeSeen: boolean;
   /** Items to leave out; the candidates of {@link Engine.rank}. */
   excludeIds: string[];
@@ -184,7 +186,16 @@ export class Engine {
     if (!at) throw new PiqueError('OOM', 'No memory for the query');
     const numbers = [...history.map((item) => item || UNKNOWN_ITEM), ...exclude, ...profile];
     new Uint32Array(wasm.memory.buffer, at, numbers.length).set(numbers);
+    if (query.times) this.#writeTimes(query.times);
     return history.some((item) => item !== 0) || profile.some((code) => code !== 0);
+  }
+
+  /** Of the query that was begun, in seconds. */
+  #writeTimes(times: number[]): void {
+    const at = this.#wasm.pique_js_times(this.#js);
+    if (!at) throw new PiqueError('OOM', 'No memory for the query');
+    const seconds = times.map((time) => time / 1000);
+    new Float64Array(this.#wasm.memory.buffer, at, times.length).set(seconds);
   }
 
   #profileCodes(profile: Record<string, string | number>): number[] {

@@ -40,7 +40,9 @@ export class LocalRecommender implements Recommender {
     });
   }
 
-  async interests(query: Pick<Query, 'context' | 'profile' | 'signal'> = {}): Promise<Interest[]> {
+  async interests(
+    query: Pick<Query, 'context' | 'times' | 'profile' | 'signal'> = {},
+  ): Promise<Interest[]> {
     return this.#ask('interests', query);
   }
 
@@ -77,11 +79,13 @@ export class LocalRecommender implements Recommender {
     }
     const ids = checkIds(query.exclude?.ids ?? [], 'exclude.ids');
     const own = query.context
-      ? { context: checkIds(query.context, 'context'), hidden: [] }
+      ? { context: checkIds(query.context, 'context'), times: query.times, hidden: [] }
       : await this.#remembered();
+    if (query.times) checkTimes(query.times, query.context);
     return {
       count,
       context: own.context,
+      times: own.times,
       excludeSeen: query.exclude?.seen ?? true,
       excludeIds: [...ids, ...own.hidden],
       fallback: query.fallback ?? 'popular',
@@ -93,11 +97,25 @@ export class LocalRecommender implements Recommender {
   }
 
   /** What the visitor hides is neither shown nor counted as an interest. */
-  async #remembered(): Promise<{ context: string[]; hidden: string[] }> {
+  async #remembered(): Promise<Pick<EngineQuery, 'context' | 'times'> & { hidden: string[] }> {
     const events = await this.history.list();
     const hidden = new Set(events.filter((event) => event.type === 'hide').map(({ id }) => id));
-    const context = events.filter(({ id }) => !hidden.has(id)).map(({ id }) => id);
-    return { context, hidden: [...hidden] };
+    const shown = events.filter(({ id }) => !hidden.has(id));
+    const context = shown.map(({ id }) => id);
+    const times = shown.map(({ at }) => at);
+    const known = times.every(Number.isFinite); // a store of the page's own may have none
+    return { context, times: known ? times : undefined, hidden: [...hidden] };
+  }
+}
+
+function checkTimes(times: readonly number[], context: readonly string[] = []): void {
+  if (times.length !== context.length) {
+    const message = `times must hold one number for each of the ${context.length} ids of context`;
+    throw new PiqueError('ARGUMENT', `${message}, not ${times.length}`);
+  }
+  const wrong = times.findIndex((time) => !Number.isFinite(time));
+  if (wrong >= 0) {
+    throw new PiqueError('ARGUMENT', `times[${wrong}] must be a number of milliseconds`);
   }
 }
 

@@ -57,6 +57,11 @@ export interface Query {
   count?: number;
   /** The visitor's items, oldest first, in place of the history store. */
   context?: ItemId[];
+  /**
+   * When each item of `context` was seen, in milliseconds since 1970. Models that look at times take a
+   * `context` without them for one session; of the history store they know them.
+   */
+  times?: number[];
   /** `seen` (default true) leaves out the visitor's own items; `ids` leaves out others. */
   exclude?: { seen?: boolean; ids?: ItemId[] };
   /** Without any item that the model knows: the most popular items (default), or nothing. */
@@ -174,7 +179,7 @@ export interface Recommender {
    *
    * @throws PiqueError as for {@link Recommender.recommend}
    */
-  interests(query?: Pick<Query, 'context' | 'profile' | 'signal'>): Promise<Interest[]>;
+  interests(query?: Pick<Query, 'context' | 'times' | 'profile' | 'signal'>): Promise<Interest[]>;
   /** Gives the memory back and ends the worker. Calls under way reject with `DISPOSED`. */
   dispose(): Promise<void>;
 }

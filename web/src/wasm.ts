@@ -25,6 +25,7 @@ export interface Exports {
   pique_js_profile_name(js: number, field: number): number;
   pique_js_find_profile(js: number, field: number, value: number, length: number): number;
   pique_js_query(js: number, history: number, exclude: number, profile: number): number;
+  pique_js_times(js: number): number;
   pique_js_recommend(
     js: number,
     count: number,
