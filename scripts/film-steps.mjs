@@ -65,8 +65,7 @@ export async function train(data, out, env = {}, more = []) {
 }
 
 /** Writes the labelled pairs that the ranker learns from; the exported retrieving model must be there. */
-export async function makeLabels(paths, env = {}) {
-  const viewers = readViewers(paths.viewers);
+export async function makeLabels(paths, env = {}, viewers = readViewers(paths.viewers)) {
   const histories = join(paths.folder, 'histories.txt');
   writeFileSync(histories, historyLines(viewers));
   const options = ['--batch', histories, '--exclude-seen', '-k', String(recipe.shown)];

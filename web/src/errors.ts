@@ -7,7 +7,7 @@
  * | `HTTP` | the model or the wasm could not be fetched; `status` is 0 when no answer came |
  * | `MODEL_CORRUPT` | the bytes are not a whole, valid model file |
  * | `MODEL_VERSION` | a valid file of a version or kind that this build does not read |
- * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend |
+ * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker |
  * | `WASM_NOT_WASM` | something else was served where the engine was expected |
  * | `WASM_FAILED` | this browser computes wrong results, or cannot run the engine |
  * | `CSP_BLOCKED` | the page's content security policy forbids WebAssembly |

@@ -19,7 +19,7 @@ export * from './public.ts';
  * @param model - an address, a Blob (such as a file the visitor chose), bytes, or a stream
  * @returns a recommender that holds the model's memory until `dispose()`
  * @throws PiqueError `HTTP`, `MODEL_CORRUPT`, `MODEL_VERSION`, `CSP_BLOCKED`, `WASM_FAILED`, `OOM`,
- * `ABORTED`, `ARGUMENT`
+ * `ABORTED`, `ARGUMENT`, and `UNSUPPORTED` when model and ranker do not go together
  * @example
  * const pique = await load('/models/films.pique');
  * await pique.history.add({ id: '318', type: 'like' });
