@@ -1,4 +1,4 @@
-/* test_interest.c — what din, dien, bst and dsin promise beside their equations, which the golden fixtures prove. */
+/* test_interest.c — what din, dien, bst, transformer4rec and dsin promise beside their equations, which the golden fixtures prove. */
 #include "tests/unit/interest_case.h"
 #include "tests/unit/overfit.h"
 
@@ -56,6 +56,8 @@ static const char *const variants[][2] = {
     {"dien", "dim=2 evolution=agru attention_activation=dice input=plain"},
     {"bst", "dim=4"},
     {"bst", "dim=3 layers=2 position=sinusoid activation=dice"},
+    {"transformer4rec", "dim=4 history=8"},
+    {"transformer4rec", "dim=3 layers=2 position=sinusoid enc_causal=0 aux_output=own"},
     {"dsin", "dim=4"},
     {"dsin", "dim=4 att=bilinear lstm_merge=concat lstm_layers=2 sessions=2 session_length=3"},
     {"dsin", "dim=3 position=learned session_least=2 layers=2 attention_activation=dice"},
@@ -260,7 +262,7 @@ static void test_options(void **state) {
 /* Every preset declares, runs and has a gradient. */
 static void test_presets(void **state) {
     (void)state;
-    static const char *const models[] = {"din", "dien", "bst", "dsin"};
+    static const char *const models[] = {"din", "dien", "bst", "dsin", "transformer4rec"};
     static const char *const presets[] = {"best", "seed", "paper"};
     for (size_t i = 0; i < PQ_COUNT(models) * PQ_COUNT(presets); i++) {
         testing t;
@@ -297,7 +299,8 @@ static void test_overfit(void **state) {
         {"dien", "dim=8 evolution=aigru"},
         {"dien", "dim=8 evolution=agru aux=next_dot"},
         {"dien", "dim=8 evolution=augru aux=none"},
-        {"dsin", "dim=8 block_dropout=0"}};
+        {"dsin", "dim=8 block_dropout=0"},
+        {"transformer4rec", "dim=8 block_dropout=0"}};
     uint32_t starts[ROWS + 1] = {0}, items[4 * ROWS], negatives[4 * ROWS], users[ROWS];
     uint32_t candidates[ROWS];
     pq_real labels[ROWS];

@@ -1,0 +1,175 @@
+/* transformer4rec.c — an encoder of the history whose output, row by row, is what the label is told from; in
+ * training, a decoder on top of it predicts the next items.
+ *     M = blocks of self-attention over x_1 .. x_L + positions             (T, H), once per user
+ *     log-odds = MLP([profile; all rows of M side by side; e])
+ *     D = decoder blocks over the same rows, which also look at M          (T, H)
+ *     loss = log loss + alpha * cross-entropy of D's rows and the next items (next_item.h)
+ * Rows that a history lacks are zeros. Row t of the decoder sees rows up to t alone, of M too, so that the item it
+ * is to predict stays unseen; enc_causal = 0 gives that up, since rows of M have then seen the items that follow.
+ * The decoder is not part of the model file. */
+#include "layers/ages.h"
+#include "layers/dense.h"
+#include "layers/flat.h"
+#include "layers/head.h"
+#include "layers/mlp.h"
+#include "layers/positions.h"
+#include "layers/transformer.h"
+#include "models/ctr_input.h"
+#include "models/next_item.h"
+
+typedef struct {
+    int32_t dim, history, inner, position;
+    double init_scale;
+    pq_transformer encoder, decoder; /* the options are the first's */
+    pq_mlp mlp;
+    pq_head head;
+    pq_next_item next;
+
+    pq_param *positions;
+    pq_flat rows;
+    pq_param *profile, *item, *b; /* with `rows`, the MLP's first layer */
+} transformer4rec;
+
+#define AT(member) offsetof(transformer4rec, member)
+
+static const pq_field fields[] = {
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
+     "width of the vector of each field: the id, each column, each field of the profile"},
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "20", "5", NULL,
+     "newest behaviours that are looked at"},
+    {"layers", PQ_FIELD_INT, AT(encoder.layers), 1, PQ_MOST_BLOCKS, NULL, "1", "2", NULL,
+     "blocks of the encoder, and of the decoder"},
+    {"heads", PQ_FIELD_INT, AT(encoder.heads), 1, 16, NULL, "2", "3", NULL, "attention heads"},
+    {"head_width", PQ_FIELD_INT, AT(encoder.head_width), 1, 1024, NULL, "16", "64", NULL,
+     "width of each head"},
+    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, NULL,
+     "width of the feed-forward layer"},
+    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES, "learned", "sinusoid",
+     NULL, "what tells places apart, counted from the newest"},
+    {"enc_causal", PQ_FIELD_BOOL, AT(encoder.causal), 0, 0, NULL, "1", "0", NULL,
+     "a row of the encoder sees those before it alone"},
+    PQ_MLP_WIDTH("hidden1", AT(mlp), 0, "128", "384", NULL),
+    PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", NULL),
+    PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", NULL, NULL),
+    PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
+    PQ_MLP_DROPOUT("dropout", AT(mlp), "0", NULL, NULL),
+    {"block_dropout", PQ_FIELD_REAL, AT(encoder.dropout), 0, 0.95, NULL, "0.1", NULL, NULL,
+     "of the input, the attention weights and what blocks add"},
+    {"alpha", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "0.2", NULL, NULL,
+     "weight of the prediction of the next item in the loss"},
+    PQ_NEXT_ITEM_FIELDS(AT(next), "softmax_ce"),
+    PQ_HEAD_FIELDS(AT(head)),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
+     "deviation of new vectors of fields; 0: Glorot uniform"},
+    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+#define NORM_EPSILON 1e-5
+
+/* What only training needs. */
+static pique_status declare_decoder(pq_model *m) {
+    transformer4rec *c = m->self;
+    uint32_t first = m->params.count;
+    if (c->next.weight == 0 || m->items.baked) {
+        return PIQUE_OK;
+    }
+    c->decoder = c->encoder;
+    c->decoder.causal = c->decoder.decoder = true;
+    PQ_TRY(pq_transformer_declare(&c->decoder, &m->params, "decoder", m->width));
+    for (uint32_t i = first; i < m->params.count; i++) {
+        m->params.list[i]->unsaved = true;
+    }
+    return pq_next_item_declare(m, &c->next);
+}
+
+static pique_status declare(pq_model *m) {
+    transformer4rec *c = m->self;
+    pq_params *p = &m->params;
+    pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
+    uint32_t h = m->width, profile = m->profile.column_count * m->profile.width;
+    uint32_t first = (uint32_t)c->mlp.widths[0];
+    if (first == 0) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
+    }
+    c->positions = pq_positions_declare(p, c->position, m->max_history, h);
+    c->encoder.inner = (uint32_t)c->inner;
+    c->encoder.forward = PQ_RELU;
+    c->encoder.epsilon = NORM_EPSILON;
+    c->encoder.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
+    PQ_TRY(pq_transformer_declare(&c->encoder, p, "layer", h));
+    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history, h, first);
+    c->item = pq_params_add(p, "tower1.item", first, h, c->encoder.init);
+    if (profile > 0) {
+        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->encoder.init);
+    }
+    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
+    c->mlp.first_outside = true;
+    pq_mlp_declare(&c->mlp, p, "tower", h, 1);
+    m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
+    return declare_decoder(m);
+}
+
+/* The rows of the history as both stacks of blocks are given them, and the memory M. */
+typedef struct {
+    uint32_t *ages;
+    pq_var *x, *memory;
+} encoded;
+
+static encoded encode(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const transformer4rec *c = m->self;
+    uint32_t rows = b->history.starts[b->history.count];
+    encoded e = {.ages = pq_ages(t, &b->history, m->max_history)};
+    if (e.ages) {
+        pq_var *x = pq_items_behaviours(t, &m->items, b->items, rows);
+        e.x = pq_op_dropout(t, pq_positions_add(t, c->positions, x, e.ages), c->encoder.dropout);
+        e.memory = pq_transformer_run(t, &c->encoder, e.x, NULL, &b->history);
+    }
+    return e;
+}
+
+/* The part of the MLP's first layer that a user's candidates share is computed once. */
+static pq_var *match(pq_tape *t, const pq_model *m, const pq_batch *b, const encoded *e) {
+    const transformer4rec *c = m->self;
+    if (!e->memory) {
+        return NULL;
+    }
+    pq_var *user = pq_flat_run(t, &c->rows, e->memory, &b->history, e->ages);
+    if (c->profile) {
+        pq_var *profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
+        user = pq_op_add(t, user, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
+    }
+    pq_var *z = pq_dense(t, pq_ctr_candidates(t, m, b), c->item, c->b);
+    z = pq_op_add(t, z, pq_op_select_rows(t, user, b->candidate_users, b->candidate_count));
+    return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    encoded e = encode(t, m, b);
+    return match(t, m, b, &e);
+}
+
+static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const transformer4rec *c = m->self;
+    encoded e = encode(t, m, b);
+    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
+    pq_var *loss = pq_op_logistic_loss(t, match(t, m, b, &e), &args);
+    if (c->next.weight == 0) {
+        return loss;
+    }
+    pq_var *states = pq_transformer_run(t, &c->decoder, e.x, e.memory, &b->history);
+    return pq_next_item_add(t, m, b, &c->next, states, loss);
+}
+
+const pq_model_def pq_model_transformer4rec = {
+    .name = "transformer4rec",
+    .task = PQ_TASK_RANKING,
+    .summary = "an encoded history and a candidate, learned together with a decoder of next items",
+    .fields = fields,
+    .training_best =
+        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+    .self_size = sizeof(transformer4rec),
+    .declare = declare,
+    .loss = PQ_TRAINING ? loss : NULL,
+    .score = score,
+};
