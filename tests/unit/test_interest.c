@@ -219,6 +219,76 @@ static void test_serves_without_aux(void **state) {
     testing_close(&t);
 }
 
+/* What the prediction of next items adds to the loss of one user with behaviours 3, 5, 8, who does not like
+ * candidate 6: it predicts 5 and 8. */
+static double next_items(bench *b) {
+    static const uint32_t starts[] = {0, 3}, items[] = {3, 5, 8}, candidate = 6, user = 0;
+    static const pq_real label = 0;
+    pq_batch batch = {.history = {starts, 1},
+                      .items = items,
+                      .candidate_count = 1,
+                      .candidates = &candidate,
+                      .candidate_users = &user,
+                      .candidate_labels = &label,
+                      .positions = 1};
+    pq_real y[MOST_CANDIDATES];
+    scores(b, &batch, y);
+    return loss(b, &batch) - log1p(exp(y[0]));
+}
+
+/* The item to be predicted, here 8, is not among what the prediction is made from; an encoder that sees what
+ * follows does tell. Its output matrix is another than that of its inputs. */
+static void test_next_items_unseen(void **state) {
+    (void)state;
+    for (int causal = 0; causal < 2; causal++) {
+        bench b;
+        char settings[64];
+        snprintf(settings, sizeof(settings), "dim=4 alpha=1 aux_output=own enc_causal=%d", causal);
+        bench_open(&b, "transformer4rec", settings);
+        double before = next_items(&b);
+        assert_true(before > 0.01);
+        b.model.items.ids->value[(size_t)8 * b.model.items.width] += 1;
+        double last = fabs(next_items(&b) - before);
+        b.model.items.ids->value[(size_t)5 * b.model.items.width] += 1;
+        assert_true(fabs(next_items(&b) - before) > 1e-3);
+        if (causal != (last < 1e-5)) {
+            fail_msg("enc_causal=%d: the item to be predicted makes %g", causal, last);
+        }
+        bench_close(&b);
+    }
+}
+
+/* The decoder stays out of the file that serves, and is not there where nothing is predicted. */
+static void test_serves_without_decoder(void **state) {
+    (void)state;
+    static const struct {
+        const char *settings;
+        bool baked, there;
+    } cases[] = {{"aux_output=own", false, true},
+                 {"aux_output=own", true, false},
+                 {"aux_output=own alpha=0", false, false}};
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        testing t;
+        pq_model m;
+        testing_open(&t);
+        assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("transformer4rec", 15), "best"));
+        assert_ok(&t.ctx, mind_case_set(&t.ctx, &m, cases[i].settings));
+        m.items.rows = RNN_CASE_ITEMS;
+        m.items.baked = cases[i].baked;
+        m.items.baked_width = 18;
+        assert_ok(&t.ctx, pq_model_declare(&m));
+        static const char *const names[] = {"decoder1.memory.q.w", "aux.w"};
+        for (size_t j = 0; j < PQ_COUNT(names); j++) {
+            const pq_param *param = pq_params_find(&m.params, names[j]);
+            assert_int_equal(param != NULL, cases[i].there);
+            assert_true(!param || param->unsaved);
+        }
+        assert_false(pq_params_find(&m.params, "layer1.q.w")->unsaved);
+        pq_model_free(&m);
+        testing_close(&t);
+    }
+}
+
 /* Rows in a file that are not fields side by side. */
 static void test_odd_rows(void **state) {
     (void)state;
@@ -241,16 +311,23 @@ static void test_odd_rows(void **state) {
 static void test_options(void **state) {
     (void)state;
     static const struct {
-        const char *settings, *message;
+        const char *model, *settings, *message;
         pique_status status;
-    } cases[] = {
-        {"att=user", "att = user needs users with a profile", PIQUE_DATA},
-        {"output=0", "output = 0 needs a last hidden layer of width 1, not 80", PIQUE_ARGUMENT}};
+    } cases[] = {{"din", "att=user", "att = user needs users with a profile", PIQUE_DATA},
+                 {"din", "output=0", "output = 0 needs a last hidden layer of width 1, not 80",
+                  PIQUE_ARGUMENT},
+                 {"bst", "hidden1=0", "hidden1 = 0: there must be a hidden layer", PIQUE_ARGUMENT},
+                 {"transformer4rec", "hidden1=0", "hidden1 = 0: there must be a hidden layer",
+                  PIQUE_ARGUMENT},
+                 {"transformer4rec", "aux_head=softmax_ce aux_negatives=5",
+                  "aux_head = softmax_ce takes the whole catalogue, not aux_negatives = 5",
+                  PIQUE_ARGUMENT}};
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         testing t;
         pq_model m;
         testing_open(&t);
-        assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("din", 3), "best"));
+        const pq_model_def *def = pq_model_find(cases[i].model, strlen(cases[i].model));
+        assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, def, "best"));
         assert_ok(&t.ctx, mind_case_set(&t.ctx, &m, cases[i].settings));
         m.items.rows = RNN_CASE_ITEMS;
         assert_failure(&t.ctx, pq_model_declare(&m), cases[i].status, cases[i].message);
@@ -348,6 +425,8 @@ int main(void) {
         cmocka_unit_test(test_aux_shift),
         cmocka_unit_test(test_aux_needs_negatives),
         cmocka_unit_test(test_serves_without_aux),
+        cmocka_unit_test(test_next_items_unseen),
+        cmocka_unit_test(test_serves_without_decoder),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_presets),
         cmocka_unit_test(test_odd_rows),
