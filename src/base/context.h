@@ -4,6 +4,15 @@
 
 #include "pique.h"
 
+/* A build that only serves leaves out what only training calls: backward passes, losses, their kernels, and
+ * texts about options. */
+#ifdef PQ_INFERENCE
+#define PQ_TRAINING 0
+#else
+#define PQ_TRAINING 1
+#endif
+#define PQ_HELP(text) (PQ_TRAINING ? (text) : NULL)
+
 struct pq_kernels;
 
 struct pique_context {

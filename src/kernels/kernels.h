@@ -12,13 +12,6 @@
 #include "base/context.h"
 #include "base/number.h"
 
-/* A build that only serves leaves out what only training calls: backward passes, losses, their kernels. */
-#ifdef PQ_INFERENCE
-#define PQ_TRAINING 0
-#else
-#define PQ_TRAINING 1
-#endif
-
 /* C (m, n) = A B, or += when accumulate. Leading dimensions in elements.
  *   nn: A (m, k), B (k, n)     nt: A (m, k), B (n, k)     tn: A (k, m), B (k, n) */
 typedef struct {

@@ -16,10 +16,10 @@ typedef struct {
 /* The two rows of a table of fields for the pq_head at `offset`. */
 #define PQ_HEAD_FIELDS(offset)                                                                     \
     {"head_tanh", PQ_FIELD_BOOL, (offset) + offsetof(pq_head, tanh), 0, 0, NULL, "0",              \
-     "1",         NULL,          "log-odds go through tanh"},                                      \
+     "1",         NULL,          PQ_HELP("log-odds go through tanh")},                             \
     {                                                                                              \
         "head_dropout", PQ_FIELD_REAL, (offset) + offsetof(pq_head, dropout), 0, 0.95, NULL, "0",  \
-            "0.5", NULL, "share of the log-odds that are set to 0 in training"                     \
+            "0.5", NULL, PQ_HELP("share of the log-odds that are set to 0 in training")            \
     }
 
 static inline pq_var *pq_head_apply(pq_tape *t, const pq_head *head, pq_var *x) {

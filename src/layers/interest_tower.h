@@ -42,8 +42,9 @@ typedef struct {
          in,                                                                                       \
          seed_in,                                                                                  \
          "full",                                                                                   \
-         "what the last layers see: all; without the sum of the history; the candidate and the "   \
-         "interest"},                                                                              \
+         PQ_HELP("what the last layers see: all; without the sum of the history; the candidate "   \
+                 "and the "                                                                        \
+                 "interest")},                                                                     \
         {"output",                                                                                 \
          PQ_FIELD_BOOL,                                                                            \
          (at) + offsetof(pq_interest_tower, output),                                               \
@@ -53,7 +54,7 @@ typedef struct {
          "1",                                                                                      \
          seed_out,                                                                                 \
          "1",                                                                                      \
-         "a linear layer ends them; 0: the last hidden layer, 1 wide"},                            \
+         PQ_HELP("a linear layer ends them; 0: the last hidden layer, 1 wide")},                   \
         PQ_HEAD_FIELDS((at) + offsetof(pq_interest_tower, head))
 
 /* profile: width of the profile's vector, 0 for none; item: of an item's row; interest: of what was seen. Names

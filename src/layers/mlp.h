@@ -52,24 +52,24 @@ typedef struct {
 #define PQ_MLP_WIDTH(name, at, i, best, seed, paper)                                               \
     {                                                                                              \
         name, PQ_FIELD_INT, (at) + offsetof(pq_mlp, widths) + (i) * sizeof(int32_t), 0, 4096,      \
-            NULL, best, seed, paper, "width of a hidden layer; 0: none from here on"               \
+            NULL, best, seed, paper, PQ_HELP("width of a hidden layer; 0: none from here on")      \
     }
 #define PQ_MLP_ACTIVATION(name, at, best, seed, paper)                                             \
     {                                                                                              \
         name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, activation), 0, 0, PQ_ACT_CHOICES, best,    \
-            seed, paper, "activation of the hidden layers"                                         \
+            seed, paper, PQ_HELP("activation of the hidden layers")                                \
     }
 #define PQ_MLP_NORM(name, at, best, seed, paper)                                                   \
     {                                                                                              \
         name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, norm), 0, 0, "none,input,layers", best,     \
             seed, paper,                                                                           \
-            "batch normalisation: none, of the input, "                                            \
-            "or in every hidden layer"                                                             \
+            PQ_HELP("batch normalisation: none, of the input, "                                    \
+                    "or in every hidden layer")                                                    \
     }
 #define PQ_MLP_DROPOUT(name, at, best, seed, paper)                                                \
     {                                                                                              \
         name, PQ_FIELD_REAL, (at) + offsetof(pq_mlp, dropout), 0, 0.95, NULL, best, seed, paper,   \
-            "of what the hidden layers give"                                                       \
+            PQ_HELP("of what the hidden layers give")                                              \
     }
 
 /* in: width of the input; out: of the output, 0 for none. Names begin with `name`. */

@@ -22,15 +22,15 @@ typedef struct {
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "256", "0.05"),
     {"attention", PQ_FIELD_INT, AT(attention), 1, 1024, NULL, "16", "6", "256",
-     "width of the attention's hidden layer"},
+     PQ_HELP("width of the attention's hidden layer")},
     {"mode", PQ_FIELD_CHOICE, AT(mode), 0, 0, "pairs,agg", "pairs", "agg", NULL,
-     "attention over the pairs of fields; or none, since their sum is all that it sees"},
+     PQ_HELP("attention over the pairs of fields; or none, since their sum is all that it sees")},
     {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0", NULL, "0.3",
-     "of the sum over the pairs"},
+     PQ_HELP("of the sum over the pairs")},
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     "each field has a weight of its own beside its vector"},
+     PQ_HELP("each field has a weight of its own beside its vector")},
     {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
-     "mode = agg: each pair counts once; 0: twice, as in (sum of v)^2 - sum of v^2"},
+     PQ_HELP("mode = agg: each pair counts once; 0: twice, as in (sum of v)^2 - sum of v^2")},
     PQ_CTR_END,
 };
 
@@ -113,12 +113,13 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_afm = {
     .name = "afm",
     .task = PQ_TASK_RANKING,
-    .summary = "attentional factorisation machine: attention over the pairs of fields",
+    .summary = PQ_HELP("attentional factorisation machine: attention over the pairs of fields"),
     .fields = fields,
     /* A mean over the pairs moves its rows less than a sum. */
-    .training_best = "batch=256 lr=0.003 weight_decay=0.00001 schedule=constant clip=5 epochs=20 "
-                     "patience=3 eval_every=1",
-    .training_seed = PQ_CTR_TRAINING_SEED,
+    .training_best =
+        PQ_HELP("batch=256 lr=0.003 weight_decay=0.00001 schedule=constant clip=5 epochs=20 "
+                "patience=3 eval_every=1"),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
     .self_size = sizeof(afm),
     .declare = declare,
     .score = score,

@@ -23,9 +23,10 @@ typedef struct {
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.05"),
     {"axis", PQ_FIELD_CHOICE, AT(axis), 0, 0, "dims,fields", "dims", NULL, NULL,
-     "along what the filters slide: the numbers of a vector, or the fields"},
-    {"filters", PQ_FIELD_INT, AT(filters), 1, 256, NULL, "8", "1", NULL, "how many filters"},
-    {"taps", PQ_FIELD_INT, AT(taps), 1, 64, NULL, "3", NULL, NULL, "width of a filter"},
+     PQ_HELP("along what the filters slide: the numbers of a vector, or the fields")},
+    {"filters", PQ_FIELD_INT, AT(filters), 1, 256, NULL, "8", "1", NULL,
+     PQ_HELP("how many filters")},
+    {"taps", PQ_FIELD_INT, AT(taps), 1, 64, NULL, "3", NULL, NULL, PQ_HELP("width of a filter")},
     PQ_CTR_MLP_FIELDS(AT(mlp), "64", "64", NULL, "0", NULL, NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),
@@ -63,10 +64,11 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_cnn = {
     .name = "cnn",
     .task = PQ_TASK_RANKING,
-    .summary = "a convolution over the matrix of the fields' vectors",
+    .summary = PQ_HELP("a convolution over the matrix of the fields' vectors"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(cnn),
     .declare = declare,
     .score = score,

@@ -16,11 +16,11 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "32", "128", NULL,
-     "width of the user's and the item's vector"},
+     PQ_HELP("width of the user's and the item's vector")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.05", "1", NULL,
-     "deviation of new vectors; 0: Glorot uniform"},
+     PQ_HELP("deviation of new vectors; 0: Glorot uniform")},
     PQ_CTR_MLP_FIELDS(AT(mlp), "64", "128", NULL, "32", "64", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),
@@ -61,10 +61,11 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_concat_mlp = {
     .name = "concat_mlp",
     .task = PQ_TASK_RANKING,
-    .summary = "a network on a vector for the user and one for the item",
+    .summary = PQ_HELP("a network on a vector for the user and one for the item"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.2 dense_rows=1 max_norm=1",
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.2 dense_rows=1 max_norm=1"),
     .self_size = sizeof(concat_mlp),
     .declare = declare,
     .score = score,

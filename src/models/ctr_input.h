@@ -39,7 +39,8 @@ typedef struct {
      best_dim,                                                                                     \
      seed_dim,                                                                                     \
      paper_dim,                                                                                    \
-     "width of the vector of each field: the id, each column, each field of the profile"},         \
+     PQ_HELP(                                                                                      \
+         "width of the vector of each field: the id, each column, each field of the profile")},    \
         {"history",                                                                                \
          PQ_FIELD_INT,                                                                             \
          (at) + offsetof(pq_ctr_options, history),                                                 \
@@ -49,10 +50,12 @@ typedef struct {
          "50",                                                                                     \
          "0",                                                                                      \
          "0",                                                                                      \
-         "newest behaviours whose mean is a field beside each field of the item; 0: none"},        \
+         PQ_HELP(                                                                                  \
+             "newest behaviours whose mean is a field beside each field of the item; 0: none")},   \
     {                                                                                              \
         "init_scale", PQ_FIELD_REAL, (at) + offsetof(pq_ctr_options, init_scale), 0, 10, NULL,     \
-            best_scale, "1", "0.01", "deviation of new vectors of fields; 0: Glorot uniform"       \
+            best_scale, "1", "0.01",                                                               \
+            PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")                       \
     }
 #define PQ_CTR_MLP_FIELDS(at, h1, seed_h1, paper_h1, h2, seed_h2, paper_h2, h3, seed_h3, paper_h3, \
                           act, seed_act, paper_act, drop, seed_drop, paper_drop)                   \

@@ -21,12 +21,14 @@ static const pq_field fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "400", "64", "160", "400", "0", NULL, "400", "relu",
                       NULL, NULL, "0", NULL, "0.5"),
     {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,concat", "sum", NULL, NULL,
-     "how machine and network meet: their log-odds are added, or what they give goes through one "
-     "more layer"},
+     PQ_HELP("how machine and network meet: their log-odds are added, or what they give goes "
+             "through one "
+             "more layer")},
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     "each field has a weight of its own beside its vector"},
+     PQ_HELP("each field has a weight of its own beside its vector")},
     {"inner_sigmoid", PQ_FIELD_BOOL, AT(inner_sigmoid), 0, 0, NULL, "0", "1", NULL,
-     "join = sum: what the network adds goes through a sigmoid, so it lies between 0 and 1"},
+     PQ_HELP(
+         "join = sum: what the network adds goes through a sigmoid, so it lies between 0 and 1")},
     PQ_CTR_END,
 };
 
@@ -64,11 +66,11 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_deepfm = {
     .name = "deepfm",
     .task = PQ_TASK_RANKING,
-    .summary = "DeepFM: a factorisation machine and a network on the same vectors",
+    .summary = PQ_HELP("DeepFM: a factorisation machine and a network on the same vectors"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = PQ_CTR_TRAINING_SEED,
-    .training_paper = "lr=0.001",
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
+    .training_paper = PQ_HELP("lr=0.001"),
     .self_size = sizeof(deepfm),
     .declare = declare,
     .score = score,

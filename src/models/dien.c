@@ -40,25 +40,26 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "16", NULL,
-     "width of the vector of each field: the id, each column, each field of the profile"},
+     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, "100",
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"evolution", PQ_FIELD_CHOICE, AT(evolution), 0, 0, "gru,aigru,agru,augru", "augru", NULL, NULL,
-     "how the attention enters the second recurrent network"},
+     PQ_HELP("how the attention enters the second recurrent network")},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,bilinear", "mlp", NULL, NULL,
-     "attention of a candidate: the attention unit, or h' W e"},
+     PQ_HELP("attention of a candidate: the attention unit, or h' W e")},
     {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", "1", "0",
-     "logits are divided by the square root of their vectors' width"},
+     PQ_HELP("logits are divided by the square root of their vectors' width")},
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "16", "8", "sigmoid", "dice"),
     {"aux", PQ_FIELD_CHOICE, AT(aux), 0, 0, "none,next_mlp,next_dot", "next_mlp", NULL, NULL,
-     "what tells the behaviour that followed from one that did not"},
-    {"alpha", PQ_FIELD_REAL, AT(alpha), 0, 1000, NULL, "1", NULL, NULL, "weight of its loss"},
+     PQ_HELP("what tells the behaviour that followed from one that did not")},
+    {"alpha", PQ_FIELD_REAL, AT(alpha), 0, 1000, NULL, "1", NULL, NULL,
+     PQ_HELP("weight of its loss")},
     PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
                              "layers", "0", "0.25", "full", "plain", "1"),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
-     "deviation of new vectors of fields; 0: Glorot uniform"},
+     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -250,12 +251,14 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_dien = {
     .name = "dien",
     .task = PQ_TASK_RANKING,
-    .summary = "deep interest evolution network: how the interest in each candidate came about",
+    .summary =
+        PQ_HELP("deep interest evolution network: how the interest in each candidate came about"),
     .fields = fields,
     .training_best =
-        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
-    .training_seed = "batch=128 lr=0.002 l2=0.001 dense_rows=1 epochs=100 patience=10 eval_every=1",
-    .training_paper = "batch=128 lr=0.001 epochs=3",
+        PQ_HELP("batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+    .training_seed =
+        PQ_HELP("batch=128 lr=0.002 l2=0.001 dense_rows=1 epochs=100 patience=10 eval_every=1"),
+    .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
     .history_negatives = true,
     .self_size = sizeof(dien),
     .declare = declare,

@@ -28,22 +28,23 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
-     "width of the vector of each field: the id, each column, each field of the profile"},
+     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "full,dot,bilinear,self,user", "full", "self", NULL,
-     "what looks at a behaviour: the candidate by the attention unit, an inner product or x' W e; "
-     "the "
-     "behaviour itself; the profile"},
+     PQ_HELP("what looks at a behaviour: the candidate by the attention unit, an inner product or "
+             "x' W e; "
+             "the "
+             "behaviour itself; the profile")},
     {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
-     "how the logits of a history become weights"},
+     PQ_HELP("how the logits of a history become weights")},
     {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", NULL, NULL,
-     "logits are divided by the square root of their vectors' width"},
+     PQ_HELP("logits are divided by the square root of their vectors' width")},
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
                              "0", "0", "full", "compact", "0"),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
-     "deviation of new vectors of fields; 0: Glorot uniform"},
+     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -140,12 +141,13 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_din = {
     .name = "din",
     .task = PQ_TASK_RANKING,
-    .summary = "deep interest network: each candidate attends to the history",
+    .summary = PQ_HELP("deep interest network: each candidate attends to the history"),
     .fields = fields,
     .training_best =
-        "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
-    .training_paper = "batch=128 lr=0.001 epochs=3",
+        PQ_HELP("batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
+    .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
     .self_size = sizeof(din),
     .declare = declare,
     .score = score,

@@ -37,10 +37,11 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_feature_mlp = {
     .name = "feature_mlp",
     .task = PQ_TASK_RANKING,
-    .summary = "a network on the vectors of all fields",
+    .summary = PQ_HELP("a network on the vectors of all fields"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(feature_mlp),
     .declare = declare,
     .score = score,

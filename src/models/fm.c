@@ -14,7 +14,7 @@ typedef struct {
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "8", "0.05"),
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", NULL, NULL,
-     "each field has a weight of its own beside its vector"},
+     PQ_HELP("each field has a weight of its own beside its vector")},
     PQ_CTR_END,
 };
 
@@ -36,10 +36,10 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_fm = {
     .name = "fm",
     .task = PQ_TASK_RANKING,
-    .summary = "factorisation machine: inner products of all pairs of fields",
+    .summary = PQ_HELP("factorisation machine: inner products of all pairs of fields"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = PQ_CTR_TRAINING_SEED,
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
     .self_size = sizeof(fm),
     .declare = declare,
     .score = score,

@@ -28,7 +28,7 @@ static const pq_field fnn_fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", "200", "64", "32", "300", "0", NULL, "100", "tanh",
                       NULL, NULL, "0", NULL, "0.5"),
     {"embedding", PQ_FIELD_CHOICE, AT(rows), 0, 0, "trainable,frozen", "trainable", "frozen", NULL,
-     "whether the network's loss moves the rows of fields too, or the machine's alone"},
+     PQ_HELP("whether the network's loss moves the rows of fields too, or the machine's alone")},
     PQ_CTR_END,
 };
 
@@ -37,9 +37,9 @@ static const pq_field plus_fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", NULL, "64", "32", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0.3", "0", NULL),
     {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
-     "each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2"},
+     PQ_HELP("each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2")},
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     "each field has a weight of its own beside its vector"},
+     PQ_HELP("each field has a weight of its own beside its vector")},
     PQ_HEAD_FIELDS(AT(head)),
     PQ_CTR_END,
 };
@@ -128,10 +128,10 @@ static pq_var *score_plus(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_fnn = {
     .name = "fnn",
     .task = PQ_TASK_RANKING,
-    .summary = "a network on the vectors that a factorisation machine learns",
+    .summary = PQ_HELP("a network on the vectors that a factorisation machine learns"),
     .fields = fnn_fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = PQ_CTR_TRAINING_SEED,
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
     .self_size = sizeof(fnn),
     .declare = declare_fnn,
     .loss = PQ_TRAINING ? loss_fnn : NULL,
@@ -141,10 +141,10 @@ const pq_model_def pq_model_fnn = {
 const pq_model_def pq_model_fnn_plus = {
     .name = "fnn_plus",
     .task = PQ_TASK_RANKING,
-    .summary = "a network on the pooled products of all pairs of fields, end to end",
+    .summary = PQ_HELP("a network on the pooled products of all pairs of fields, end to end"),
     .fields = plus_fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = PQ_CTR_TRAINING_SEED,
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
     .self_size = sizeof(fnn),
     .declare = declare_plus,
     .score = score_plus,

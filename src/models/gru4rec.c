@@ -27,25 +27,26 @@ typedef struct {
 #define AT(member) offsetof(gru4rec, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "64", "100", "width D of item vectors"},
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "64", "100",
+     PQ_HELP("width D of item vectors")},
     {"cell", PQ_FIELD_CHOICE, AT(net.cell), 0, 0, PQ_CELL_CHOICES, "gru", NULL, NULL,
-     "recurrent cell"},
+     PQ_HELP("recurrent cell")},
     {"hidden", PQ_FIELD_INT, AT(net.hidden), 1, 1024, NULL, "128", "64", "100",
-     "width H of the recurrent state"},
+     PQ_HELP("width H of the recurrent state")},
     {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_RECURRENT, NULL, "1", "1", "1",
-     "recurrent layers"},
+     PQ_HELP("recurrent layers")},
     {"project", PQ_FIELD_BOOL, AT(project), 0, 0, NULL, "1", "0", "0",
-     "a linear layer from the state to D; needed when H is not D"},
+     PQ_HELP("a linear layer from the state to D; needed when H is not D")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.5", "0", "0.2",
-     "of the input of every layer"},
+     PQ_HELP("of the input of every layer")},
     {"cosine", PQ_FIELD_BOOL, AT(cosine), 0, 0, NULL, "0", "0", "0",
-     "user and item vectors have length 1"},
+     PQ_HELP("user and item vectors have length 1")},
     {"temperature", PQ_FIELD_REAL, AT(temperature), 1e-3, 100, NULL, "1", "1", "1",
-     "inner products are divided by it in the loss"},
+     PQ_HELP("inner products are divided by it in the loss")},
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.02", "0", "0",
-     "deviation of new item vectors; 0: Glorot uniform"},
+     PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -100,14 +101,15 @@ static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *
 const pq_model_def pq_model_gru4rec = {
     .name = "gru4rec",
     .task = PQ_TASK_RETRIEVAL,
-    .summary = "the next item by gated recurrent units over the history",
+    .summary = PQ_HELP("the next item by gated recurrent units over the history"),
     .fields = fields,
     .training_best =
-        "supervision=all loss=softmax label_smoothing=0.1 batch=256 samples_per_user=1 "
-        "around=0 lr=0.002 schedule=cosine epochs=32 patience=5 metric=ndcg cutoff=10 "
-        "eval_every=2",
-    .training_paper = "supervision=all loss=bpr batch=50 samples_per_user=1 around=0 lr=0.001 "
-                      "schedule=constant epochs=40 patience=5 eval_every=2 sampler=popularity",
+        PQ_HELP("supervision=all loss=softmax label_smoothing=0.1 batch=256 samples_per_user=1 "
+                "around=0 lr=0.002 schedule=cosine epochs=32 patience=5 metric=ndcg cutoff=10 "
+                "eval_every=2"),
+    .training_paper =
+        PQ_HELP("supervision=all loss=bpr batch=50 samples_per_user=1 around=0 lr=0.001 "
+                "schedule=constant epochs=40 patience=5 eval_every=2 sampler=popularity"),
     .causal = true,
     .self_size = sizeof(gru4rec),
     .declare = declare,

@@ -33,9 +33,10 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_lr = {
     .name = "lr",
     .task = PQ_TASK_RANKING,
-    .summary = "logistic regression on the fields of user and item: the baseline",
+    .summary = PQ_HELP("logistic regression on the fields of user and item: the baseline"),
     .fields = fields,
-    .training_best = "batch=256 lr=0.01 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
+    .training_best =
+        PQ_HELP("batch=256 lr=0.01 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
     .self_size = sizeof(lr),
     .declare = declare,
     .score = score,

@@ -29,7 +29,8 @@ typedef struct {
      "tied",                                                                                       \
      "own",                                                                                        \
      NULL,                                                                                         \
-     "what predicts the next item: the item vectors, or a matrix of its own with a bias"},         \
+     PQ_HELP(                                                                                      \
+         "what predicts the next item: the item vectors, or a matrix of its own with a bias")},    \
         {"aux_head",                                                                               \
          PQ_FIELD_CHOICE,                                                                          \
          (at) + offsetof(pq_next_item, head),                                                      \
@@ -39,9 +40,10 @@ typedef struct {
          "linear",                                                                                 \
          seed_head,                                                                                \
          NULL,                                                                                     \
-         "the prediction's logits: linear, or a softmax (of tanh), whose cross-entropy cannot "    \
-         "fall "                                                                                   \
-         "far"},                                                                                   \
+         PQ_HELP("the prediction's logits: linear, or a softmax (of tanh), whose cross-entropy "   \
+                 "cannot "                                                                         \
+                 "fall "                                                                           \
+                 "far")},                                                                          \
         {"aux_negatives",                                                                          \
          PQ_FIELD_INT,                                                                             \
          (at) + offsetof(pq_next_item, negatives),                                                 \
@@ -51,11 +53,11 @@ typedef struct {
          "0",                                                                                      \
          NULL,                                                                                     \
          NULL,                                                                                     \
-         "items drawn uniformly to compete with the next one; 0: the whole catalogue"},            \
+         PQ_HELP("items drawn uniformly to compete with the next one; 0: the whole catalogue")},   \
     {                                                                                              \
         "last_step_when_negative", PQ_FIELD_CHOICE, (at) + offsetof(pq_next_item, last_step), 0,   \
             0, "mask,keep", "mask", "keep", NULL,                                                  \
-            "whether a candidate that was not liked is predicted"                                  \
+            PQ_HELP("whether a candidate that was not liked is predicted")                         \
     }
 
 /* After m->width and the items are set. */

@@ -23,16 +23,18 @@ typedef struct {
 #define AT(member) offsetof(pool, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL, "width D of item vectors"},
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL,
+     PQ_HELP("width D of item vectors")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", NULL,
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"pool", PQ_FIELD_CHOICE, AT(kind), 0, 0, "sum,mean", "mean", "sum", NULL,
-     "how the vectors of a history become one"},
+     PQ_HELP("how the vectors of a history become one")},
     {"hidden", PQ_FIELD_INT, AT(hidden), 0, 4096, NULL, "64", "0", NULL,
-     "width of the hidden layer (ReLU); 0: none, and all users have the same order of items"},
+     PQ_HELP(
+         "width of the hidden layer (ReLU); 0: none, and all users have the same order of items")},
     PQ_HEAD_FIELDS(AT(head)),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
-     "deviation of new item vectors; 0: Glorot uniform"},
+     PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -79,11 +81,12 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_pool = {
     .name = "pool",
     .task = PQ_TASK_RANKING,
-    .summary = "a label from the sum or mean of the history's item vectors",
+    .summary = PQ_HELP("a label from the sum or mean of the history's item vectors"),
     .fields = fields,
     .training_best =
-        "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+        PQ_HELP("batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(pool),
     .declare = declare,
     .score = score,

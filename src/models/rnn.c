@@ -21,20 +21,21 @@ typedef struct {
 #define AT(member) offsetof(rnn, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL, "width D of item vectors"},
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL,
+     PQ_HELP("width D of item vectors")},
     {"cell", PQ_FIELD_CHOICE, AT(net.cell), 0, 0, PQ_CELL_CHOICES, "gru", "rnn", NULL,
-     "recurrent cell"},
+     PQ_HELP("recurrent cell")},
     {"hidden", PQ_FIELD_INT, AT(net.hidden), 1, 1024, NULL, "64", NULL, NULL,
-     "width H of the recurrent state"},
+     PQ_HELP("width H of the recurrent state")},
     {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_RECURRENT, NULL, "1", NULL, NULL,
-     "recurrent layers"},
+     PQ_HELP("recurrent layers")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", NULL,
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.2", "0", NULL,
-     "of the input of every layer"},
+     PQ_HELP("of the input of every layer")},
     PQ_HEAD_FIELDS(AT(head)),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
-     "deviation of new item vectors; 0: Glorot uniform"},
+     PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -88,11 +89,12 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_rnn = {
     .name = "rnn",
     .task = PQ_TASK_RANKING,
-    .summary = "a label by a recurrent network over the history and then the candidate",
+    .summary = PQ_HELP("a label by a recurrent network over the history and then the candidate"),
     .fields = fields,
     .training_best =
-        "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1",
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1",
+        PQ_HELP("batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(rnn),
     .declare = declare,
     .score = score,

@@ -24,14 +24,20 @@ typedef struct {
 #define AT(member) offsetof(rnn_als, member)
 
 #define SHARED_FIELDS                                                                              \
-    {"dim", PQ_FIELD_INT, AT(dim), 1,    1024,                                                     \
-     NULL,  "64",         "128",   NULL, "width D of item vectors and of the recurrent state"},    \
+    {"dim",   PQ_FIELD_INT,                                                                        \
+     AT(dim), 1,                                                                                   \
+     1024,    NULL,                                                                                \
+     "64",    "128",                                                                               \
+     NULL,    PQ_HELP("width D of item vectors and of the recurrent state")},                      \
         {"cell",          PQ_FIELD_CHOICE, AT(net.cell), 0,    0,                                  \
-         PQ_CELL_CHOICES, "gru",           "rnn",        NULL, "recurrent cell"},                  \
+         PQ_CELL_CHOICES, "gru",           "rnn",        NULL, PQ_HELP("recurrent cell")},         \
         {"layers", PQ_FIELD_INT, AT(net.layers), 1,    PQ_MOST_RECURRENT,                          \
-         NULL,     "1",          NULL,           NULL, "recurrent layers"},                        \
-        {"history", PQ_FIELD_INT, AT(history), 1,    1000,                                         \
-         NULL,      "50",         "5",         NULL, "newest behaviours that are looked at"},      \
+         NULL,     "1",          NULL,           NULL, PQ_HELP("recurrent layers")},               \
+        {"history",   PQ_FIELD_INT,                                                                \
+         AT(history), 1,                                                                           \
+         1000,        NULL,                                                                        \
+         "50",        "5",                                                                         \
+         NULL,        PQ_HELP("newest behaviours that are looked at")},                            \
         {"dropout",                                                                                \
          PQ_FIELD_REAL,                                                                            \
          AT(net.dropout),                                                                          \
@@ -41,10 +47,10 @@ typedef struct {
          "0.2",                                                                                    \
          "0",                                                                                      \
          NULL,                                                                                     \
-         "of the input of every layer"},                                                           \
+         PQ_HELP("of the input of every layer")},                                                  \
     {                                                                                              \
         "init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,                \
-            "deviation of new item vectors; 0: Glorot uniform"                                     \
+            PQ_HELP("deviation of new item vectors; 0: Glorot uniform")                            \
     }
 #define END_OF_FIELDS                                                                              \
     { NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
@@ -54,7 +60,7 @@ static const pq_field als_fields[] = {SHARED_FIELDS, END_OF_FIELDS};
 static const pq_field joint_fields[] = {
     SHARED_FIELDS,
     {"lambda", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "1", NULL, NULL,
-     "weight of the prediction of the next item in the loss"},
+     PQ_HELP("weight of the prediction of the next item in the loss")},
     PQ_NEXT_ITEM_FIELDS(AT(next), "tanh_softmax_ce"),
     END_OF_FIELDS,
 };
@@ -112,10 +118,11 @@ static pq_var *joint_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_rnn_als = {
     .name = "rnn_als",
     .task = PQ_TASK_RANKING,
-    .summary = "a label by the inner product of a recurrent user vector and an item vector",
+    .summary =
+        PQ_HELP("a label by the inner product of a recurrent user vector and an item vector"),
     .fields = als_fields,
-    .training_best = TRAINING_BEST,
-    .training_seed = TRAINING_SEED,
+    .training_best = PQ_HELP(TRAINING_BEST),
+    .training_seed = PQ_HELP(TRAINING_SEED),
     .self_size = sizeof(rnn_als),
     .declare = declare,
     .user = user,
@@ -125,10 +132,10 @@ const pq_model_def pq_model_rnn_als = {
 const pq_model_def pq_model_rnn_joint = {
     .name = "rnn_joint",
     .task = PQ_TASK_RANKING,
-    .summary = "rnn_als that also learns to predict the next item after every behaviour",
+    .summary = PQ_HELP("rnn_als that also learns to predict the next item after every behaviour"),
     .fields = joint_fields,
-    .training_best = TRAINING_BEST,
-    .training_seed = TRAINING_SEED,
+    .training_best = PQ_HELP(TRAINING_BEST),
+    .training_seed = PQ_HELP(TRAINING_SEED),
     .self_size = sizeof(rnn_als),
     .declare = declare,
     .loss = PQ_TRAINING ? joint_loss : NULL,

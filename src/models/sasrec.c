@@ -31,33 +31,36 @@ typedef struct {
 #define AT(member) offsetof(sasrec, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 4, 1024, NULL, "64", "50", "50", "width D of all vectors"},
-    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "2", NULL, NULL, "blocks"},
+    {"dim", PQ_FIELD_INT, AT(dim), 4, 1024, NULL, "64", "50", "50",
+     PQ_HELP("width D of all vectors")},
+    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "2", NULL, NULL,
+     PQ_HELP("blocks")},
     {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "1", "1",
-     "attention heads; divides the width"},
+     PQ_HELP("attention heads; divides the width")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
-     "newest behaviours that are looked at"},
+     PQ_HELP("newest behaviours that are looked at")},
     {"inner", PQ_FIELD_INT, AT(inner), 1, 64, NULL, "4", "1", "1",
-     "width of the feed-forward layer in multiples of D"},
+     PQ_HELP("width of the feed-forward layer in multiples of D")},
     {"norm", PQ_FIELD_CHOICE, AT(net.kind), 0, 0, "post,pre,code", "post", "code", "pre",
-     "where the layer norms stand: after the residual, before the sublayer, or as in the authors' "
-     "code"},
+     PQ_HELP("where the layer norms stand: after the residual, before the sublayer, or as in the "
+             "authors' "
+             "code")},
     {"forward", PQ_FIELD_CHOICE, AT(forward), 0, 0, "gelu,relu", "gelu", "relu", "relu",
-     "activation of the feed-forward layer"},
+     PQ_HELP("activation of the feed-forward layer")},
     {"scale_input", PQ_FIELD_BOOL, AT(scale_input), 0, 0, NULL, "0", "1", "0",
-     "input embeddings are multiplied by sqrt(D)"},
+     PQ_HELP("input embeddings are multiplied by sqrt(D)")},
     {"input_norm", PQ_FIELD_BOOL, AT(input_norm), 0, 0, NULL, "1", "0", "0",
-     "layer norm of the input"},
+     PQ_HELP("layer norm of the input")},
     {"cosine", PQ_FIELD_BOOL, AT(cosine), 0, 0, NULL, "0", NULL, NULL,
-     "user and item vectors have length 1"},
+     PQ_HELP("user and item vectors have length 1")},
     {"temperature", PQ_FIELD_REAL, AT(temperature), 1e-3, 100, NULL, "1", NULL, NULL,
-     "inner products are divided by it in the loss"},
+     PQ_HELP("inner products are divided by it in the loss")},
     {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.5", NULL, NULL,
-     "of the input, the attention weights and the sublayers' outputs"},
+     PQ_HELP("of the input, the attention weights and the sublayers' outputs")},
     {"norm_epsilon", PQ_FIELD_REAL, AT(net.epsilon), 1e-30, 1, NULL, "1e-12", "1e-8", "1e-8",
-     "inside the square root of the layer norms"},
+     PQ_HELP("inside the square root of the layer norms")},
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.02", "0", "0",
-     "deviation of new weights; 0: Glorot uniform"},
+     PQ_HELP("deviation of new weights; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -154,14 +157,17 @@ static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *
 const pq_model_def pq_model_sasrec = {
     .name = "sasrec",
     .task = PQ_TASK_RETRIEVAL,
-    .summary = "the next item by causal self-attention over the history",
+    .summary = PQ_HELP("the next item by causal self-attention over the history"),
     .fields = fields,
-    .training_best = "supervision=all loss=softmax batch=256 samples_per_user=1 around=0 lr=0.001 "
-                     "schedule=constant epochs=40 patience=5 metric=ndcg cutoff=10 eval_every=2",
-    .training_seed = "supervision=all loss=bce batch=128 samples_per_user=1 around=0 lr=0.001 "
-                     "beta2=0.98 schedule=constant epochs=200 eval_every=20 sampler=uniform",
-    .training_paper = "supervision=all loss=bce batch=128 samples_per_user=1 around=0 lr=0.001 "
-                      "beta2=0.98 schedule=constant epochs=200 eval_every=20 sampler=uniform",
+    .training_best =
+        PQ_HELP("supervision=all loss=softmax batch=256 samples_per_user=1 around=0 lr=0.001 "
+                "schedule=constant epochs=40 patience=5 metric=ndcg cutoff=10 eval_every=2"),
+    .training_seed =
+        PQ_HELP("supervision=all loss=bce batch=128 samples_per_user=1 around=0 lr=0.001 "
+                "beta2=0.98 schedule=constant epochs=200 eval_every=20 sampler=uniform"),
+    .training_paper =
+        PQ_HELP("supervision=all loss=bce batch=128 samples_per_user=1 around=0 lr=0.001 "
+                "beta2=0.98 schedule=constant epochs=200 eval_every=20 sampler=uniform"),
     .causal = true,
     .self_size = sizeof(sasrec),
     .declare = declare,

@@ -16,19 +16,20 @@ typedef struct {
 
 static const pq_field fields[] = {
     {"dim", PQ_FIELD_INT, AT(in.dim), 1, 1024, NULL, "32", "256", NULL,
-     "width of the vector of each field: the id, each column, each field of the profile"},
+     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
     {"history", PQ_FIELD_INT, AT(in.history), 1, 1000, NULL, "50", NULL, NULL,
-     "newest behaviours whose mean the user's tower sees"},
+     PQ_HELP("newest behaviours whose mean the user's tower sees")},
     {"init_scale", PQ_FIELD_REAL, AT(in.init_scale), 0, 10, NULL, "0.05", "1", NULL,
-     "deviation of new vectors of fields; 0: Glorot uniform"},
+     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     PQ_CTR_MLP_FIELDS(AT(user), "64", "128", NULL, "0", "64", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     {"out", PQ_FIELD_INT, AT(out), 0, 1024, NULL, "32", "0", NULL,
-     "width of the linear layer that ends each tower; 0: none, the last hidden layer ends it"},
+     PQ_HELP(
+         "width of the linear layer that ends each tower; 0: none, the last hidden layer ends it")},
     {"tower_dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0", "0.5", NULL,
-     "of what the towers give"},
+     PQ_HELP("of what the towers give")},
     {"scale", PQ_FIELD_REAL, AT(scale), 0.01, 100, NULL, "3", NULL, NULL,
-     "multiplies the inner product"},
+     PQ_HELP("multiplies the inner product")},
     PQ_CTR_END,
 };
 
@@ -85,10 +86,12 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_two_tower = {
     .name = "two_tower",
     .task = PQ_TASK_RANKING,
-    .summary = "a network for the user and one for the item, which meet in an inner product",
+    .summary =
+        PQ_HELP("a network for the user and one for the item, which meet in an inner product"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = "batch=1024 epochs=10 lr=0.001 weight_decay=0.2 dense_rows=1 max_norm=1",
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed =
+        PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.2 dense_rows=1 max_norm=1"),
     .self_size = sizeof(two_tower),
     .declare = declare,
     .user = user,

@@ -26,12 +26,13 @@ static const pq_field fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "1024", "64", "160", "512", "0", NULL, "256", "relu",
                       NULL, NULL, "0", NULL, NULL),
     {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     "the wide part has a weight for each field"},
+     PQ_HELP("the wide part has a weight for each field")},
     {"crosses", PQ_FIELD_INT, AT(crosses), 0, 4096, NULL, "0", "128", NULL,
-     "the wide part has weights for pairs of fields, and so many columns into which a user's codes "
-     "are hashed; 0: none"},
+     PQ_HELP("the wide part has weights for pairs of fields, and so many columns into which a "
+             "user's codes "
+             "are hashed; 0: none")},
     {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,dense", "sum", "dense", NULL,
-     "how wide and deep part meet: added, or by one more layer"},
+     PQ_HELP("how wide and deep part meet: added, or by one more layer")},
     PQ_CTR_END,
 };
 
@@ -129,10 +130,10 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_wide_deep = {
     .name = "wide_deep",
     .task = PQ_TASK_RANKING,
-    .summary = "Wide & Deep: weights of fields or of pairs of fields beside a network",
+    .summary = PQ_HELP("Wide & Deep: weights of fields or of pairs of fields beside a network"),
     .fields = fields,
-    .training_best = PQ_CTR_TRAINING_BEST,
-    .training_seed = PQ_CTR_TRAINING_SEED,
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
     .self_size = sizeof(wide_deep),
     .declare = declare,
     .score = score,
