@@ -173,6 +173,15 @@ describe('recommend with a ranker', () => {
     assert.equal(half.personal, true);
     assert.ok(half.items.every(({ id, interest }) => popular.includes(id) && interest === -1));
     assert.notDeepEqual(half.items, nobody.items);
+    // The same from a store, whose events have times: a query without a history has none of them.
+    const strange = Array.from({ length: 400 }, (_, i) => ({ id: `thing-${60 + (i % 6)}` }));
+    for (const event of strange) await pique.history.add(event);
+    const stored = await pique.recommend({ count: 6, retrieve: 10 });
+    const context = strange.map(({ id }) => id);
+    assert.deepEqual(
+      stored.items,
+      (await pique.recommend({ context, count: 6, retrieve: 10 })).items,
+    );
     // Retrieval alone knows thing-2.
     const other = await pique.recommend({ context: ['thing-2'], count: 6 });
     assert.equal(other.personal, true);

@@ -153,7 +153,7 @@ export class Engine {
     let left: { unknown?: number } = {};
     if (personal || (ranker && query.fallback === 'popular')) {
       // Of a person who is unknown to it, the model retrieves what is popular.
-      if (!known) this.#begin({ ...query, context: [] });
+      if (!known) this.#begin({ ...query, context: [], times: undefined });
       if (ranker) this.#wasm.pique_js_rank_by(this.#js, ranker.#js, query.retrieve);
       const flags = (query.excludeSeen ? EXCLUDE_SEEN : 0) | (query.explain ? EXPLAIN : 0);
       const { count, diversity } = query;
