@@ -10,7 +10,7 @@ endif()
 target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
 file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/scan.c"
-    APPEND PROPERTY COMPILE_OPTIONS -O3)
+    APPEND PROPERTY COMPILE_OPTIONS -O2)
 
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
 if(pique_wasm_sources AND EXISTS "${list}")

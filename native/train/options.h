@@ -32,8 +32,8 @@ typedef struct {
         lr_every, optimiser;
     int32_t sampler, schedule, metric, supervision, loss, pair_negatives;
     bool dense_rows;
-    double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip, beta1,
-        beta2, epsilon, negative_power, around, checkpoint_seconds;
+    double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip,
+        beta1, beta2, epsilon, negative_power, around, checkpoint_seconds;
 } pq_train_options;
 
 extern const pq_field pq_train_fields[];

@@ -11,7 +11,8 @@
 #define STEPS 10
 #define TOLERANCE 1e-5
 
-static const char *const fixtures[] = {"adam-lazy", "adamw-dense", "adam-l2-dense", "adagrad-l2-dense", "adagrad-lazy", "adagrad-dense",
+static const char *const fixtures[] = {"adam-lazy",        "adamw-dense",  "adam-l2-dense",
+                                       "adagrad-l2-dense", "adagrad-lazy", "adagrad-dense",
                                        "adam-max-norm"};
 
 typedef struct {
