@@ -83,6 +83,19 @@ static pique_status check_data(const trainer *t) {
     return PIQUE_OK;
 }
 
+static void tell_size(const trainer *t) {
+    unsigned long count = 0;
+    char line[80];
+    for (uint32_t i = 0; i < t->model.params.count; i++) {
+        const pq_param *param = t->model.params.list[i];
+        count += param->frozen || param->statistic ? 0 : (unsigned long)param->rows * param->cols;
+    }
+    if (t->listener && t->listener->log) {
+        snprintf(line, sizeof(line), "%.32s: %lu parameters to train", t->model.def->name, count);
+        t->listener->log(t->listener->user, line);
+    }
+}
+
 static pique_status open_model(trainer *t) {
     const pique_dataset *d = t->dataset;
     pq_model *m = &t->model;
@@ -96,6 +109,7 @@ static pique_status open_model(trainer *t) {
     m->profile.columns = t->profile_columns;
     m->profile.column_count = d->profile_count;
     PQ_TRY(pq_model_declare(m));
+    tell_size(t);
     pq_params_draw(&m->params, t->asked->seed);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
     t->optimiser.threads = t->threads;
