@@ -4,7 +4,8 @@
  *     log-odds of candidate i = w' f(W [p; e_i] + b1) + b2       or, without the hidden layer, w' [p; e_i] + b
  * Without the hidden layer the score is a term of the user plus a term of the item, so that every user has
  * the same order of items: it tells how far popularity goes. W is kept in its two halves, and the user's is
- * multiplied once, however many candidates there are. */
+ * multiplied once, however many candidates there are. With `profile` the vectors of the user's fields stand beside
+ * p. */
 #include "layers/dense.h"
 #include "layers/head.h"
 #include "models/model.h"
@@ -14,9 +15,11 @@ typedef enum { POOL_SUM, POOL_MEAN } pool_kind;
 typedef struct {
     int32_t dim, history, hidden, kind;
     double init_scale;
+    bool profile;
     pq_head head;
 
     pq_param *user, *item, *b1; /* (H, D), (H, D), (1, H); H = 1 without the hidden layer */
+    pq_param *of_profile;       /* (H, F D); NULL: none */
     pq_param *w2, *b2;
 } pool;
 
@@ -32,6 +35,8 @@ static const pq_field fields[] = {
     {"hidden", PQ_FIELD_INT, AT(hidden), 0, 4096, NULL, "64", "0", NULL,
      PQ_HELP(
          "width of the hidden layer (ReLU); 0: none, and all users have the same order of items")},
+    {"profile", PQ_FIELD_BOOL, AT(profile), 0, 0, NULL, "1", "0", NULL,
+     PQ_HELP("the fields of the user's profile count too, where there are any")},
     PQ_HEAD_FIELDS(AT(head)),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
      PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
@@ -48,11 +53,17 @@ static pique_status declare(pq_model *m) {
     m->items.width = d;
     m->items.pool = PQ_POOL_SUM;
     m->items.init_scale = c->init_scale;
-    m->profile.column_count = 0; /* the sequence alone */
+    m->profile.width = d;
+    m->profile.init_scale = c->init_scale;
+    m->profile.column_count = c->profile ? m->profile.column_count : 0;
     pq_items_declare(&m->items, p);
+    pq_profile_declare(&m->profile, p);
     pq_init first = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(2.0 * d)};
     c->user = pq_params_add(p, "user.w", out, d, first);
     c->item = pq_params_add(p, "item.w", out, d, first);
+    if (m->profile.column_count > 0) {
+        c->of_profile = pq_params_add(p, "profile.w", out, d * m->profile.column_count, first);
+    }
     c->b1 = pq_params_add(p, "b1", 1, out, first);
     if (c->hidden) {
         pq_init second = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(out)};
@@ -68,6 +79,10 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     pq_var *x = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
     pq_var *p = pq_op_pool_segments(t, x, NULL, &how);
     pq_var *user = pq_dense(t, p, c->user, c->b1);
+    if (c->of_profile) {
+        pq_var *profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
+        user = pq_op_add(t, user, pq_op_linear(t, profile, pq_tape_param(t, c->of_profile), NULL));
+    }
     pq_var *e = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
     pq_var *item = pq_op_linear(t, e, pq_tape_param(t, c->item), NULL);
     pq_var *y =
@@ -84,7 +99,7 @@ const pq_model_def pq_model_pool = {
     .summary = PQ_HELP("a label from the sum or mean of the history's item vectors"),
     .fields = fields,
     .training_best =
-        PQ_HELP("batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+        PQ_HELP("batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
     .training_seed =
         PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(pool),

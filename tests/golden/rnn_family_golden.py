@@ -19,6 +19,7 @@ from torch.nn import functional
 from golden_common import COLUMNS, ITEMS, column_tensors, item_fields, item_rows, matrix, ten_steps
 from golden_io import float32, write
 
+PROFILE = {"gender": 4, "age": 5}  # where a variant looks at it
 CELLS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 # PyTorch's names for the parameters of layer l.
 CELL_NAMES = {"input.w": "weight_ih_l{}", "input.b": "bias_ih_l{}", "state.w": "weight_hh_l{}",
@@ -35,6 +36,7 @@ VARIANTS = {
     "pool": {
         "mean": POOL,
         "sum": dict(POOL, pool="sum", hidden=0),
+        "profile": dict(POOL, profile=1),
         "seed": dict(POOL, pool="sum", hidden=0, head_tanh=1),
     },
     "rnn": {
@@ -80,6 +82,11 @@ class Model:
             out = h or 1
             self.add(rng, {"user.w": (out, d), "item.w": (out, d), "b1": (1, out)})
             self.add(rng, {"w2": (1, out), "b2": (1, 1)} if h else {})
+            if config.get("profile"):
+                self.add(rng, {f"profile.{field}": (rows, d) for field, rows in PROFILE.items()})
+                for field in PROFILE:
+                    self.p[f"profile.{field}"].data[0] = 0
+                self.add(rng, {"profile.w": (out, d * len(PROFILE))})
             return
         self.net = CELLS[config["cell"]](d, h, config["layers"], batch_first=True)
         for layer in range(config["layers"]):
@@ -123,6 +130,11 @@ class Model:
                 pooled.append(total / max(1, len(history)) if mean else total)
             both = torch.cat([torch.stack(pooled), self.vectors(candidates)], 1)
             x = functional.linear(both, torch.cat([p["user.w"], p["item.w"]], 1), p["b1"][0])
+            if "profile.w" in p:
+                codes = torch.tensor([batch["profile"][user] for user in batch["users"]])
+                rows = [p[f"profile.{field}"][codes[:, i]] * (codes[:, i : i + 1] > 0)
+                        for i, field in enumerate(PROFILE)]  # fmt: skip
+                x = x + torch.cat(rows, 1) @ p["profile.w"].T
             x = functional.linear(torch.relu(x), p["w2"], p["b2"][0]) if "w2" in p else x
         elif name == "rnn":
             sequences = [h + [c] for h, c in zip(histories, batch["candidates"])]
@@ -165,7 +177,10 @@ class Model:
         items = set(sum(batch["histories"], [])) | set(batch["candidates"])
         if self.config.get("aux_output") == "tied":
             items |= set(range(1, ITEMS - 1))
-        return item_rows(items)
+        rows = item_rows(items)
+        for i, field in enumerate(PROFILE):  # those of all users are looked up
+            rows[f"profile.{field}"] = {codes[i] for codes in batch["profile"]} - {0}
+        return rows
 
 
 def make_batch(rng, lengths, counts, ids):
@@ -177,6 +192,7 @@ def make_batch(rng, lengths, counts, ids):
         "users": users,
         "candidates": [int(ids[i]) for i in rng.randint(0, len(ids), len(users))],
         "labels": [int(label) for label in rng.randint(0, 2, len(users))],
+        "profile": [[(3 * user + i) % rows for i, rows in enumerate(PROFILE.values())] for user in range(len(lengths))],
     }
 
 
@@ -187,6 +203,7 @@ def batch_tensors(prefix, batch):
         f"{prefix}.candidates": batch["candidates"],
         f"{prefix}.candidate_users": batch["users"],
         f"{prefix}.candidate_labels": numpy.array(batch["labels"], dtype=float),
+        f"{prefix}.profile": sum(batch["profile"], []),
     }
 
 

@@ -3,7 +3,7 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const pool[] = {"mean", "sum", "seed"};
+static const char *const pool[] = {"mean", "sum", "profile", "seed"};
 static const char *const rnn[] = {"rnn", "gru-two-layers", "lstm-three-layers", "lstm", "seed"};
 static const char *const rnn_als[] = {"rnn", "gru", "lstm-two-layers", "seed"};
 static const char *const rnn_joint[] = {"own", "tied", "keep", "tied-tanh", "seed"};

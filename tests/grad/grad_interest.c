@@ -19,6 +19,7 @@ static pq_var *loss(pq_tape *t, const void *argument) {
 void grad_interest(void **state) {
     (void)state;
     static const char *const cases[][2] = {
+        {"pool", "dim=2 hidden=3"},
         {"din", "dim=2 " TOWER UNIT},
         {"din", "dim=2 hidden1=3 hidden2=2 activation=prelu norm=layers dropout=0.3 " UNIT},
         {"din", "dim=2 att_norm=none attention1=3 attention2=0 attention_activation=dice " TOWER},
