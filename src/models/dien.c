@@ -58,7 +58,7 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
                              "layers", "0", "0.25", "full", "plain", "1"),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -43,7 +43,7 @@ static const pq_field fields[] = {
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
                              "0", "0", "full", "compact", "0"),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0", "1", NULL,
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

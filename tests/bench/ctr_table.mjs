@@ -26,7 +26,10 @@ const folder = mkdtempSync(path.join(tmpdir(), 'pique-table-'));
 const tell = (text) => process.stderr.write(`${text}\n`);
 
 /** The next-item losses over the whole catalogue take most of the time of the models that have one. */
-const SETTINGS = { rnn_joint: ['aux_negatives=200'], transformer4rec: ['aux_negatives=200'] };
+const SETTINGS = {
+  rnn_joint: ['aux_negatives=200', 'epochs=6'],
+  transformer4rec: ['aux_negatives=200', 'epochs=6'],
+};
 
 function runSeed(model, seed) {
   const out = path.join(folder, `${model}-${seed}`);

@@ -30,8 +30,8 @@ DIN = dict({"dim": 2, "history": 6, "att": "full", "att_norm": "softmax"}, **UNI
 DIEN = dict({"dim": 2, "history": 6, "evolution": "augru", "att": "mlp", "aux": "next_mlp", "aux1": 5,
              "aux2": 3, "alpha": 0.7}, **UNIT, **TOWER)  # fmt: skip
 
-BST = {"dim": 2, "history": 6, "layers": 1, "heads": 2, "head_width": 3, "inner": 5, "block_dropout": 0,
-       "position": "learned", "hidden1": 6, "hidden2": 4, "activation": "leaky", "norm": "none"}  # fmt: skip
+BST = {"dim": 2, "history": 6, "layers": 1, "heads": 2, "head_width": 3, "inner": 5, "block_dropout": 0, "dropout": 0,
+       "block_norm": "post", "position": "learned", "hidden1": 6, "hidden2": 4, "activation": "leaky", "norm": "none"}  # fmt: skip
 
 # The second value: "training" normalises over the batch.
 VARIANTS = {
@@ -49,6 +49,7 @@ VARIANTS = {
     "bst": {
         "learned": (BST, ""),
         "sinusoid": (dict(BST, layers=2, heads=1, head_width=4, position="sinusoid"), ""),
+        "pre": (dict(BST, block_norm="pre"), ""),
         "none-dice": (dict(BST, position="none", activation="dice", hidden2=0), "training"),
     },
     "dien": {
@@ -313,9 +314,14 @@ class Model:
         def norm(name, y):
             return functional.layer_norm(y, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
 
+        pre = self.config["block_norm"] == "pre"
+        given, x = x, norm("norm1", x) if pre else x
         q, k, v = (linear(part, x).unflatten(-1, (heads, m)).transpose(1, 2) for part in "qkv")
         scores = (q @ k.transpose(-1, -2) / m**0.5).masked_fill(mask[:, None, None] == 0, -1e30)
         seen = (torch.softmax(scores, -1) @ v).transpose(1, 2).flatten(-2)
+        if pre:
+            y = given + linear("out", seen)
+            return y + linear("forward2", torch.relu(linear("forward1", norm("norm2", y))))
         y = norm("norm1", x + linear("out", seen))
         return norm("norm2", y + linear("forward2", torch.relu(linear("forward1", y))))
 
