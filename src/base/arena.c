@@ -53,6 +53,17 @@ void *pq_arena_take(pq_arena *arena, size_t count, size_t size) {
     return result;
 }
 
+pq_arena_mark pq_arena_here(const pq_arena *arena) {
+    return (pq_arena_mark){arena->last, arena->last ? arena->last->used : 0, arena->used};
+}
+
+void pq_arena_back(pq_arena *arena, pq_arena_mark mark) {
+    arena->used = mark.used;
+    if (arena->last) { /* a block that came since stays: it is as large as all before it together */
+        arena->last->used = arena->last == mark.block ? mark.in_block : sizeof(pq_block);
+    }
+}
+
 void pq_arena_reset(pq_arena *arena) {
     arena->used = 0;
     if (!arena->last) {

@@ -17,9 +17,17 @@ typedef struct {
     size_t peak;    /* most that `used` ever was */
 } pq_arena;
 
+typedef struct {
+    pq_block *block;
+    size_t in_block, used;
+} pq_arena_mark;
+
 void pq_arena_init(pq_arena *arena, pq_ctx *ctx);
 /* Not zeroed, aligned to PQ_ALIGNMENT; NULL when memory is short. */
 void *pq_arena_take(pq_arena *arena, size_t count, size_t size);
+/* What is taken after a mark can be given back before the rest. */
+pq_arena_mark pq_arena_here(const pq_arena *arena);
+void pq_arena_back(pq_arena *arena, pq_arena_mark mark);
 void pq_arena_reset(pq_arena *arena);
 void pq_arena_free(pq_arena *arena);
 
