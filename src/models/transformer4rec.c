@@ -53,7 +53,7 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", NULL),
     PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", NULL, NULL),
     PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
-    PQ_MLP_DROPOUT("dropout", AT(mlp), "0", NULL, NULL),
+    PQ_MLP_DROPOUT("dropout", AT(mlp), "0.2", "0", "0"),
     {"block_dropout", PQ_FIELD_REAL, AT(encoder.dropout), 0, 0.95, NULL, "0.1", NULL, NULL,
      PQ_HELP("of the input, the attention weights and what blocks add")},
     {"alpha", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "0.2", NULL, NULL,

@@ -46,7 +46,7 @@ function invent() {
   data('items.csv', ['item,title,kind', ...kinds]);
   const people = Array.from(
     { length: PEOPLE },
-    (_, n) => `p${n},${n % 2 ? 'F' : 'M'},${20 + (n % 50)}`,
+    (_, n) => `p${n},${n % 2 ? 'F' : 'M'},years-${20 + (n % 50)}`,
   );
   data('users.csv', ['user,gender,age', ...people]);
 }
@@ -74,7 +74,7 @@ function makeSite() {
 /** A visitor with a full history; item and profile numbers as the files number them. */
 async function makeQuery() {
   const { strings } = await readModel(readFileSync(at('site/din.pique')));
-  const profile = { gender: 'F', age: '33' };
+  const profile = { gender: 'F', age: 'years-33' };
   const ids = strings('item.ids');
   const code = ([name, value]) => strings(`profile.${name}.terms`).indexOf(value) + 1;
   return {
