@@ -71,9 +71,15 @@ static void pack_turned(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols,
     }
 }
 
-/* One tile: c [TILE_ROWS, TILE_COLS] = or += sum over k of row[i][p * step] * b[p][j]. */
+/* What a tile is added to: nothing (NULL), or rows this far apart. */
+typedef struct {
+    const pq_real *from;
+    size_t row;
+} gemm_start;
+
+/* One tile: c [TILE_ROWS, TILE_COLS] = start + sum over k of row[i][p * step] * b[p][j]. */
 VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, const pq_real *b,
-                              uint32_t k, pq_real *c, size_t ldc, bool add) {
+                              uint32_t k, pq_real *c, size_t ldc, gemm_start start) {
     vec sum[TILE_ROWS][TILE_VECS];
     for (int i = 0; i < TILE_ROWS; i++) {
         for (int v = 0; v < TILE_VECS; v++) {
@@ -95,8 +101,9 @@ VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, 
     }
     for (int i = 0; i < TILE_ROWS; i++) {
         for (int v = 0; v < TILE_VECS; v++) {
-            pq_real *to = c + (size_t)i * ldc + v * VEC_WIDTH;
-            vec_store(to, add ? vec_add(vec_load(to), sum[i][v]) : sum[i][v]);
+            const pq_real *from = start.from + (size_t)i * start.row + v * VEC_WIDTH;
+            vec whole = start.from ? vec_add(vec_load(from), sum[i][v]) : sum[i][v];
+            vec_store(c + (size_t)i * ldc + v * VEC_WIDTH, whole);
         }
     }
 }
@@ -107,7 +114,7 @@ typedef struct {
     const pq_real *a, *b;
     pq_real *c;
     size_t a_row, a_step, ldc;
-    bool add;
+    gemm_start start;
 } gemm_part;
 
 /* The tile whose first element is C (i, j). What hangs over the edge of C is computed (rows
@@ -121,16 +128,20 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
     for (uint32_t r = 0; r < TILE_ROWS; r++) {
         row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
     }
+    gemm_start start = part->start;
+    if (start.from) {
+        start.from += (size_t)i * start.row + j;
+    }
     if (rows == TILE_ROWS && cols == TILE_COLS) {
-        multiply_tile(row, part->a_step, b, part->k, c, part->ldc, part->add);
+        multiply_tile(row, part->a_step, b, part->k, c, part->ldc, start);
         return;
     }
     pq_real tile[TILE_ROWS * TILE_COLS];
-    multiply_tile(row, part->a_step, b, part->k, tile, TILE_COLS, false);
+    multiply_tile(row, part->a_step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t col = 0; col < cols; col++) {
-            pq_real *to = c + r * part->ldc + col;
-            *to = part->add ? *to + tile[r * TILE_COLS + col] : tile[r * TILE_COLS + col];
+            pq_real sum = tile[r * TILE_COLS + col];
+            c[r * part->ldc + col] = start.from ? start.from[r * start.row + col] + sum : sum;
         }
     }
 }
@@ -155,6 +166,9 @@ static void multiply_part(const gemm_part *whole) {
         part.m = PQ_MIN(whole->m - top, ROWS_AT_ONCE);
         part.a += top * whole->a_row;
         part.c += top * whole->ldc;
+        if (part.start.from) {
+            part.start.from += top * part.start.row;
+        }
         if (PQ_TRAINING && part.a_step >= FAR_APART) {
             pack_columns(&part, packed);
         }
@@ -166,9 +180,12 @@ static void multiply_part(const gemm_part *whole) {
     }
 }
 
-static void clear(pq_real *c, size_t ldc, uint32_t m, uint32_t n) {
-    for (uint32_t i = 0; i < m; i++) {
-        memset(c + i * ldc, 0, n * sizeof(*c));
+/* The product of nothing. */
+static void clear(const pq_gemm_args *args) {
+    for (uint32_t i = 0; i < args->m; i++) {
+        for (uint32_t j = 0; j < args->n; j++) {
+            args->c[(size_t)i * args->ldc + j] = args->start ? args->start[j] : 0;
+        }
     }
 }
 
@@ -179,16 +196,18 @@ static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
     part.a_row = a_turned ? 1 : args->lda;
     part.a_step = a_turned ? args->lda : 1;
     if (args->k == 0 && !args->accumulate) {
-        clear(args->c, args->ldc, args->m, args->n);
+        clear(args);
     }
     for (uint32_t p = 0; p < args->k; p += PART_K) {
         part.k = PQ_MIN(args->k - p, PART_K);
         part.a = args->a + p * part.a_step;
-        part.add = args->accumulate || p > 0;
         const uint32_t n_most = B_VALUES / part.k / TILE_COLS * TILE_COLS;
         for (uint32_t j = 0; j < args->n; j += part.n) {
             part.n = PQ_MIN(args->n - j, n_most);
             part.c = args->c + j;
+            part.start = args->accumulate || p > 0 ? (gemm_start){part.c, part.ldc}
+                         : args->start             ? (gemm_start){args->start + j, 0}
+                                                   : (gemm_start){NULL, 0};
             for (uint32_t at = 0; at < part.n; at += TILE_COLS) {
                 const uint32_t cols = PQ_MIN(part.n - at, TILE_COLS);
                 pq_real *panel = panels + (size_t)at * part.k;
