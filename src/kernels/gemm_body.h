@@ -5,13 +5,13 @@
  * de Geijn, "Anatomy of high-performance matrix multiplication". A is read where it is, since a tile
  * needs only TILE_ROWS of its values per step, unless it is given turned and its columns are far apart.
  *
- * Each element of C is the sum over k in order, in parts of PART_K: it depends on its row of A
- * and its column of B alone, not on how many other rows there are. */
+ * Each element of C is the sum over k in order, in parts of PART_K (an inner product where A B' has one
+ * column): it depends on its row of A and its column of B alone, not on how many other rows there are. */
 #ifndef PQ_GEMM_BODY_H
 #define PQ_GEMM_BODY_H
 
 #include "kernels/kernels.h"
-#include "kernels/vec.h"
+#include "kernels/math_body.h"
 
 /* As many accumulators as the registers hold beside one row of B and one element of A. */
 #if defined(PQ_ISA_AVX512)
@@ -101,9 +101,11 @@ VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, 
     }
     for (int i = 0; i < TILE_ROWS; i++) {
         for (int v = 0; v < TILE_VECS; v++) {
-            const pq_real *from = start.from + (size_t)i * start.row + v * VEC_WIDTH;
-            vec whole = start.from ? vec_add(vec_load(from), sum[i][v]) : sum[i][v];
-            vec_store(c + (size_t)i * ldc + v * VEC_WIDTH, whole);
+            if (start.from) {
+                vec before = vec_load(start.from + (size_t)i * start.row + v * VEC_WIDTH);
+                sum[i][v] = vec_add(before, sum[i][v]);
+            }
+            vec_store(c + (size_t)i * ldc + v * VEC_WIDTH, sum[i][v]);
         }
     }
 }
@@ -189,6 +191,15 @@ static void clear(const pq_gemm_args *args) {
     }
 }
 
+/* C of one column, which a tile would be mostly idle for. */
+static void multiply_column(const pq_gemm_args *args) {
+    for (uint32_t i = 0; i < args->m; i++) {
+        pq_real *to = args->c + (size_t)i * args->ldc;
+        pq_real sum = kernel_dot(args->a + (size_t)i * args->lda, args->b, args->k);
+        *to = args->accumulate ? *to + sum : args->start ? args->start[0] + sum : sum;
+    }
+}
+
 /* `a_turned`: A is given as (k, m); `b_turned`: B is given as (n, k). */
 static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
     pq_real panels[B_VALUES];
@@ -227,6 +238,10 @@ static void kernel_gemm_nn(const pq_gemm_args *args) {
     multiply(args, false, false);
 }
 static void kernel_gemm_nt(const pq_gemm_args *args) {
+    if (args->n == 1) {
+        multiply_column(args);
+        return;
+    }
     multiply(args, false, true);
 }
 static void kernel_gemm_tn(const pq_gemm_args *args) {
