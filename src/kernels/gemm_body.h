@@ -26,6 +26,10 @@
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define B_VALUES 4096
+#define STEPS 2
+#endif
+#ifndef STEPS
+#define STEPS 1 /* of k in one round of the loop */
 #endif
 
 #define TILE_COLS (TILE_VECS * VEC_WIDTH)
@@ -71,6 +75,38 @@ static void pack_turned(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols,
     }
 }
 
+/* sum[i][v] += row[i][at] * b[v], one step along k. */
+VEC_INLINE void add_step(vec sum[TILE_ROWS][TILE_VECS], const pq_real *const row[TILE_ROWS],
+                         size_t at, const pq_real *b) {
+    vec line[TILE_VECS];
+    for (int v = 0; v < TILE_VECS; v++) {
+        line[v] = vec_load(b + v * VEC_WIDTH);
+    }
+    for (int i = 0; i < TILE_ROWS; i++) {
+        vec factor = vec_splat(row[i][at]);
+        for (int v = 0; v < TILE_VECS; v++) {
+            sum[i][v] = vec_fma(factor, line[v], sum[i][v]);
+        }
+    }
+}
+
+/* All k > 0 steps, STEPS a round. The branch behind each step keeps WebAssembly's compilers from moving the loads
+ * of several steps to the front, for which there are no registers. The rows are the caller's to spoil. */
+VEC_INLINE void add_steps(vec sum[TILE_ROWS][TILE_VECS], const pq_real *row[TILE_ROWS], size_t step,
+                          const pq_real *b, uint32_t k) {
+    for (;; k -= STEPS, b += STEPS * TILE_COLS) {
+        for (uint32_t s = 0; s < STEPS; s++) {
+            add_step(sum, row, s * step, b + s * TILE_COLS);
+            if (k == s + 1) {
+                return;
+            }
+        }
+        for (int i = 0; i < TILE_ROWS; i++) {
+            row[i] += STEPS * step;
+        }
+    }
+}
+
 /* What a tile is added to: nothing (NULL), or rows this far apart. */
 typedef struct {
     const pq_real *from;
@@ -78,7 +114,7 @@ typedef struct {
 } gemm_start;
 
 /* One tile: c [TILE_ROWS, TILE_COLS] = start + sum over k of row[i][p * step] * b[p][j]. */
-VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, const pq_real *b,
+VEC_INLINE void multiply_tile(const pq_real *row[TILE_ROWS], size_t step, const pq_real *b,
                               uint32_t k, pq_real *c, size_t ldc, gemm_start start) {
     vec sum[TILE_ROWS][TILE_VECS];
     for (int i = 0; i < TILE_ROWS; i++) {
@@ -86,17 +122,11 @@ VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, 
             sum[i][v] = vec_splat(0);
         }
     }
-    size_t at = 0;
-    for (uint32_t p = 0; p < k; p++, at += step, b += TILE_COLS) {
-        vec line[TILE_VECS];
-        for (int v = 0; v < TILE_VECS; v++) {
-            line[v] = vec_load(b + v * VEC_WIDTH);
-        }
-        for (int i = 0; i < TILE_ROWS; i++) {
-            vec factor = vec_splat(row[i][at]);
-            for (int v = 0; v < TILE_VECS; v++) {
-                sum[i][v] = vec_fma(factor, line[v], sum[i][v]);
-            }
+    if (STEPS > 1) {
+        add_steps(sum, row, step, b, k);
+    } else {
+        for (uint32_t p = 0; p < k; p++) {
+            add_step(sum, row, p * step, b + (size_t)p * TILE_COLS);
         }
     }
     for (int i = 0; i < TILE_ROWS; i++) {
@@ -130,16 +160,17 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
     for (uint32_t r = 0; r < TILE_ROWS; r++) {
         row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
     }
+    const size_t step = PQ_TRAINING ? part->a_step : 1; /* only training has A turned */
     gemm_start start = part->start;
     if (start.from) {
         start.from += (size_t)i * start.row + j;
     }
     if (rows == TILE_ROWS && cols == TILE_COLS) {
-        multiply_tile(row, part->a_step, b, part->k, c, part->ldc, start);
+        multiply_tile(row, step, b, part->k, c, part->ldc, start);
         return;
     }
     pq_real tile[TILE_ROWS * TILE_COLS];
-    multiply_tile(row, part->a_step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
+    multiply_tile(row, step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t col = 0; col < cols; col++) {
             pq_real sum = tile[r * TILE_COLS + col];
