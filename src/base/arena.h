@@ -18,7 +18,7 @@ typedef struct {
 } pq_arena;
 
 typedef struct {
-    pq_block *block;
+    pq_block *block; /* that was being filled */
     size_t in_block, used;
 } pq_arena_mark;
 

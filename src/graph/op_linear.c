@@ -2,8 +2,6 @@
  * Backward: dx = g W; dW = g' x; db = column sums of g. */
 #include "graph/ops.h"
 
-#include <string.h>
-
 typedef struct {
     pq_var *x, *w, *b, *y;
 } record;
@@ -61,9 +59,6 @@ pq_var *pq_op_linear(pq_tape *t, pq_var *x, pq_var *w, pq_var *b) {
     if (!y || !r) {
         return NULL;
     }
-    for (uint32_t i = 0; b && i < rows; i++) {
-        memcpy(y->value + (size_t)i * out, b->value, out * sizeof(pq_real));
-    }
     t->kernels->gemm_nt(&(pq_gemm_args){.m = rows,
                                         .n = out,
                                         .k = in,
@@ -73,7 +68,7 @@ pq_var *pq_op_linear(pq_tape *t, pq_var *x, pq_var *w, pq_var *b) {
                                         .ldb = in,
                                         .c = y->value,
                                         .ldc = out,
-                                        .accumulate = b != NULL});
+                                        .start = b ? b->value : NULL});
     if (pq_tape_records(y)) {
         *r = (record){x, w, b, y};
         pq_tape_record(t, backward, r);

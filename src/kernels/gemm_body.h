@@ -5,13 +5,13 @@
  * de Geijn, "Anatomy of high-performance matrix multiplication". A is read where it is, since a tile
  * needs only TILE_ROWS of its values per step, unless it is given turned and its columns are far apart.
  *
- * Each element of C is the sum over k in order, in parts of PART_K: it depends on its row of A
- * and its column of B alone, not on how many other rows there are. */
+ * Each element of C is the sum over k in order, in parts of PART_K (an inner product where A B' has one
+ * column): it depends on its row of A and its column of B alone, not on how many other rows there are. */
 #ifndef PQ_GEMM_BODY_H
 #define PQ_GEMM_BODY_H
 
 #include "kernels/kernels.h"
-#include "kernels/vec.h"
+#include "kernels/math_body.h"
 
 /* As many accumulators as the registers hold beside one row of B and one element of A. */
 #if defined(PQ_ISA_AVX512)
@@ -26,6 +26,10 @@
 #define TILE_ROWS 4
 #define TILE_VECS 2
 #define B_VALUES 4096
+#define STEPS 2
+#endif
+#ifndef STEPS
+#define STEPS 1 /* of k in one round of the loop */
 #endif
 
 #define TILE_COLS (TILE_VECS * VEC_WIDTH)
@@ -71,32 +75,67 @@ static void pack_turned(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols,
     }
 }
 
-/* One tile: c [TILE_ROWS, TILE_COLS] = or += sum over k of row[i][p * step] * b[p][j]. */
-VEC_INLINE void multiply_tile(const pq_real *const row[TILE_ROWS], size_t step, const pq_real *b,
-                              uint32_t k, pq_real *c, size_t ldc, bool add) {
+/* sum[i][v] += row[i][at] * b[v], one step along k. */
+VEC_INLINE void add_step(vec sum[TILE_ROWS][TILE_VECS], const pq_real *const row[TILE_ROWS],
+                         size_t at, const pq_real *b) {
+    vec line[TILE_VECS];
+    for (int v = 0; v < TILE_VECS; v++) {
+        line[v] = vec_load(b + v * VEC_WIDTH);
+    }
+    for (int i = 0; i < TILE_ROWS; i++) {
+        vec factor = vec_splat(row[i][at]);
+        for (int v = 0; v < TILE_VECS; v++) {
+            sum[i][v] = vec_fma(factor, line[v], sum[i][v]);
+        }
+    }
+}
+
+/* All k > 0 steps, STEPS a round. The branch behind each step keeps WebAssembly's compilers from moving the loads
+ * of several steps to the front, for which there are no registers. The rows are the caller's to spoil. */
+VEC_INLINE void add_steps(vec sum[TILE_ROWS][TILE_VECS], const pq_real *row[TILE_ROWS], size_t step,
+                          const pq_real *b, uint32_t k) {
+    for (;; k -= STEPS, b += STEPS * TILE_COLS) {
+        for (uint32_t s = 0; s < STEPS; s++) {
+            add_step(sum, row, s * step, b + s * TILE_COLS);
+            if (k == s + 1) {
+                return;
+            }
+        }
+        for (int i = 0; i < TILE_ROWS; i++) {
+            row[i] += STEPS * step;
+        }
+    }
+}
+
+/* What a tile is added to: nothing (NULL), or rows this far apart. */
+typedef struct {
+    const pq_real *from;
+    size_t row;
+} gemm_start;
+
+/* One tile: c [TILE_ROWS, TILE_COLS] = start + sum over k of row[i][p * step] * b[p][j]. */
+VEC_INLINE void multiply_tile(const pq_real *row[TILE_ROWS], size_t step, const pq_real *b,
+                              uint32_t k, pq_real *c, size_t ldc, gemm_start start) {
     vec sum[TILE_ROWS][TILE_VECS];
     for (int i = 0; i < TILE_ROWS; i++) {
         for (int v = 0; v < TILE_VECS; v++) {
             sum[i][v] = vec_splat(0);
         }
     }
-    size_t at = 0;
-    for (uint32_t p = 0; p < k; p++, at += step, b += TILE_COLS) {
-        vec line[TILE_VECS];
-        for (int v = 0; v < TILE_VECS; v++) {
-            line[v] = vec_load(b + v * VEC_WIDTH);
-        }
-        for (int i = 0; i < TILE_ROWS; i++) {
-            vec factor = vec_splat(row[i][at]);
-            for (int v = 0; v < TILE_VECS; v++) {
-                sum[i][v] = vec_fma(factor, line[v], sum[i][v]);
-            }
+    if (STEPS > 1) {
+        add_steps(sum, row, step, b, k);
+    } else {
+        for (uint32_t p = 0; p < k; p++) {
+            add_step(sum, row, p * step, b + (size_t)p * TILE_COLS);
         }
     }
     for (int i = 0; i < TILE_ROWS; i++) {
         for (int v = 0; v < TILE_VECS; v++) {
-            pq_real *to = c + (size_t)i * ldc + v * VEC_WIDTH;
-            vec_store(to, add ? vec_add(vec_load(to), sum[i][v]) : sum[i][v]);
+            if (start.from) {
+                vec before = vec_load(start.from + (size_t)i * start.row + v * VEC_WIDTH);
+                sum[i][v] = vec_add(before, sum[i][v]);
+            }
+            vec_store(c + (size_t)i * ldc + v * VEC_WIDTH, sum[i][v]);
         }
     }
 }
@@ -107,7 +146,7 @@ typedef struct {
     const pq_real *a, *b;
     pq_real *c;
     size_t a_row, a_step, ldc;
-    bool add;
+    gemm_start start;
 } gemm_part;
 
 /* The tile whose first element is C (i, j). What hangs over the edge of C is computed (rows
@@ -121,16 +160,21 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
     for (uint32_t r = 0; r < TILE_ROWS; r++) {
         row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
     }
+    const size_t step = PQ_TRAINING ? part->a_step : 1; /* only training has A turned */
+    gemm_start start = part->start;
+    if (start.from) {
+        start.from += (size_t)i * start.row + j;
+    }
     if (rows == TILE_ROWS && cols == TILE_COLS) {
-        multiply_tile(row, part->a_step, b, part->k, c, part->ldc, part->add);
+        multiply_tile(row, step, b, part->k, c, part->ldc, start);
         return;
     }
     pq_real tile[TILE_ROWS * TILE_COLS];
-    multiply_tile(row, part->a_step, b, part->k, tile, TILE_COLS, false);
+    multiply_tile(row, step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t col = 0; col < cols; col++) {
-            pq_real *to = c + r * part->ldc + col;
-            *to = part->add ? *to + tile[r * TILE_COLS + col] : tile[r * TILE_COLS + col];
+            pq_real sum = tile[r * TILE_COLS + col];
+            c[r * part->ldc + col] = start.from ? start.from[r * start.row + col] + sum : sum;
         }
     }
 }
@@ -155,6 +199,9 @@ static void multiply_part(const gemm_part *whole) {
         part.m = PQ_MIN(whole->m - top, ROWS_AT_ONCE);
         part.a += top * whole->a_row;
         part.c += top * whole->ldc;
+        if (part.start.from) {
+            part.start.from += top * part.start.row;
+        }
         if (PQ_TRAINING && part.a_step >= FAR_APART) {
             pack_columns(&part, packed);
         }
@@ -166,9 +213,21 @@ static void multiply_part(const gemm_part *whole) {
     }
 }
 
-static void clear(pq_real *c, size_t ldc, uint32_t m, uint32_t n) {
-    for (uint32_t i = 0; i < m; i++) {
-        memset(c + i * ldc, 0, n * sizeof(*c));
+/* The product of nothing. */
+static void clear(const pq_gemm_args *args) {
+    for (uint32_t i = 0; i < args->m; i++) {
+        for (uint32_t j = 0; j < args->n; j++) {
+            args->c[(size_t)i * args->ldc + j] = args->start ? args->start[j] : 0;
+        }
+    }
+}
+
+/* C of one column, which a tile would be mostly idle for. */
+static void multiply_column(const pq_gemm_args *args) {
+    for (uint32_t i = 0; i < args->m; i++) {
+        pq_real *to = args->c + (size_t)i * args->ldc;
+        pq_real sum = kernel_dot(args->a + (size_t)i * args->lda, args->b, args->k);
+        *to = args->accumulate ? *to + sum : args->start ? args->start[0] + sum : sum;
     }
 }
 
@@ -179,16 +238,18 @@ static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
     part.a_row = a_turned ? 1 : args->lda;
     part.a_step = a_turned ? args->lda : 1;
     if (args->k == 0 && !args->accumulate) {
-        clear(args->c, args->ldc, args->m, args->n);
+        clear(args);
     }
     for (uint32_t p = 0; p < args->k; p += PART_K) {
         part.k = PQ_MIN(args->k - p, PART_K);
         part.a = args->a + p * part.a_step;
-        part.add = args->accumulate || p > 0;
         const uint32_t n_most = B_VALUES / part.k / TILE_COLS * TILE_COLS;
         for (uint32_t j = 0; j < args->n; j += part.n) {
             part.n = PQ_MIN(args->n - j, n_most);
             part.c = args->c + j;
+            part.start = args->accumulate || p > 0 ? (gemm_start){part.c, part.ldc}
+                         : args->start             ? (gemm_start){args->start + j, 0}
+                                                   : (gemm_start){NULL, 0};
             for (uint32_t at = 0; at < part.n; at += TILE_COLS) {
                 const uint32_t cols = PQ_MIN(part.n - at, TILE_COLS);
                 pq_real *panel = panels + (size_t)at * part.k;
@@ -208,6 +269,10 @@ static void kernel_gemm_nn(const pq_gemm_args *args) {
     multiply(args, false, false);
 }
 static void kernel_gemm_nt(const pq_gemm_args *args) {
+    if (args->n == 1) {
+        multiply_column(args);
+        return;
+    }
     multiply(args, false, true);
 }
 static void kernel_gemm_tn(const pq_gemm_args *args) {

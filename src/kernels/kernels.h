@@ -12,7 +12,7 @@
 #include "base/context.h"
 #include "base/number.h"
 
-/* C (m, n) = A B, or += when accumulate. Leading dimensions in elements.
+/* C (m, n) = A B, or += when accumulate, or A B with `start` added to every row. Leading dimensions in elements.
  *   nn: A (m, k), B (k, n)     nt: A (m, k), B (n, k)     tn: A (k, m), B (k, n) */
 typedef struct {
     uint32_t m, n, k;
@@ -20,6 +20,7 @@ typedef struct {
     pq_real *c;
     uint32_t lda, ldb, ldc;
     bool accumulate;
+    const pq_real *start; /* NULL or [n]; not with accumulate */
 } pq_gemm_args;
 
 /* One Adam step over n weights whose gradient is g:

@@ -30,7 +30,7 @@ VEC_INLINE vec vec_sigmoid(vec x) {
 
 #else
 
-/* 2^n for n in -126..127; zero for -127, infinity for 128. */
+/* 2^n for n in -126..127; zero for -127. */
 VEC_INLINE vec vec_power_of_two(ivec n) {
     return vec_from_bits(ivec_shift_left(ivec_add(n, ivec_splat(127)), 23));
 }
@@ -49,13 +49,12 @@ VEC_INLINE vec vec_exp_parts(vec x, ivec *power) {
     *power = ivec_sub(vec_bits(shifted), vec_bits(magic));
 
     /* r + r^2 Q(r), where Q meets (e^r - 1 - r) / r^2 at the five Chebyshev nodes of |r| <= ln 2 / 2:
-     * within 1.1e-8 of e^r. */
-    vec sum = vec_splat(0x1.6d117cp-10f);
-    sum = vec_fma(sum, r, vec_splat(0x1.120be2p-7f));
-    sum = vec_fma(sum, r, vec_splat(0x1.555518p-5f));
-    sum = vec_fma(sum, r, vec_splat(0x1.5554dcp-3f));
-    sum = vec_fma(sum, r, vec_splat(0.5f));
-    return vec_fma(sum, vec_mul(r, r), r);
+     * within 1.1e-8 of e^r. In halves, which do not wait for each other. */
+    const vec square = vec_mul(r, r);
+    vec high = vec_fma(vec_splat(0x1.120be2p-7f), r, vec_splat(0x1.555518p-5f));
+    vec low = vec_fma(vec_splat(0x1.5554dcp-3f), r, vec_splat(0.5f));
+    high = vec_fma(vec_splat(0x1.6d117cp-10f), square, high);
+    return vec_fma(vec_fma(high, square, low), square, r);
 }
 
 /* e^x = 2^n e^r. */
@@ -82,15 +81,16 @@ VEC_INLINE vec vec_tanh(vec x) {
     return vec_div(m, vec_add(m, vec_splat(2)));
 }
 
-/* 1 / (1 + e^-x). */
+/* e^x / (e^x + 1). */
 VEC_INLINE vec vec_sigmoid(vec x) {
-    /* Beyond these bounds the result is 1 or 0 to float: 2^n is zero or infinite there, so that one factor does. NaN
-     * passes. */
-    x = vec_max(vec_min(x, vec_splat(88)), vec_splat(-89));
+    /* Beyond these bounds the result is 1 or 0 to float, and in between one factor does for 2^n: at the lower end
+     * it is zero. NaN passes. */
+    x = vec_max(vec_min(x, vec_splat(88)), vec_splat(-88));
     const vec one = vec_splat(1);
     ivec power;
-    vec sum = vec_add(vec_exp_parts(vec_sub(vec_splat(0), x), &power), one);
-    return vec_div(one, vec_add(one, vec_mul(sum, vec_power_of_two(power))));
+    vec sum = vec_add(vec_exp_parts(x, &power), one);
+    sum = vec_mul(sum, vec_power_of_two(power));
+    return vec_div(sum, vec_add(sum, one));
 }
 
 #endif

@@ -25,7 +25,7 @@ static size_t spanned(size_t rows, size_t cols, size_t ld) {
 }
 
 static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_gemm *scalar,
-                            const gemm_form *form, pq_gemm_args g) {
+                            const gemm_form *form, pq_gemm_args g, bool start) {
     const size_t a_rows = form->a_turned ? g.k : g.m, a_cols = form->a_turned ? g.m : g.k;
     const size_t b_rows = form->b_turned ? g.n : g.k, b_cols = form->b_turned ? g.k : g.n;
     g.lda = (uint32_t)a_cols + 3;
@@ -36,6 +36,8 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
     array b = array_random(spanned(b_rows, b_cols, g.ldb), 2, 21);
     array c = array_random(c_size, 3, 22);
     array other = array_copy(&c, c_size, 0), old = array_copy(&c, c_size, 0);
+    array first = array_random(g.n, 0, 23);
+    g.start = start ? first.x : NULL;
     g.a = a.x;
     g.b = b.x;
     g.c = other.x;
@@ -49,9 +51,10 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
             continue;
         }
         double scale, exact = gemm_exact(form, &g, i, j, &scale);
-        if (g.accumulate) {
-            exact += (double)old.x[at];
-            scale += fabs((double)old.x[at]);
+        if (g.accumulate || start) {
+            const double before = (double)(start ? first.x[j] : old.x[at]);
+            exact += before;
+            scale += fabs(before);
         }
         expect_near(s, c.x[at], exact, 2e-6 * scale, g.k);
         expect_near(s, c.x[at], other.x[at], s->tolerance * scale, g.k);
@@ -61,6 +64,7 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
     array_free(&c);
     array_free(&other);
     array_free(&old);
+    array_free(&first);
 }
 
 /* A row of C is the same bits whatever rows stand beside it, and keeps its NaN to itself. */
@@ -100,13 +104,16 @@ void check_gemm(const subject *s, pq_kernel_gemm *kernel, pq_kernel_gemm *scalar
         for (size_t j = 0; j < PQ_COUNT(cols); j++) {
             for (size_t p = 0; p < PQ_COUNT(depths); p++) {
                 pq_gemm_args g = {.m = rows[i], .n = cols[j], .k = depths[p]};
-                check_gemm_once(s, kernel, scalar, &form, g);
+                check_gemm_once(s, kernel, scalar, &form, g, false);
+                check_gemm_once(s, kernel, scalar, &form, g, true);
                 g.accumulate = true;
-                check_gemm_once(s, kernel, scalar, &form, g);
+                check_gemm_once(s, kernel, scalar, &form, g, false);
             }
         }
     }
     /* Wider than what is packed at a time, even at this depth. */
-    check_gemm_once(s, kernel, scalar, &form, (pq_gemm_args){.m = 3, .n = 9001, .k = 2});
+    const pq_gemm_args wide = {.m = 3, .n = 9001, .k = 2};
+    check_gemm_once(s, kernel, scalar, &form, wide, false);
+    check_gemm_once(s, kernel, scalar, &form, wide, true);
     check_gemm_rows(s, kernel, &form);
 }

@@ -75,6 +75,37 @@ static void step(pq_arena *arena, size_t scale) {
     }
 }
 
+/* What came before a mark stays as it is, what comes behind it uses the same memory again and again. */
+static void test_arena_goes_back_to_a_mark(void **state) {
+    (void)state;
+    testing t;
+    testing_open(&t);
+    pq_arena arena;
+    pq_arena_init(&arena, &t.ctx);
+    pq_arena_back(&arena, pq_arena_here(&arena)); /* of nothing */
+    for (int round = 0; round < 2; round++) {     /* in several blocks, then in one */
+        unsigned char *kept = pq_arena_take(&arena, 1000, 1);
+        assert_non_null(kept);
+        memset(kept, 7, 1000);
+        const pq_arena_mark mark = pq_arena_here(&arena);
+        const size_t used = arena.used;
+        size_t calls = 0;
+        for (int i = 0; i < 20; i++) {
+            step(&arena, 40);
+            pq_arena_back(&arena, mark);
+            assert_int_equal(arena.used, used);
+            calls = i == 2 ? t.calls : calls;
+        }
+        assert_int_equal(t.calls, calls);
+        for (size_t i = 0; i < 1000; i++) {
+            assert_int_equal(kept[i], 7);
+        }
+        pq_arena_reset(&arena);
+    }
+    pq_arena_free(&arena);
+    testing_close(&t);
+}
+
 static void test_arena_allocates_nothing_after_warm_up(void **state) {
     (void)state;
     testing t;
@@ -280,6 +311,7 @@ int main(void) {
         cmocka_unit_test(test_alloc_zeroes_and_refuses_overflow),
         cmocka_unit_test(test_fail_may_quote_the_message_it_replaces),
         cmocka_unit_test(test_reserve_keeps_contents),
+        cmocka_unit_test(test_arena_goes_back_to_a_mark),
         cmocka_unit_test(test_arena_allocates_nothing_after_warm_up),
         cmocka_unit_test(test_arena_survives_failures),
         cmocka_unit_test(test_streams_are_stable),

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define MOST_CANDIDATES 32
+#define MOST_CANDIDATES 128
 
 typedef struct {
     testing t;
@@ -92,6 +92,37 @@ static void test_alone(void **state) {
         }
         pq_batch none = {.history = b.batch.history, .items = b.batch.items};
         scores(&b, &none, one);
+        bench_close(&b);
+    }
+}
+
+/* So many pairs that the attention unit takes them in parts: equal candidates have equal log-odds. */
+static void test_many(void **state) {
+    (void)state;
+    for (size_t i = 0; i < PQ_COUNT(variants); i++) {
+        bench b;
+        bench_open(&b, variants[i][0], variants[i][1]);
+        uint32_t starts[] = {0, b.batch.history.starts[1]};
+        uint32_t candidates[MOST_CANDIDATES], users[MOST_CANDIDATES] = {0};
+        for (uint32_t c = 0; c < MOST_CANDIDATES; c++) {
+            candidates[c] = 1 + c * c % 11;
+        }
+        pq_batch batch = {.history = {starts, 1},
+                          .items = b.batch.items,
+                          .times = b.batch.times,
+                          .profile = b.batch.profile,
+                          .candidate_count = MOST_CANDIDATES,
+                          .candidates = candidates,
+                          .candidate_users = users};
+        assert_true(starts[1] * MOST_CANDIDATES > 3 * 192);
+        pq_real all[MOST_CANDIDATES], one[MOST_CANDIDATES];
+        scores(&b, &batch, all);
+        batch.candidate_count = 1;
+        for (uint32_t c = 0; c < MOST_CANDIDATES; c++) {
+            batch.candidates = candidates + c;
+            scores(&b, &batch, one);
+            assert_memory_equal(one, &all[c], sizeof(*all));
+        }
         bench_close(&b);
     }
 }
@@ -421,6 +452,7 @@ static void test_overfit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_no_history),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_aux_shift),

@@ -43,6 +43,8 @@ const EXCLUDE_SEEN = 1;
 const EXPLAIN = 2;
 /** Words of a row of pique_js_recommend's list. */
 const ROW = { words: 10, item: 0, score: 1, interest: 2, reasonCount: 3, reasons: 4, shares: 7 };
+/** Texts up to this many bytes go through a block that is kept. */
+const SHORT_TEXT = 256;
 /** Together the items of {@link Interest.because} hold at least this part of the interest. */
 const BECAUSE_SHARE = 0.8;
 
@@ -52,6 +54,9 @@ export class Engine {
   readonly #out: number;
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder();
+  /** The kept block, a view of it that a growth of the memory empties. */
+  #textAt = 0;
+  #text = new Uint8Array();
   /** The model while it arrives: first its head, then, once the size is known, all of it. */
   #block = 0;
   #capacity = 0;
@@ -170,8 +175,9 @@ export class Engine {
   /** The candidates (`excludeIds`) that the model knows, best first, equal ones in their order. */
   rank(query: EngineQuery): Result {
     const started = performance.now();
-    const ids = query.excludeIds.filter((id) => this.#find(id) !== 0);
-    const personal = this.#begin(query);
+    const numbers = query.excludeIds.map((id) => this.#find(id));
+    const ids = query.excludeIds.filter((_, i) => numbers[i] !== 0);
+    const personal = this.#begin(query, numbers);
     this.#check(this.#wasm.pique_js_rank(this.#js));
     const scores = new Float32Array(this.#wasm.memory.buffer, this.#results()[0], ids.length);
     const ranks = this.#info?.task === 'ranking'; // else scores are no log-odds
@@ -209,14 +215,16 @@ export class Engine {
   dispose(): void {
     if (this.#block) this.#wasm.pique_js_release(this.#js, this.#block);
     this.#block = 0;
+    if (this.#textAt) this.#wasm.pique_js_release(this.#js, this.#textAt);
+    this.#textAt = 0;
     this.#wasm.pique_js_free(this.#js);
   }
 
   /** Writes the query into the heap; false when it tells the model nothing. */
-  #begin(query: EngineQuery): boolean {
+  #begin(query: EngineQuery, excluded = query.excludeIds.map((id) => this.#find(id))): boolean {
     if (!this.#info) throw new PiqueError('ARGUMENT', 'No model is open');
     const history = query.context.map((id) => this.#find(id));
-    const exclude = query.excludeIds.map((id) => this.#find(id)).filter((item) => item !== 0);
+    const exclude = excluded.filter((item) => item !== 0);
     const profile = this.#profileCodes(query.profile);
     const wasm = this.#wasm;
     const at = wasm.pique_js_query(this.#js, history.length, exclude.length, profile.length);
@@ -341,14 +349,26 @@ export class Engine {
   }
 
   #withText<T>(text: string, use: (at: number, length: number) => T): T {
+    if (text.length * 3 <= SHORT_TEXT) {
+      const { written } = this.#encoder.encodeInto(text, this.#shortText());
+      return use(this.#textAt, written);
+    }
     const bytes = this.#encoder.encode(text);
-    const at = this.#allocate(Math.max(bytes.length, 1));
+    const at = this.#allocate(bytes.length);
     new Uint8Array(this.#wasm.memory.buffer, at, bytes.length).set(bytes);
     try {
       return use(at, bytes.length);
     } finally {
       this.#wasm.pique_js_release(this.#js, at);
     }
+  }
+
+  #shortText(): Uint8Array<ArrayBuffer> {
+    if (this.#text.length === 0) {
+      this.#textAt ||= this.#allocate(SHORT_TEXT);
+      this.#text = new Uint8Array(this.#wasm.memory.buffer, this.#textAt, SHORT_TEXT);
+    }
+    return this.#text;
   }
 
   /** The text at an address whose length the last call left in out[0]. */
