@@ -9,9 +9,6 @@ endif()
 # The module serves: what only training calls is left out. Small code for all but the inner loops.
 target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
 file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
-foreach(op IN ITEMS pairs batch_norm dice)
-    list(APPEND pique_loops "${PROJECT_SOURCE_DIR}/src/graph/op_${op}.c")
-endforeach()
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/scan.c"
     APPEND PROPERTY COMPILE_OPTIONS -O2)
 
