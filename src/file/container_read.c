@@ -44,7 +44,8 @@ static pique_status read_length(pq_ctx *ctx, const uint8_t *bytes, size_t *lengt
     }
     if (value < 2 || value > MAX_HEADER) {
         PQ_FAIL(ctx, PIQUE_CORRUPT,
-                "not a model file: it begins with a header length of %.0f bytes", (double)value);
+                "not a model file: it begins with no header length from 2 to %lu bytes",
+                (unsigned long)MAX_HEADER);
     }
     *length = (size_t)value;
     return PIQUE_OK;

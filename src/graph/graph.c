@@ -1,7 +1,6 @@
 #include "graph/graph.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 struct pq_node {
@@ -34,7 +33,7 @@ void *pq_tape_fail(pq_tape *tape, pique_status status, const char *format, ...) 
         char text[256];
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(text, sizeof(text), format, arguments);
+        (void)pq_format_list(text, sizeof(text), format, arguments);
         va_end(arguments);
         tape->status = pq_fail(tape->ctx, status, "%s", text);
     }
