@@ -77,7 +77,7 @@ size_t pq_utf8_length(const char *bytes, size_t size) {
 static void add_control(pq_text *text, unsigned char byte) {
     static const char hex[] = "0123456789abcdef";
     static const char controls[] = "\b\f\n\r\t", letters[] = "bfnrt";
-    const char *known = memchr(controls, byte, sizeof(controls) - 1);
+    const char *known = strchr(controls, byte);
     if (known) {
         char escape[2] = {'\\', letters[known - controls]};
         pq_text_bytes(text, escape, sizeof(escape));
