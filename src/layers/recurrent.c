@@ -18,7 +18,7 @@ static pq_param *add(pq_params *params, const pq_recurrent *r, uint32_t at, cons
                      uint32_t rows, uint32_t cols, pq_init init) {
     char name[48];
     (void)pq_format(name, sizeof(name), "%s%u.%s", r->name[0] ? r->name : "layer",
-             (unsigned)(r->first + at + 1), what);
+                    (unsigned)(r->first + at + 1), what);
     return pq_params_add(params, name, rows, cols, init);
 }
 

@@ -15,7 +15,6 @@
 #include "layers/transformer.h"
 #include "models/retrieval_loss.h"
 
-
 typedef enum { FORWARD_GELU, FORWARD_RELU } forward_kind;
 
 typedef struct {
