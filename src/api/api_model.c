@@ -316,18 +316,14 @@ static pique_status make_info(pique_model *model, size_t size) {
                 m->def->name, pq_task_name(m->def->task),
                 model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32", (unsigned)model->ids.count,
                 (unsigned)m->interests);
-    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu,\"config\":{", (unsigned)m->width,
+    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu", (unsigned)m->width,
                 (unsigned)m->max_history, (unsigned long)size);
-    pq_fields_write(m->def->fields, m->self, &out);
-    pq_text_add(&out, "}");
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
-    pique_status status = describe(model, &out, "pique.metrics", true);
-    if (status == PIQUE_OK) {
-        status = describe(model, &out, "pique.data", false);
-    }
-    if (status == PIQUE_OK) {
-        status = describe(model, &out, "pique.card", false);
+    static const char keys[][16] = {"pique.config", "pique.metrics", "pique.data", "pique.card"};
+    pique_status status = PIQUE_OK;
+    for (size_t i = 0; i < PQ_COUNT(keys) && status == PIQUE_OK; i++) {
+        status = describe(model, &out, keys[i], i < 2);
     }
     pq_text_add(&out, "}");
     if (status == PIQUE_OK) {

@@ -49,6 +49,9 @@ static pique_status set_number(pq_ctx *ctx, const pq_field *field, void *at, pq_
     bool whole = field->type == PQ_FIELD_INT;
     bool good = pq_decimal_parse(value.bytes, value.size, &number) && number >= field->min &&
                 number <= field->max && (!whole || floor(number) == number);
+    if (!good && !PQ_TRAINING) { /* prints no numbers; a file that says this is damaged */
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: %.*s is out of range", field->name, SHOWN(value));
+    }
     if (!good) {
         char min[PQ_DECIMAL_SIZE], max[PQ_DECIMAL_SIZE];
         pq_decimal_print(field->min, min);

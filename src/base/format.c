@@ -64,6 +64,10 @@ size_t pq_format_list(char *out, size_t capacity, const char *format, va_list ar
         }
         bool is_long = format[0] == 'l' && format[1] == 'u';
         format += is_long;
+        if (most != SIZE_MAX && *format != 's') {
+            put(&w, "%?", 2);
+            break;
+        }
         if (*format == 's') {
             put_text(&w, va_arg(arguments, const char *), most);
         } else if (*format == '%') {
