@@ -209,6 +209,13 @@ static const char *split_name(const trainer *t) {
     return t->dataset->test_validates ? "test" : "valid";
 }
 
+/* With so many digits after the point. */
+static void add_fixed(pq_text *out, double value, int digits) {
+    char number[340]; /* the largest double has 309 digits before the point */
+    snprintf(number, sizeof(number), "%.*f", digits, value);
+    pq_text_add(out, "%s", number);
+}
+
 /* The figures of an evaluation as members of a JSON object, or for people. */
 static void metric_list(const trainer *t, const pique_eval_result *r, bool json, pq_text *out) {
     const struct {
@@ -232,7 +239,7 @@ static void metric_list(const trainer *t, const pique_eval_result *r, bool json,
         if (json) {
             pq_text_number(out, value);
         } else if (value == value) {
-            pq_text_add(out, "%.4f", value);
+            add_fixed(out, value, 4);
         } else { /* GAUC of users with one pair each */
             pq_text_add(out, "-");
         }
@@ -285,8 +292,11 @@ static pique_status journal_line(trainer *t, double loss, const pique_eval_resul
     pq_text_number(&line, loss);
     pq_text_add(&line, ",\"split\":\"%s\",", split_name(t));
     metric_list(t, metrics, true, &line);
-    pq_text_add(&line, ",\"seconds\":%.3f,\"train_seconds\":%.3f}\n", pq_seconds() - t->began,
-                t->state.train_seconds);
+    pq_text_add(&line, ",\"seconds\":");
+    add_fixed(&line, pq_seconds() - t->began, 3);
+    pq_text_add(&line, ",\"train_seconds\":");
+    add_fixed(&line, t->state.train_seconds, 3);
+    pq_text_add(&line, "}\n");
     pique_status status = pq_text_status(&line);
     if (status == PIQUE_OK) {
         status = pq_journal_append(&t->journal, line.data, line.size);
@@ -294,8 +304,9 @@ static pique_status journal_line(trainer *t, double loss, const pique_eval_resul
     if (status == PIQUE_OK && t->listener && t->listener->log) {
         pq_text told;
         pq_text_init(&told, t->ctx);
-        pq_text_add(&told, "epoch %u: loss %.4f, %s ", (unsigned)t->state.epoch, loss,
-                    split_name(t));
+        pq_text_add(&told, "epoch %u: loss ", (unsigned)t->state.epoch);
+        add_fixed(&told, loss, 4);
+        pq_text_add(&told, ", %s ", split_name(t));
         metric_list(t, metrics, false, &told);
         status = pq_text_status(&told);
         if (status == PIQUE_OK) {

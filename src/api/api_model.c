@@ -1,6 +1,5 @@
 /* api_model.c — opening a model file. Nothing in it is trusted: every name, type, shape and number is
  * checked before it is used, and a model is either whole or not there. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/opened.h"
@@ -227,14 +226,14 @@ static pique_status open_profile(pique_model *model) {
     PQ_TRY(open_names(model, "pique.profile", model->names, &count));
     for (uint32_t f = 0; f < count; f++) {
         char tensor[PROFILE_NAME], missing[PROFILE_NAME];
-        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
-        snprintf(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
+        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
+        (void)pq_format(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
         if (pq_container_find(&model->container, tensor) ||
             pq_container_find(&model->container, missing)) {
             PQ_TRY(open_number(model, f, tensor, missing));
             continue;
         }
-        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
+        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
         PQ_TRY(open_strings(model, tensor, &model->terms[f]));
         model->columns[f] = (pq_column){.name = model->names[f], .rows = model->terms[f].count + 2};
     }
@@ -250,7 +249,7 @@ static pique_status open_categories(pique_model *model) {
     for (uint32_t c = 0; c < count; c++) {
         char name[64];
         const pq_tensor *tensor;
-        snprintf(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
+        (void)pq_format(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
         PQ_TRY(pq_container_get(&model->container, name, PQ_U8, model->m.items.rows, 0, &tensor));
         model->categories[c] = tensor->data;
     }
@@ -317,18 +316,14 @@ static pique_status make_info(pique_model *model, size_t size) {
                 m->def->name, pq_task_name(m->def->task),
                 model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32", (unsigned)model->ids.count,
                 (unsigned)m->interests);
-    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu,\"config\":{", (unsigned)m->width,
+    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu", (unsigned)m->width,
                 (unsigned)m->max_history, (unsigned long)size);
-    pq_fields_write(m->def->fields, m->self, &out);
-    pq_text_add(&out, "}");
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
-    pique_status status = describe(model, &out, "pique.metrics", true);
-    if (status == PIQUE_OK) {
-        status = describe(model, &out, "pique.data", false);
-    }
-    if (status == PIQUE_OK) {
-        status = describe(model, &out, "pique.card", false);
+    static const char keys[][16] = {"pique.config", "pique.metrics", "pique.data", "pique.card"};
+    pique_status status = PIQUE_OK;
+    for (size_t i = 0; i < PQ_COUNT(keys) && status == PIQUE_OK; i++) {
+        status = describe(model, &out, keys[i], i < 2);
     }
     pq_text_add(&out, "}");
     if (status == PIQUE_OK) {

@@ -1,7 +1,5 @@
 #include "layers/items.h"
 
-#include <stdio.h>
-
 #define LENGTH_EPSILON 1e-12
 
 uint32_t pq_items_width(const pq_items *items) {
@@ -15,7 +13,7 @@ uint32_t pq_items_width(const pq_items *items) {
 static pq_param *add_table(pq_params *params, const char *column, const char *what, uint32_t rows,
                            uint32_t width, pq_init init) {
     char name[48];
-    snprintf(name, sizeof(name), "item.%.32s%s", column, what);
+    (void)pq_format(name, sizeof(name), "item.%.32s%s", column, what);
     pq_param *table = pq_params_add(params, name, rows, width, init);
     if (table) {
         table->sparse = table->unsaved = true;

@@ -1,11 +1,9 @@
 #include "layers/profile.h"
 
-#include <stdio.h>
-
 static pq_param *add_table(pq_params *params, const pq_column *column, const char *what,
                            uint32_t width, pq_init init) {
     char name[48];
-    snprintf(name, sizeof(name), "profile.%.28s%s", column->name, what);
+    (void)pq_format(name, sizeof(name), "profile.%.28s%s", column->name, what);
     pq_param *table = pq_params_add(params, name, column->rows, width, init);
     if (table) {
         table->sparse = true;
