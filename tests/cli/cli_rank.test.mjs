@@ -57,7 +57,8 @@ describe('ranking', () => {
 
   test('the journal and the card have the figures of labels', () => {
     const last = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1);
-    for (const key of ['auc', 'gauc', 'logloss']) assert.ok(key in JSON.parse(last));
+    const keys = ['auc', 'gauc', 'logloss', 'accuracy', 'ece'];
+    for (const key of keys) assert.ok(key in JSON.parse(last));
     assert.match(good(['info', model]), /labelled pairs: auc [01]\.\d+, gauc -, logloss/);
   });
 

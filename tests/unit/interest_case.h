@@ -34,6 +34,7 @@ static inline pique_status interest_case_model(pq_model *m, pq_ctx *ctx, const c
     m->items.column_count = PQ_COUNT(columns);
     m->profile.columns = profile;
     m->profile.column_count = PQ_COUNT(profile);
+    m->pretrain = m->def->pretrains;
     PQ_TRY(pq_model_declare(m));
     for (uint32_t i = 0; i < m->params.count; i++) {
         pq_param *param = m->params.list[i];
