@@ -54,3 +54,23 @@ pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const uint32_t 
     }
     return sum;
 }
+
+void pq_profile_declare_map(pq_profile *profile, pq_params *params, bool keep, uint32_t n,
+                            pq_init init) {
+    profile->column_count = keep ? profile->column_count : 0;
+    pq_profile_declare(profile, params);
+    if (profile->column_count > 0) {
+        profile->map =
+            pq_params_add(params, "profile.w", n, profile->column_count * profile->width, init);
+    }
+}
+
+pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b,
+                       const uint32_t *users, pq_var *x) {
+    if (!profile->map || !x) {
+        return x;
+    }
+    pq_var *p = pq_profile_vector(t, profile, codes, b);
+    p = pq_op_linear(t, p, pq_tape_param(t, profile->map), NULL);
+    return pq_op_add(t, x, users ? pq_op_select_rows(t, p, users, x->rows) : p);
+}
