@@ -117,21 +117,44 @@ static bool is_full(const encoding *e, size_t before) {
 
 /* ---- categories ---- */
 
+/* The next value of the cell, which is stepped over: the last one when `from_end`. */
+static pq_span next_term(pq_span *cell, char separator, bool from_end) {
+    size_t first = 0, end = cell->size;
+    while (from_end && first < end && cell->bytes[end - 1] != separator) {
+        end--;
+    }
+    if (from_end) {
+        pq_span last = {.bytes = cell->bytes + end, .size = cell->size - end};
+        cell->size = end ? end - 1 : 0;
+        return last;
+    }
+    while (first < end && cell->bytes[first] != separator) {
+        first++;
+    }
+    pq_span term = {.bytes = cell->bytes, .size = first};
+    cell->bytes += first + (first < end);
+    cell->size -= first + (first < end);
+    return term;
+}
+
+/* A sequence has its newest value last, and that comes first. */
 static pique_status add_terms(encoding *e, void *user, uint32_t row, pq_span cell) {
     const pq_column_spec *spec = &e->column->spec;
-    char separator = spec->kind == PQ_COLUMN_MULTI ? spec->separator : 0;
+    bool sequence = spec->kind == PQ_COLUMN_SEQUENCE;
+    bool joined = (sequence || spec->kind == PQ_COLUMN_MULTI) && spec->separator;
     size_t before = e->count;
     while (cell.size && !is_full(e, before)) {
-        const char *stop = separator ? memchr(cell.bytes, separator, cell.size) : NULL;
-        size_t size = stop ? (size_t)(stop - cell.bytes) : cell.size;
-        if (size) {
-            uint32_t term;
-            PQ_TRY(pq_strings_add(user, cell.bytes, size, &term));
-            PQ_TRY(add(e, row, term));
+        pq_span term = cell;
+        if (joined) {
+            term = next_term(&cell, spec->separator, sequence);
+        } else {
+            cell.size = 0;
         }
-        size += stop != NULL;
-        cell.bytes += size;
-        cell.size -= size;
+        if (term.size) {
+            uint32_t number;
+            PQ_TRY(pq_strings_add(user, term.bytes, term.size, &number));
+            PQ_TRY(add(e, row, number));
+        }
     }
     return PIQUE_OK;
 }

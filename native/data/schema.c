@@ -15,20 +15,21 @@ typedef struct {
 #define AT(member) offsetof(options, member)
 
 static const pq_field fields[] = {
-    {"type", PQ_FIELD_CHOICE, AT(type), 0, 0, "category,multi,number,text,skip", "category", NULL,
-     NULL, "what the column's values are"},
+    {"type", PQ_FIELD_CHOICE, AT(type), 0, 0, "category,multi,sequence,number,text,skip",
+     "category", NULL, NULL, "what the column's values are"},
     {"buckets", PQ_FIELD_INT, AT(buckets), 2, 1 << 16, NULL, "2", NULL, NULL,
      "codes that numbers or words are mapped to"},
     {"min_count", PQ_FIELD_INT, AT(min_count), 1, 1 << 30, NULL, "1", NULL, NULL,
      "values that fewer have are UNKNOWN"},
     {"max_values", PQ_FIELD_INT, AT(max_values), 1, 1 << 20, NULL, "1", NULL, NULL,
-     "the first so many values of one cell count"},
+     "so many values of one cell count: the first, of a sequence the last"},
     {"missing", PQ_FIELD_CHOICE, AT(missing), 0, 0, "median,own", "median", NULL, NULL,
      "the code of a missing number"},
     {0},
 };
 
 #define BIT(kind) (1u << (kind))
+#define JOINED (BIT(PQ_COLUMN_MULTI) | BIT(PQ_COLUMN_SEQUENCE))
 
 /* Which keys say something about which kinds. */
 static const struct {
@@ -36,10 +37,10 @@ static const struct {
     uint32_t kinds;
 } meanings[] = {
     {"buckets", BIT(PQ_COLUMN_NUMBER) | BIT(PQ_COLUMN_TEXT)},
-    {"min_count", BIT(PQ_COLUMN_CATEGORY) | BIT(PQ_COLUMN_MULTI)},
-    {"max_values", BIT(PQ_COLUMN_MULTI) | BIT(PQ_COLUMN_TEXT)},
+    {"min_count", BIT(PQ_COLUMN_CATEGORY) | JOINED},
+    {"max_values", JOINED | BIT(PQ_COLUMN_TEXT)},
     {"missing", BIT(PQ_COLUMN_NUMBER)},
-    {"separator", BIT(PQ_COLUMN_MULTI)},
+    {"separator", JOINED},
 };
 
 /* A column of the schema, for messages. */
@@ -99,14 +100,14 @@ void pq_schema_free(pq_schema *schema) {
 
 /* A profile field has one value, so text and several values are for items alone. */
 static bool serves(const place *p, int32_t kind) {
-    return strcmp(p->part, "users") != 0 || (kind != PQ_COLUMN_MULTI && kind != PQ_COLUMN_TEXT);
+    return strcmp(p->part, "users") != 0 || !((JOINED | BIT(PQ_COLUMN_TEXT)) & BIT(kind));
 }
 
 static pique_status fail_kind(const place *p, pq_span given) {
     char quote[PQ_QUOTE_SIZE];
     PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\" is \"%s\", not one of %s", p->schema->file, p->part,
             p->name, pq_source_quote(quote, given.bytes, given.size),
-            serves(p, PQ_COLUMN_TEXT) ? "category, multi, number, text, skip"
+            serves(p, PQ_COLUMN_TEXT) ? "category, multi, sequence, number, text, skip"
                                       : "category, number, skip");
 }
 
@@ -136,7 +137,7 @@ static pique_status read_separator(const place *p, int at, char *out) {
 
 /* Whether the schema may say `key` of such a column. */
 static pique_status check_key(const place *p, pq_span key, int32_t kind) {
-    static const char *const names[] = {"category", "multi", "number", "text", "skip"};
+    static const char *const names[] = {"category", "multi", "sequence", "number", "text", "skip"};
     char quote[PQ_QUOTE_SIZE];
     pq_source_quote(quote, key.bytes, key.size);
     for (size_t i = 0; i < PQ_COUNT(meanings); i++) {

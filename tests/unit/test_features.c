@@ -232,6 +232,34 @@ static void test_categories(void **state) {
     finish(&r);
 }
 
+/* The newest values, which stand last, count where a sequence is longer than max_values. */
+static void test_sequences(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    r.interactions = "user,item,timestamp\nu,i,1\nu,j,2\nv,k,3\nv,l,4\n";
+    r.items = "item,path,more\ni,a|b|c|b,a b\nj,|a|,\nk,b,c  b\nl,,a a\n";
+    r.schema = "{\"items\": {\"path\": {\"type\": \"sequence\", \"max_values\": 2}, \"more\": "
+               "{\"type\": \"sequence\", \"separator\": \" \", \"min_count\": 2}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    const pq_feature *path = &r.dataset->item_features[0], *more = &r.dataset->item_features[1];
+    assert_int_equal(path->terms.count, 3);
+    assert_values(path, item(&r, "i"), 2, (const uint32_t[]){2, 3});
+    assert_value(path, item(&r, "j"), 1);
+    assert_value(path, item(&r, "k"), 2);
+    assert_values(path, item(&r, "l"), 0, NULL);
+    assert_int_equal(more->terms.count, 2); /* c stands once */
+    assert_values(more, item(&r, "i"), 2, (const uint32_t[]){2, 1});
+    assert_values(more, item(&r, "k"), 2, (const uint32_t[]){2, 3});
+    assert_value(more, item(&r, "l"), 1);
+    drop(&r);
+    r.users = "user,path\nu,a|b\n";
+    r.schema = "{\"users\": {\"path\": \"sequence\"}}";
+    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
+                   "users.\"path\" is \"sequence\", not one of category, number, skip");
+    finish(&r);
+}
+
 /* FNV-1a of 32 bits, modulo 1000, plus 1, as Python computes it. */
 enum {
     GOOD_OLD = 278,
@@ -337,10 +365,15 @@ static void test_buckets(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inference),        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_numbers_of_items), cmocka_unit_test(test_text_where_a_number_belongs),
-        cmocka_unit_test(test_categories),       cmocka_unit_test(test_text),
-        cmocka_unit_test(test_training_alone),   cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_numbers_of_items),
+        cmocka_unit_test(test_text_where_a_number_belongs),
+        cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_training_alone),
+        cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
