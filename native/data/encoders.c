@@ -308,12 +308,36 @@ static pique_status fit_buckets(encoding *e, const double *sorted, size_t count)
     return PIQUE_OK;
 }
 
+/* The mean place of a code's training values, sorted, among all: equal ones share the middle of theirs, the least has
+ * 0 and the greatest 1. A single bucket tells nothing, and has 0. */
+static pique_status fit_quantiles(pq_ctx *ctx, pq_feature *f, const double *sorted, size_t count) {
+    f->quantile = pq_alloc(ctx, f->rows, sizeof(*f->quantile));
+    if (!f->quantile) {
+        return PIQUE_NO_MEMORY;
+    }
+    size_t first = 0;
+    for (uint32_t b = 0; f->bound_count > 0 && b <= f->bound_count; b++) {
+        size_t end = first;
+        while (end < count && (b == f->bound_count || sorted[end] <= (double)f->bounds[b])) {
+            end++;
+        }
+        double twice = (double)first + (double)(end > first ? end - 1 : first);
+        f->quantile[b + 1] = (float)(twice / 2 / (double)(count - 1));
+        first = end;
+    }
+    f->quantile[f->rows - 1] = 1;
+    return PIQUE_OK;
+}
+
 static pique_status bucket_numbers(encoding *e, number_state *s) {
     PQ_TRY(each_cell(e, take_number, s));
     if (s->count) {
         qsort(s->training, s->count, sizeof(*s->training), compare);
     }
     PQ_TRY(fit_buckets(e, s->training, s->count));
+    if (e->column->spec.quantile) {
+        PQ_TRY(fit_quantiles(e->ctx, e->out, s->training, s->count));
+    }
     PQ_TRY(each_cell(e, code_number, s));
     /* Of items the first and the last row are PAD and UNKNOWN. */
     uint32_t first = e->numbers ? 1 : 0, end = e->row_count - (e->numbers ? 1 : 0);

@@ -7,9 +7,10 @@
 
 #define DEFAULT_BUCKETS 10
 #define DEFAULT_TEXT_BUCKETS 1024
+#define DEFAULT_QUANTILES 100
 
 typedef struct {
-    int32_t type, buckets, min_count, max_values, missing;
+    int32_t type, buckets, min_count, max_values, missing, as;
 } options;
 
 #define AT(member) offsetof(options, member)
@@ -25,6 +26,8 @@ static const pq_field fields[] = {
      "so many values of one cell count: the first, of a sequence the last"},
     {"missing", PQ_FIELD_CHOICE, AT(missing), 0, 0, "median,own", "median", NULL, NULL,
      "the code of a missing number"},
+    {"as", PQ_FIELD_CHOICE, AT(as), 0, 0, "buckets,quantile", "buckets", NULL, NULL,
+     "a number is a bucket with a vector of its own, or its quantile times one vector"},
     {0},
 };
 
@@ -40,6 +43,7 @@ static const struct {
     {"min_count", BIT(PQ_COLUMN_CATEGORY) | JOINED},
     {"max_values", JOINED | BIT(PQ_COLUMN_TEXT)},
     {"missing", BIT(PQ_COLUMN_NUMBER)},
+    {"as", BIT(PQ_COLUMN_NUMBER)},
     {"separator", JOINED},
 };
 
@@ -150,7 +154,7 @@ static pique_status check_key(const place *p, pq_span key, int32_t kind) {
         }
     }
     PQ_FAIL(p->ctx, PIQUE_DATA,
-            "%s: %s.\"%s\": unknown key \"%s\" (type, buckets, min_count, max_values, missing, "
+            "%s: %s.\"%s\": unknown key \"%s\" (type, buckets, min_count, max_values, missing, as, "
             "separator)",
             p->schema->file, p->part, p->name, quote);
 }
@@ -176,7 +180,9 @@ static pique_status read_options(const place *p, int object, pq_column_spec *spe
         reason[sizeof(reason) - 1] = 0;
         PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\": %s", p->schema->file, p->part, p->name, reason);
     }
-    spec->buckets = given.buckets;
+    spec->quantile = given.as == 1;
+    bool steps = spec->quantile && pq_json_find(json, object, "buckets") < 0;
+    spec->buckets = steps ? DEFAULT_QUANTILES : given.buckets;
     spec->min_count = given.min_count;
     spec->max_values = given.max_values;
     spec->own_missing = given.missing == 1;

@@ -64,7 +64,7 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
     for (uint32_t f = 0; f < count; f++) {
         PQ_TRY(check_name(ctx, features[f].name));
         out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
-                             features[f].values};
+                             features[f].values, features[f].quantile};
     }
     return PIQUE_OK;
 }

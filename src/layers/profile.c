@@ -4,7 +4,7 @@ static pq_param *add_table(pq_params *params, const pq_column *column, const cha
                            uint32_t width, pq_init init) {
     char name[48];
     (void)pq_format(name, sizeof(name), "profile.%.28s%s", column->name, what);
-    pq_param *table = pq_params_add(params, name, column->rows, width, init);
+    pq_param *table = pq_params_add(params, name, pq_column_rows(column), width, init);
     if (table) {
         table->sparse = true;
     }
@@ -32,6 +32,11 @@ static pq_var *field(pq_tape *t, const pq_profile *profile, const pq_param *tabl
     for (uint32_t i = 0; column && i < b; i++) {
         column[i] = codes ? codes[(size_t)i * profile->column_count + f] : 0;
     }
+#if PQ_TRAINING
+    if (column && profile->columns[f].quantile) {
+        return pq_column_scaled(t, table, &profile->columns[f], column, b);
+    }
+#endif
     return column ? pq_op_gather(t, table, column, b) : NULL;
 }
 

@@ -2,6 +2,8 @@
  * come of it, and that training alone is fitted on. */
 #include "testing.h"
 
+#include <math.h>
+
 #include "base/buckets.h"
 #include "native/data/readers.h"
 
@@ -168,6 +170,40 @@ static void test_numbers(void **state) {
     assert_ok(&r.t.ctx, open_it(&r));
     assert_int_equal(r.dataset->profile[0].rows, 3);
     assert_value(&r.dataset->profile[0], 0, 2);
+    finish(&r);
+}
+
+/* The values of the quantile map to [0, 1] at the training values (0, 1, 1, 2), and of ranks (5, 6, 6, 6, 9). */
+static void test_quantiles(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    r.interactions = six_users;
+    r.users = "user,age,sum\na,0,5\nb,1,6\nc,1,6\nd,2,6\ne,,9\nf,,\n";
+    r.schema =
+        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\"}, \"sum\": {\"type\": "
+        "\"number\", \"as\": \"quantile\", \"missing\": \"own\"}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    static const float of_age[] = {0, 0, 0.5F, 1, 1}, of_sum[] = {0, 0, 0.5F, 1, 1};
+    const pq_feature *age = &r.dataset->profile[0], *sum = &r.dataset->profile[1];
+    assert_true(age->rows == 5 && sum->rows == 5 && age->missing == 2 && sum->missing == 4);
+    assert_memory_equal(age->quantile, of_age, sizeof(of_age));
+    assert_memory_equal(sum->quantile, of_sum, sizeof(of_sum));
+    drop(&r);
+
+    /* Steps of several values have the middle of their places; a constant has 0. */
+    r.users = "user,age,sum\na,1,7\nb,2,7\nc,3,7\nd,4,7\ne,5,7\nf,6,7\n";
+    r.schema =
+        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\", \"buckets\": 3}, "
+        "\"sum\": {\"type\": \"number\", \"as\": \"quantile\"}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    age = &r.dataset->profile[0];
+    static const float of_steps[] = {0, 0.1F, 0.5F, 0.9F, 1};
+    assert_int_equal(age->rows, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_true(fabsf(age->quantile[i] - of_steps[i]) < 1e-6F);
+    }
+    assert_true(r.dataset->profile[1].rows == 3 && r.dataset->profile[1].quantile[1] == 0);
     finish(&r);
 }
 
@@ -365,15 +401,11 @@ static void test_buckets(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_numbers_of_items),
-        cmocka_unit_test(test_text_where_a_number_belongs),
-        cmocka_unit_test(test_categories),
-        cmocka_unit_test(test_sequences),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_training_alone),
-        cmocka_unit_test(test_memory_failures),
+        cmocka_unit_test(test_inference),        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_numbers_of_items), cmocka_unit_test(test_text_where_a_number_belongs),
+        cmocka_unit_test(test_categories),       cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_quantiles),        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_training_alone),   cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
