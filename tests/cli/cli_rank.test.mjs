@@ -114,6 +114,15 @@ describe('ranking', () => {
     }
   });
 
+  test('rank: of a history that is too long the newest part counts', () => {
+    const numbers = (count, step) => Array.from({ length: count }, (_, n) => (n * step) % THINGS);
+    const score = (history) =>
+      rank(model, '--history', list(history), '--candidates', list(numbers(THINGS, 1)));
+    const newest = numbers(60, 3);
+    assert.deepEqual(score([...numbers(500, 7), ...newest]), score(newest));
+    assert.notDeepEqual(score(numbers(500, 7)), score(newest));
+  });
+
   test('rank: -k, unknown candidates, an empty history', () => {
     const two = ['--candidates', list([1, 2, 3]), '-k', 2];
     assert.equal(rank(model, '--history', list([0]), ...two).length, 2);
