@@ -130,7 +130,8 @@ for (const model of [...ranking.map(({ name }) => name), 'mind']) {
       const newest = Array.from({ length: 60 }, (_, n) => `thing-${thing(5, n)}`);
       const older = Array.from({ length: 500 }, (_, n) => `thing-${thing(8, n)}`);
       assert.deepEqual(await scores([...older, ...newest]), await scores(newest));
-      assert.notDeepEqual(await scores(older), await scores(newest));
+      const blind = model === 'lr'; // to the history
+      if (!blind) assert.notDeepEqual(await scores(older), await scores(newest));
       const none = await pique.rank(['never', 'nothing'], { context: ['thing-3'] });
       assert.deepEqual(none.items, []);
       await pique.dispose();
