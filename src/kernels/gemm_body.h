@@ -36,17 +36,26 @@
 #define PART_K 256
 #define ROWS_AT_ONCE 48 /* of A, against all panels: they stay in the first cache */
 
-/* Copies B (k, cols), cols <= TILE_COLS, into panel [k][TILE_COLS]; missing columns are zero. */
-static void pack(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols, pq_real *panel) {
-    for (uint32_t p = 0; p < k; p++, b += ldb, panel += TILE_COLS) {
-        if (cols == TILE_COLS) {
-            for (uint32_t v = 0; v < TILE_VECS; v++) {
-                vec_store(panel + (size_t)v * VEC_WIDTH, vec_load(b + (size_t)v * VEC_WIDTH));
+/* Copies k rows from p on of columns from j on, cols <= TILE_COLS, of B (with what is added to it) into panel
+ * [k][TILE_COLS]; missing columns are zero. */
+static void pack(const pq_gemm_args *args, uint32_t p, uint32_t j, uint32_t k, uint32_t cols,
+                 pq_real *panel) {
+    for (const uint32_t end = p + k; p < end; p++, panel += TILE_COLS) {
+        const size_t at = (size_t)p * args->ldb + j;
+        const pq_real *b = args->b + at, *more = args->scale ? args->more + at : b;
+        const pq_real scale = args->scale ? args->scale[p] : 0;
+        if (cols < TILE_COLS) {
+            for (uint32_t c = 0; c < TILE_COLS; c++) {
+                panel[c] = c >= cols ? 0 : args->scale ? b[c] + scale * more[c] : b[c];
             }
-        } else {
-            for (uint32_t j = 0; j < TILE_COLS; j++) {
-                panel[j] = j < cols ? b[j] : 0;
+            continue;
+        }
+        for (uint32_t v = 0; v < TILE_COLS; v += VEC_WIDTH) {
+            vec line = vec_load(b + v);
+            if (args->scale) {
+                line = vec_fma(vec_splat(scale), vec_load(more + v), line);
             }
+            vec_store(panel + v, line);
         }
     }
 }
@@ -257,7 +266,7 @@ static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
                     pack_turned(args->b + (size_t)(j + at) * args->ldb + p, args->ldb, part.k, cols,
                                 panel);
                 } else {
-                    pack(args->b + (size_t)p * args->ldb + j + at, args->ldb, part.k, cols, panel);
+                    pack(args, p, j + at, part.k, cols, panel);
                 }
             }
             multiply_part(&part);

@@ -42,7 +42,7 @@ typedef struct {
     const pq_var *queries, *keys,
         *start; /* (C, H), (T, H), (C, n): the query's part and the bias */
     const pq_pairs *pairs;
-    pq_real *key, *product, *both; /* (H, n): the parameters turned, and the query's matrix */
+    pq_real *key, *product; /* (H, n): the parameters, turned */
 } first_layer;
 
 static pq_real *turned(pq_tape *t, const pq_param *w) {
@@ -58,21 +58,18 @@ static pq_real *turned(pq_tape *t, const pq_param *w) {
 /* The first layer of the pairs of query c; x (pairs, n). */
 static void look(const pq_tape *t, const first_layer *f, uint32_t c, pq_real *x) {
     const uint32_t h = f->keys->cols, n = f->start->cols, *starts = f->pairs->segments.starts;
-    const pq_real *query = f->queries->value + (size_t)c * h;
     if (starts[c] == starts[c + 1]) {
         return;
-    }
-    memcpy(f->both, f->key, (size_t)h * n * sizeof(*x));
-    for (uint32_t i = 0; i < h; i++) {
-        t->kernels->axpy(query[i], f->product + (size_t)i * n, f->both + (size_t)i * n, n);
     }
     t->kernels->gemm_nn(&(pq_gemm_args){.m = starts[c + 1] - starts[c],
                                         .n = n,
                                         .k = h,
                                         .a = f->keys->value + (size_t)f->pairs->keys[starts[c]] * h,
                                         .lda = h,
-                                        .b = f->both,
+                                        .b = f->key,
                                         .ldb = n,
+                                        .more = f->product,
+                                        .scale = f->queries->value + (size_t)c * h,
                                         .c = x,
                                         .ldc = n,
                                         .start = f->start->value + (size_t)c * n});
@@ -90,10 +87,9 @@ static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *q
                      pq_dense(t, queries, unit->query, unit->bias),
                      pairs,
                      turned(t, unit->key),
-                     turned(t, unit->product),
                      turned(t, unit->product)};
     pq_arena_mark mark = pq_arena_here(&t->arena);
-    for (uint32_t c = 0; f.both && c < count;) {
+    for (uint32_t c = 0; f.product && c < count;) {
         const uint32_t first = c;
         do {
             c++;
@@ -109,7 +105,7 @@ static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *q
         memcpy(y->value + starts[first], logits->value, logits->rows * sizeof(*y->value));
         pq_arena_back(&t->arena, mark);
     }
-    return f.both ? y : NULL;
+    return f.product ? y : NULL;
 }
 
 pq_var *pq_attention_unit_run(pq_tape *t, const pq_attention_unit *unit, pq_var *queries,
