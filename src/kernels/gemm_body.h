@@ -170,16 +170,17 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
         row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
     }
     const size_t step = PQ_TRAINING ? part->a_step : 1; /* only training has A turned */
+    const bool whole = rows == TILE_ROWS && cols == TILE_COLS;
     gemm_start start = part->start;
     if (start.from) {
         start.from += (size_t)i * start.row + j;
     }
-    if (rows == TILE_ROWS && cols == TILE_COLS) {
-        multiply_tile(row, step, b, part->k, c, part->ldc, start);
+    pq_real tile[TILE_ROWS * TILE_COLS];
+    multiply_tile(row, step, b, part->k, whole ? c : tile, whole ? part->ldc : TILE_COLS,
+                  whole ? start : (gemm_start){NULL, 0});
+    if (whole) {
         return;
     }
-    pq_real tile[TILE_ROWS * TILE_COLS];
-    multiply_tile(row, step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t col = 0; col < cols; col++) {
             pq_real sum = tile[r * TILE_COLS + col];
