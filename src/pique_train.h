@@ -197,6 +197,10 @@ PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pi
                                                     const pique_eval_options *options,
                                                     pique_eval_result *result);
 
+/* How many threads may look through a large catalogue for a recommendation (one unless told; 0: one per
+ * processor). The lists do not depend on it. */
+PIQUE_API void pique_context_set_threads(pique_context *ctx, uint32_t threads);
+
 /* ---- simulation ---- */
 
 typedef struct {
