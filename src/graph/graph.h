@@ -28,6 +28,7 @@ typedef enum {
     PQ_INIT_UNIFORM,        /* U[0, scale) */
     PQ_INIT_SYMMETRIC,      /* U(±scale) */
     PQ_INIT_SINUSOID,       /* sines and cosines of the row's number (layers/positions.h) */
+    PQ_INIT_LEADING_ONES,   /* ones in the first `scale` columns, then zeros */
     PQ_INIT_STATISTIC       /* row 0 zeros, row 1 ones, row 2 zeros: see `statistic` */
 } pq_init_kind;
 

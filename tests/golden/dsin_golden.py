@@ -220,7 +220,6 @@ def make(config, mode, seed):
     tensors.update(column_tensors())
     for prefix, batch in zip("ab", batches):
         tensors.update(batch_tensors(prefix, batch))
-        tensors[f"{prefix}.times"] = sum(batch["times"], [])
     tensors["expect.scores"] = matrix(model.scores(batches[0]))
     model.training = mode == "training"
     tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up, dict(ADAM, epsilon=EPSILON)))
