@@ -38,6 +38,15 @@ const char *pique_train_task(const char *model) {
     return def ? pq_task_name(def->task) : NULL;
 }
 
+static void describe_presets(const pq_preset *preset, pq_text *text) {
+    pq_text_add(text, ",\"presets\":[");
+    for (const char *comma = ""; preset && preset->name; preset++, comma = ",") {
+        pq_text_add(text, "%s{\"name\":\"%s\",\"settings\":\"%s\"}", comma, preset->name,
+                    preset->settings);
+    }
+    pq_text_add(text, "]");
+}
+
 pique_status pique_models_json(pique_context *ctx, char **out) {
     pq_text text;
     pq_text_init(&text, ctx);
@@ -47,6 +56,7 @@ pique_status pique_models_json(pique_context *ctx, char **out) {
         pq_text_add(&text, "%s{\"name\":\"%s\",\"task\":\"%s\",\"summary\":\"%s\",\"fields\":",
                     i ? "," : "", def->name, pq_task_name(def->task), def->summary);
         pq_fields_describe(def->fields, &text);
+        describe_presets(def->presets, &text);
         pq_text_add(&text, "}");
     }
     pq_text_add(&text, "],\"training\":");

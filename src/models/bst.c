@@ -56,7 +56,7 @@ static const pq_field fields[] = {
     PQ_MLP_DROPOUT("dropout", AT(mlp), "0.3", "0", "0"),
     {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.3", "0.1", "0.2",
      PQ_HELP("of the input, the attention weights and what blocks add")},
-    PQ_HEAD_FIELDS(AT(head)),
+    PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},

@@ -75,7 +75,7 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
-                             "layers", "0", "0.25", "full", "plain", "1"),
+                             "layers", "0", "0.25", "full", "plain", "1", "1", "0.5"),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -301,6 +301,24 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     return pq_op_add(t, sum, pq_op_scale(t, aux, c->alpha));
 }
 
+/* `seed` has the sizes of seed 004; 004's own head is bare. 001 is the authors' program, in which a softmax over two
+ * halves the candidates' loss. 002's softmax is over an axis of size 1, so that all its weights are 1. */
+static const pq_preset presets[] = {
+    {"seed001",
+     PQ_HELP("dim=18 history=100 cell=tf att=mlp_prelu_query att_scale=0 attention1=80 "
+             "attention2=40 attention_activation=sigmoid attention_dropout=0 aux=next_mlp "
+             "aux_norm=padded ctr_scale=0.5 hidden1=200 hidden2=80 activation=dice norm=none "
+             "dropout=0 input=full head_tanh=0 head_dropout=0 init_scale=0 lr=0.001 l2=0 "
+             "dense_rows=0 epochs=3 patience=0 schedule=step lr_every=1 lr_factor=0.5")},
+    {"seed002",
+     PQ_HELP("dim=128 history=5 att=one att_scale=0 aux=same_label aux_norm=padded alpha=0.2 "
+             "hidden1=128 hidden2=64 activation=dice norm=none dropout=0 input=compact "
+             "head_tanh=0 head_dropout=0 batch=1024 lr=0.001 l2=0 weight_decay=0.005 max_norm=1 "
+             "epochs=10 patience=0")},
+    {"seed004", PQ_HELP("head_tanh=0 head_dropout=0")},
+    {NULL, NULL},
+};
+
 const pq_model_def pq_model_dien = {
     .name = "dien",
     .task = PQ_TASK_RANKING,
@@ -312,6 +330,7 @@ const pq_model_def pq_model_dien = {
     .training_seed =
         PQ_HELP("batch=128 lr=0.002 l2=0.001 dense_rows=1 epochs=100 patience=10 eval_every=1"),
     .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
+    .presets = PQ_TRAINING ? presets : NULL,
     .history_negatives = true,
     .self_size = sizeof(dien),
     .declare = declare,

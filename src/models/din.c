@@ -42,7 +42,7 @@ static const pq_field fields[] = {
      PQ_HELP("logits are divided by the square root of their vectors' width")},
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
-                             "0", "0", "full", "compact", "0"),
+                             "0", "0", "full", "compact", "0", "0", "0.5"),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -138,6 +138,23 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
                                  b->candidate_users, interest);
 }
 
+/* `seed` is the simple DIN of seed 002. 001 is the authors' program, 004 a PyTorch model of its line. */
+static const pq_preset presets[] = {
+    {"seed001",
+     PQ_HELP("dim=18 history=100 att=full attention1=80 attention2=40 attention_activation=sigmoid "
+             "hidden1=200 hidden2=80 hidden3=0 activation=dice dropout=0 input=full output=1 "
+             "head_dropout=0 init_scale=0 batch=128 lr=0.001 epochs=3 schedule=step lr_every=1 "
+             "lr_factor=0.5 weight_decay=0 dense_rows=0 max_norm=0")},
+    {"seed002", PQ_HELP("")},
+    {"seed004",
+     PQ_HELP("dim=16 history=50 att=full att_norm=sigmoid att_scale=1 attention1=16 attention2=8 "
+             "attention_activation=dice attention_dropout=0.1 hidden1=32 hidden2=16 hidden3=0 "
+             "activation=prelu norm=layers dropout=0.25 input=plain output=1 head_dropout=0 "
+             "batch=128 lr=0.002 l2=0.001 weight_decay=0 max_norm=0 epochs=100 patience=10 "
+             "eval_every=1")},
+    {NULL, NULL},
+};
+
 const pq_model_def pq_model_din = {
     .name = "din",
     .task = PQ_TASK_RANKING,
@@ -148,6 +165,7 @@ const pq_model_def pq_model_din = {
     .training_seed =
         PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
+    .presets = PQ_TRAINING ? presets : NULL,
     .self_size = sizeof(din),
     .declare = declare,
     .score = score,

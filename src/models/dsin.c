@@ -83,7 +83,7 @@ static const pq_field fields[] = {
     PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "dice", NULL, "relu"),
     PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0", NULL, NULL),
-    PQ_HEAD_FIELDS(AT(tower.head)),
+    PQ_HEAD_FIELDS_OF(AT(tower.head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", NULL, "0.0001",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},

@@ -59,7 +59,7 @@ static const pq_field fields[] = {
     {"alpha", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "0.2", NULL, NULL,
      PQ_HELP("weight of the prediction of the next item in the loss")},
     PQ_NEXT_ITEM_FIELDS(AT(next), "softmax_ce"),
-    PQ_HEAD_FIELDS(AT(head)),
+    PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
