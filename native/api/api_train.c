@@ -10,6 +10,15 @@ void pique_train_options_default(pique_train_options *options) {
     *options = (pique_train_options){.model = "mind", .preset = "best", .seed = 1};
 }
 
+/* Whether it has linear weights. */
+static bool is_linear(const pq_model *m) {
+    uint32_t i = 0;
+    while (i < m->params.count && !m->params.list[i]->linear) {
+        i++;
+    }
+    return i < m->params.count;
+}
+
 pique_status pique_train_check(pique_context *ctx, const pique_train_options *options) {
     pq_model model = {0};
     pq_train_options training;
@@ -20,6 +29,12 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
     if (status == PIQUE_OK) { /* of no data: for what the hyper-parameters ask of each other */
         model.items.rows = 3;
         status = pq_model_declare(&model);
+    }
+    if (status == PIQUE_OK && training.linear_optimiser != PQ_LINEAR_SAME && !is_linear(&model)) {
+        status = pq_fail(ctx, PIQUE_ARGUMENT,
+                         "linear_optimiser = ftrl needs linear weights of fields, which %s has not "
+                         "with these options",
+                         options->model);
     }
     pq_model_free(&model);
     return status;
