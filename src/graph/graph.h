@@ -44,9 +44,9 @@ typedef struct {
     pq_real *value;
     uint32_t index;
     pq_init init;
-    bool sparse;     /* an embedding table: gradients and updates by row */
-    bool linear;     /* weights of fields or of their pairs, which may have an optimiser of their own */
-    bool frozen;     /* belongs to the model file, is not trained */
+    bool sparse; /* an embedding table: gradients and updates by row */
+    bool linear; /* weights of fields or of their pairs, which may have an optimiser of their own */
+    bool frozen; /* belongs to the model file, is not trained */
     bool unsaved;    /* trained, but not part of the model file (baked into other tensors there) */
     bool pretrained; /* moves in the epochs of pretraining alone */
     bool

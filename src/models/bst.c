@@ -14,10 +14,11 @@
 #include "layers/transformer.h"
 #include "models/ctr_input.h"
 
+typedef enum { FORWARD_RELU, FORWARD_LEAKY } forward_kind;
 #define POSITION_TIME_GAP (PQ_POSITIONS_SINUSOID + 1)
 
 typedef struct {
-    int32_t dim, history, inner, position;
+    int32_t dim, history, inner, forward, position;
     double init_scale;
     pq_transformer net;
     pq_mlp mlp;
@@ -42,6 +43,8 @@ static const pq_field fields[] = {
      PQ_HELP("width of each head")},
     {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "256",
      PQ_HELP("width of the feed-forward layer")},
+    {"ff_act", PQ_FIELD_CHOICE, AT(forward), 0, 0, "relu,leaky", "relu", NULL, "leaky",
+     PQ_HELP("its activation")},
     {"block_norm", PQ_FIELD_CHOICE, AT(net.kind), 0, 0, "post,pre", "pre", "post", "post",
      PQ_HELP("where a block normalises: after each sum, or before what is added")},
     {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",time_gap", "none",
@@ -81,6 +84,7 @@ static pique_status declare(pq_model *m) {
                                         gaps ? PQ_GAP_COUNT : m->max_history + 1, h);
     c->net.inner = (uint32_t)c->inner;
     c->net.forward = PQ_RELU;
+    c->net.leaky = c->forward == FORWARD_LEAKY;
     c->net.epsilon = NORM_EPSILON;
     c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
     PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));

@@ -54,6 +54,7 @@ VARIANTS = {
         "pre": (dict(BST, block_norm="pre"), ""),
         "none-dice": (dict(BST, position="none", activation="dice", hidden2=0), "training"),
         "time-gap": (dict(BST, position="time_gap"), ""),
+        "leaky": (dict(BST, ff_act="leaky"), ""),
     },
     "dien": {
         "augru": (DIEN, ""),
@@ -356,6 +357,9 @@ class Model:
         def norm(name, y):
             return functional.layer_norm(y, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
 
+        def bend(y):
+            return functional.leaky_relu(y, 0.1) if self.config.get("ff_act") == "leaky" else torch.relu(y)
+
         pre = self.config["block_norm"] == "pre"
         given, x = x, norm("norm1", x) if pre else x
         q, k, v = (linear(part, x).unflatten(-1, (heads, m)).transpose(1, 2) for part in "qkv")
@@ -363,9 +367,9 @@ class Model:
         seen = (torch.softmax(scores, -1) @ v).transpose(1, 2).flatten(-2)
         if pre:
             y = given + linear("out", seen)
-            return y + linear("forward2", torch.relu(linear("forward1", norm("norm2", y))))
+            return y + linear("forward2", bend(linear("forward1", norm("norm2", y))))
         y = norm("norm1", x + linear("out", seen))
-        return norm("norm2", y + linear("forward2", torch.relu(linear("forward1", y))))
+        return norm("norm2", y + linear("forward2", bend(linear("forward1", y))))
 
     def gaps(self, batch):
         """For each candidate the rows of the table: 3 for a second, 4 for 2 and 3 seconds, 5 for 4 to 7, ..."""

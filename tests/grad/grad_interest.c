@@ -43,10 +43,15 @@ void grad_interest(void **state) {
         {"bst", "dim=1 heads=2 head_width=2 inner=3 hidden1=3 hidden2=2 history=7"},
         {"bst",
          "dim=1 layers=2 heads=1 head_width=3 inner=2 hidden1=2 hidden2=0 position=sinusoid"},
-        {"bst", "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=0 position=time_gap"},
+        {"bst",
+         "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=0 position=time_gap ff_act=leaky"},
         {"transformer4rec", "dim=1 heads=2 head_width=1 inner=2 hidden1=2 hidden2=0 history=7"},
         {"transformer4rec", "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=2 history=7 "
                             "enc_causal=0 aux_output=own aux_head=softmax_ce position=sinusoid"},
+        {"transformer4rec", "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=0 history=7 "
+                            "dec_causal=strict cross_query=encoder dec_input=same"},
+        {"dsin", "dim=1 heads=1 head_width=2 inner=2 ln=0 blind=1 mean=padded lstm_layers=2 "
+                 "lstm_stack=per_direction " TOWER UNIT},
         {"dsin", "dim=1 sessions=2 session_length=3 heads=2 head_width=1 inner=2 " TOWER UNIT},
         {"dsin",
          "dim=1 position=learned session_least=2 heads=1 head_width=2 inner=2 lstm_layers=2 "

@@ -64,6 +64,7 @@ static const char *const variants[][2] = {
     {"transformer4rec", "dim=3 layers=2 position=sinusoid enc_causal=0 aux_output=own"},
     {"dsin", "dim=4"},
     {"dsin", "dim=4 att=bilinear lstm_merge=concat lstm_layers=2 sessions=2 session_length=3"},
+    {"dsin", "dim=2 ln=0 blind=1 mean=padded lstm_layers=2 lstm_stack=per_direction"},
     {"dsin", "dim=3 position=learned session_least=2 layers=2 attention_activation=dice"},
 };
 
