@@ -76,6 +76,7 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
                              "layers", "0", "0.25", "full", "plain", "1", "1", "0.5"),
+    PQ_DICE_FIELDS(AT(tower.mlp.dice), NULL, NULL, NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -137,6 +138,7 @@ static pique_status declare(pq_model *m) {
     c->extractor.hidden = (int32_t)h;
     c->extractor.layers = 1;
     pq_recurrent_declare(&c->extractor, p, h);
+    c->unit.mlp.dice = c->tower.mlp.dice;
     declare_attention(c, p, h);
     declare_evolution(c, p, h);
     declare_discriminator(m);
@@ -309,13 +311,14 @@ static const pq_preset presets[] = {
              "attention2=40 attention_activation=sigmoid attention_dropout=0 aux=next_mlp "
              "aux_norm=padded ctr_scale=0.5 hidden1=200 hidden2=80 activation=dice norm=none "
              "dropout=0 input=full head_tanh=0 head_dropout=0 init_scale=0 lr=0.001 l2=0 "
-             "dense_rows=0 epochs=3 patience=0 schedule=step lr_every=1 lr_factor=0.5")},
+             "dense_rows=0 epochs=3 patience=0 schedule=step lr_every=1 lr_factor=0.5 "
+             "dice_epsilon=1e-9")},
     {"seed002",
      PQ_HELP("dim=128 history=5 att=one att_scale=0 aux=same_label aux_norm=padded alpha=0.2 "
              "hidden1=128 hidden2=64 activation=dice norm=none dropout=0 input=compact "
              "head_tanh=0 head_dropout=0 batch=1024 lr=0.001 l2=0 weight_decay=0.005 max_norm=1 "
-             "epochs=10 patience=0")},
-    {"seed004", PQ_HELP("head_tanh=0 head_dropout=0")},
+             "epochs=10 patience=0 dice_alpha=0.1 dice_fixed=1 dice_affine=1 dice_epsilon=1e-5")},
+    {"seed004", PQ_HELP("head_tanh=0 head_dropout=0 dice_affine=1")},
     {NULL, NULL},
 };
 

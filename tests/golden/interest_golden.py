@@ -44,6 +44,11 @@ VARIANTS = {
         "sigmoid-norms": (dict(DIN, att_norm="sigmoid", attention2=0, norm="layers"), "training"),
         "dot-plain": (dict(DIN, att="dot", att_scale=1, input="plain", activation="leaky"), ""),
         "bilinear": (dict(DIN, att="bilinear", activation="selu"), ""),
+        "elem-add": (dict(DIN, att="elem_add"), ""),
+        "elem-sub": (dict(DIN, att="elem_sub", att_norm="none"), ""),
+        "elem-mul": (dict(DIN, att="elem_mul"), ""),
+        "dice": (dict(DIN, attention_activation="dice", activation="dice", dice_alpha=0.1, dice_fixed=1, dice_affine=1,
+                      dice_epsilon=1e-5), "training"),
         "user": (dict(DIN, att="user", activation="tanh"), ""),
         "self-compact": (dict(DIN, att="self", input="compact", hidden1=1, hidden2=0, output=0,
                               activation="dice", attention_activation="relu"), "training"),
@@ -93,11 +98,13 @@ class Mlp:
                 m.add(rng, {f"{at}.w": (widths[i + 1], widths[i]), f"{at}.b": (1, widths[i + 1])})
             if i < self.hidden:
                 if self.activation == "dice":
-                    m.add_norm(rng, at, widths[i + 1], False)
+                    m.add_norm(rng, at, widths[i + 1], m.config.get("dice_affine", 0))
                 elif self.norm == "layers":
                     m.add_norm(rng, at, widths[i + 1], True)
                 if self.activation in ("dice", "prelu"):
                     m.add(rng, {f"{at}.slope": (1, widths[i + 1])})
+                if self.activation == "dice" and m.config.get("dice_fixed"):
+                    m.p[f"{at}.slope"].requires_grad_(False)
 
     def run(self, x):
         p, m = self.model.p, self.model
@@ -114,7 +121,7 @@ class Mlp:
     def activate(self, at, x):
         p, m = self.model.p, self.model
         if self.activation == "dice":
-            gate = torch.sigmoid(m.normalise(at, x, 1e-8))
+            gate = torch.sigmoid(m.normalise(at, x, m.config.get("dice_epsilon", 1e-8)))
             return gate * x + (1 - gate) * p[f"{at}.slope"] * x
         if self.norm == "layers":
             x = m.normalise(at, x, 1e-5)
@@ -202,7 +209,7 @@ class Model:
             self.add(rng, {"attention1.query": (n, h), "attention1.key": (n, h),
                            "attention1.product": (n, h), "attention1.b": (1, n)})  # fmt: skip
             self.unit.declare(rng, True)
-        if att == "self":
+        if att == "self" or att.startswith("elem"):
             self.unit = Mlp(self, "attention", widths, config["attention_activation"])
             self.unit.declare(rng, True)
         if att == "user":
@@ -261,8 +268,9 @@ class Model:
             s = torch.einsum("cth,hk,ck->ct", keys, p["attention.map"], queries)
         else:
             valid = mask.reshape(-1) > 0
-            if config["att"] == "self":
-                rows = self.unit.run(keys.reshape(-1, self.h)[valid])
+            if config["att"] == "self" or config["att"].startswith("elem"):
+                seen = {"self": keys, "elem_add": keys + q, "elem_sub": keys - q, "elem_mul": keys * q}[config["att"]]
+                rows = self.unit.run(seen.reshape(-1, self.h)[valid])
             else:
                 # The weights of [q; k; q - k; q * k], of which the difference is in the first two.
                 w = torch.cat([p["attention1.query"], p["attention1.key"],

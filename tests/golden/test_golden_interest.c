@@ -4,7 +4,8 @@
 #include "tests/golden/golden_check.h"
 
 static const char *const din[] = {"full",     "none-dice", "sigmoid-norms", "dot-plain",
-                                  "bilinear", "user",      "self-compact"};
+                                  "bilinear", "user",      "self-compact",  "elem-add",
+                                  "elem-sub", "elem-mul",  "dice"};
 static const char *const dien[] = {"augru",          "agru",   "aigru",    "gru",
                                    "bilinear-norms", "dice",   "tf-augru", "tf-agru",
                                    "tf-aigru",       "tf-gru", "one"};

@@ -29,6 +29,8 @@ void grad_interest(void **state) {
         {"din", "dim=2 att=dot att_scale=1 input=plain norm=none " TOWER},
         {"din", "dim=2 att=bilinear att_norm=sigmoid " TOWER},
         {"din", "dim=2 att=self " UNIT TOWER},
+        {"din", "dim=2 att=elem_sub " UNIT TOWER},
+        {"din", "dim=2 att=elem_mul dice_alpha=0.1 dice_affine=1 " UNIT TOWER},
         {"din", "dim=2 att=user attention_dropout=0.2 " UNIT TOWER},
         {"din", "dim=2 att=self input=compact hidden1=1 hidden2=0 output=0 " UNIT},
         {"dien", "dim=1 " TOWER UNIT "aux1=3 aux2=0"},

@@ -51,6 +51,7 @@ static const char *const variants[][2] = {
     {"din", "dim=4 att=bilinear input=plain norm=layers activation=prelu"},
     {"din", "dim=4 att=self input=compact attention2=0"},
     {"din", "dim=4 att=user"},
+    {"din", "dim=4 att=elem_add dice_affine=1 attention_activation=dice"},
     {"dien", "dim=4"},
     {"dien", "dim=2 evolution=gru"},
     {"dien", "dim=2 evolution=aigru att=bilinear"},
