@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/half.h"
 #include "file/container.h"
-#include "file/half.h"
 #include "file/layout.h"
 #include "file/quantise.h"
 #include "native/data/fileio.h"

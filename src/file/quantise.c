@@ -1,6 +1,6 @@
 #include "file/quantise.h"
 
-#include "file/half.h"
+#include "base/half.h"
 
 #include <math.h>
 #include <stddef.h>
