@@ -262,7 +262,7 @@ static pique_status make_info(pique_model *model, size_t size) {
         const char *key, *name;
         bool is_json;
     } members[] = {{"pique.metrics", "metrics", true},
-                   {"pique.quant.loss", "loss", true},
+                   {PQ_LOSS_KEY, "loss", true},
                    {"pique.data", "data", false},
                    {"pique.card", "card", false}};
     pique_status status = PIQUE_OK;
