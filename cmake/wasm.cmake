@@ -33,5 +33,6 @@ if(pique_wasm_sources AND EXISTS "${list}")
     target_link_libraries(pique_wasm PRIVATE pique_flags pique_headers)
     target_link_options(pique_wasm PRIVATE
         -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
+        -sBINARYEN_EXTRA_PASSES=--converge # wasm-opt repeats its passes until nothing gets smaller
         "-sEXPORTED_FUNCTIONS=${exports}")
 endif()

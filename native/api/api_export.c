@@ -158,8 +158,7 @@ static pique_status search_at(export *e, const char *path) {
             return PIQUE_OK;
         }
     }
-    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses at most %g%% of %s",
-            100 * e->options->target_loss, e->metric.name);
+    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses so little of %s", e->metric.name);
 }
 
 /* Trials are files beside OUT, which is only replaced by the one that is chosen. */
