@@ -5,7 +5,7 @@
 
 #include "kernels/kernels.h"
 
-#define LINE (4 * PQ_TABLE_CENTROIDS)
+#define LINE ((size_t)4 * PQ_TABLE_CENTROIDS)
 
 static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, uint32_t k) {
     const float *products = exact->products + pq_exact_product(codes, 0, k);
@@ -20,7 +20,7 @@ static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, 
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
             out[c] = most - products[c * PQ_EXACT_GROUP];
         }
-        products += PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
+        products += (size_t)PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
         best += most;
         size += fabsf(most);
     }
