@@ -15,10 +15,10 @@ static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, 
                      (size_t)(m % 4) * PQ_TABLE_CENTROIDS;
         float most = -HUGE_VALF;
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
-            most = PQ_MAX(most, products[c * PQ_EXACT_GROUP]);
+            most = PQ_MAX(most, products[(size_t)c * PQ_EXACT_GROUP]);
         }
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
-            out[c] = most - products[c * PQ_EXACT_GROUP];
+            out[c] = most - products[(size_t)c * PQ_EXACT_GROUP];
         }
         products += (size_t)PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
         best += most;
