@@ -225,7 +225,7 @@ void pq_table_row(const pq_table *table, uint32_t row, float *out) {
     const uint32_t cols = table->cols, lane = row % PQ_TABLE_BLOCK;
     const uint32_t line = PQ_TABLE_BLOCK * unit_size(table); /* bytes from unit to unit of a row */
     const uint8_t *at = pq_table_block(table, row / PQ_TABLE_BLOCK);
-    at += lane * unit_size(table);
+    at += (size_t)lane * unit_size(table);
     if (table->kind == PQ_TABLE_F32) {
         for (uint32_t d = 0; d < cols; d++, at += line) {
             memcpy(&out[d], at, sizeof(*out));

@@ -246,7 +246,8 @@ VEC_INLINE pairs pairs_i8(const void *a, const void *b) {
     pairs p;
     (void)b;
     for (int i = 0; i < 16; i++) {
-        p.item[i] = ((const int8_t *)a)[i];
+        int value = ((const uint8_t *)a)[i];
+        p.item[i] = (int16_t)(value < 128 ? value : value - 256);
     }
     return p;
 }

@@ -72,7 +72,7 @@ static void add_products(const pq_exact *exact, const pq_table *codes, uint32_t 
                 sum[i] += of_centroid[i];
             }
             line += PQ_TABLE_CODES / 2;
-            products += PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
+            products += (size_t)PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
         }
         memcpy(sums + k, sum, sizeof(sum));
     }

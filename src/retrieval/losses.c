@@ -5,7 +5,7 @@
 
 #include "kernels/kernels.h"
 
-#define LINE (4 * PQ_TABLE_CENTROIDS)
+#define LINE ((size_t)4 * PQ_TABLE_CENTROIDS)
 
 static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, uint32_t k) {
     const float *products = exact->products + pq_exact_product(codes, 0, k);
@@ -15,12 +15,12 @@ static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, 
                      (size_t)(m % 4) * PQ_TABLE_CENTROIDS;
         float most = -HUGE_VALF;
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
-            most = PQ_MAX(most, products[c * PQ_EXACT_GROUP]);
+            most = PQ_MAX(most, products[(size_t)c * PQ_EXACT_GROUP]);
         }
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
-            out[c] = most - products[c * PQ_EXACT_GROUP];
+            out[c] = most - products[(size_t)c * PQ_EXACT_GROUP];
         }
-        products += PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
+        products += (size_t)PQ_TABLE_CENTROIDS * PQ_EXACT_GROUP;
         best += most;
         size += fabsf(most);
     }
