@@ -9,9 +9,6 @@
 #include "native/data/fileio.h"
 #include "pique_train.h"
 
-/* Largest unpacked model: keeps a small hostile file from filling the memory. */
-#define MODEL_LIMIT ((size_t)UINT32_MAX)
-
 /* The message of a damaged file, with its name in front. */
 static pique_status name_file(pq_ctx *ctx, pique_status status, const char *path) {
     bool of_contents =
@@ -26,7 +23,7 @@ pique_status pique_model_read(pique_context *ctx, const char *path, pique_model 
     void *bytes;
     size_t size;
     *out = NULL;
-    PQ_TRY(pq_file_read(ctx, path, MODEL_LIMIT, &bytes, &size));
+    PQ_TRY(pq_file_read(ctx, path, PQ_MODEL_LIMIT, &bytes, &size));
     return name_file(ctx, pique_model_open(ctx, bytes, size, out), path);
 }
 
@@ -192,7 +189,7 @@ pique_status pique_model_export(pique_context *ctx, const char *path, const char
     PQ_TRY(check_model(ctx, path));
     pq_writer_init(&e.writer, ctx);
     pq_arena_init(&e.arena, ctx);
-    pique_status status = pq_file_read(ctx, path, MODEL_LIMIT, &bytes, &size);
+    pique_status status = pq_file_read(ctx, path, PQ_MODEL_LIMIT, &bytes, &size);
     if (status == PIQUE_OK) {
         status = name_file(ctx, pq_container_open(ctx, bytes, size, &container), path);
     }

@@ -8,17 +8,25 @@
 
 typedef struct {
     const char *file, *quant, *out;
+    uint32_t blocks;
 } options;
 
 static cli_exit export(const options *o) {
     pique_context *ctx;
     struct stat before, after;
+    if (o->blocks % 32) {
+        return cli_error(COMMAND, CLI_USAGE, "--blocks takes a multiple of 32, not %lu",
+                         (unsigned long)o->blocks);
+    }
     cli_exit code = cli_open(COMMAND, &ctx);
     if (code != CLI_OK) {
         return code;
     }
     bool known = stat(o->file, &before) == 0; /* OUT may be FILE itself */
     pique_status status = pique_model_export(ctx, o->file, o->quant, o->out);
+    if (status == PIQUE_OK && o->blocks) {
+        status = pique_model_write_blocks(ctx, o->out, o->blocks, o->out);
+    }
     if (status != PIQUE_OK) {
         code = cli_failed(COMMAND, ctx, status);
     } else if (known && stat(o->out, &after) == 0) {
@@ -30,7 +38,7 @@ static cli_exit export(const options *o) {
 }
 
 cli_exit cmd_export(int count, char **arguments) {
-    options o = {NULL, NULL, NULL};
+    options o = {NULL, NULL, NULL, 0};
     const arg_option table[] = {
         {.name = "quant",
          .kind = ARG_TEXT,
@@ -38,6 +46,14 @@ cli_exit cmd_export(int count, char **arguments) {
          .value = "KIND",
          .required = true,
          .help = "f32, or int8: rows in a quarter of the bytes"},
+        {.name = "blocks",
+         .kind = ARG_COUNT,
+         .target = &o.blocks,
+         .value = "ROWS",
+         .min = 32,
+         .max = 1 << 20,
+         .help = "item rows in blocks of that many (a multiple of 32): a page can recommend before "
+                 "it has all of them"},
         {.name = "out",
          .letter = 'o',
          .kind = ARG_TEXT,

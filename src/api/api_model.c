@@ -63,9 +63,9 @@ static pique_status open_strings(pique_model *model, const char *name, pq_string
     return status;
 }
 
-/* Rows of items: floats, or int8 with scales. */
+/* Rows of items: floats, or int8 with scales. `later`: they come in blocks. */
 static pique_status open_table(pique_model *model, const char *name, const char *scale_name,
-                               uint32_t cols, pq_table *out) {
+                               uint32_t cols, bool later, pq_table *out) {
     uint32_t rows = model->m.items.rows;
     const pq_tensor *tensor = pq_container_find(&model->container, name);
     float *scales = NULL;
@@ -82,13 +82,16 @@ static pique_status open_table(pique_model *model, const char *name, const char 
     }
     PQ_TRY(pq_container_get(&model->container, name, kind == PQ_TABLE_I8 ? PQ_I8 : PQ_F32, rows,
                             cols, &tensor));
-    if (kind == PQ_TABLE_F32) {
+    if (!later) {
         PQ_TRY(pq_tensor_finite(model->ctx, tensor));
     }
-    return pq_table_open(
-        model->ctx, out,
-        &(pq_table_parts){
-            .kind = kind, .rows = rows, .cols = cols, .data = tensor->data, .scales = scales});
+    return pq_table_open(model->ctx, out,
+                         &(pq_table_parts){.kind = kind,
+                                           .rows = rows,
+                                           .cols = cols,
+                                           .data = tensor->data,
+                                           .later = later,
+                                           .scales = scales});
 }
 
 /* Required metadata as text of the context's. */
@@ -261,14 +264,34 @@ static pique_status open_categories(pique_model *model) {
     return PIQUE_OK;
 }
 
+/* The index of a file of blocks. Of a head, all rows are absent. */
+static pique_status open_blocks(pique_model *model, bool is_head) {
+    uint32_t rows = model->m.items.rows;
+    PQ_TRY(pq_blocks_open(&model->container, rows, &model->blocks, &model->block_count));
+    if (model->block_count) {
+        PQ_TRY(open_floats(model, PQ_ITEM_CENTROIDS, model->block_count, model->m.width,
+                           &model->centroids));
+    }
+    if (!is_head) {
+        return PIQUE_OK;
+    }
+    model->absent = pq_alloc(model->ctx, rows / 8 + 1, 1);
+    if (!model->absent) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(model->absent, 255, rows / 8 + 1);
+    return PIQUE_OK;
+}
+
 static pique_status open_items(pique_model *model) {
     pq_model *m = &model->m;
     PQ_TRY(open_table(model, PQ_ITEM_WEIGHT, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX, m->width,
-                      &model->vectors));
+                      model->absent != NULL, &model->vectors));
+    model->vectors.absent = model->absent;
     m->items.vectors = &model->vectors;
     if (pq_items_own_behaviours(&m->items)) {
         PQ_TRY(open_table(model, PQ_BEHAVIOUR_WEIGHT, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX,
-                          pq_items_width(&m->items), &model->behaviours));
+                          pq_items_width(&m->items), false, &model->behaviours));
         model->has_behaviours = true;
         m->items.behaviours = &model->behaviours;
     } else if (m->items.normalise) {
@@ -352,8 +375,27 @@ static uint32_t row_width(const pique_model *model) {
     return rows && rows->rank == 2 ? rows->shape[1] : 0;
 }
 
-static pique_status open_all(pique_model *model, size_t size) {
-    PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
+/* A head is a file that lacks exactly the rows of its blocks. (Rows at an odd address would have been
+ * copied aside.) What opens the rest reads as if the file were whole. */
+static pique_status open_container(pique_model *model, size_t size, size_t filled) {
+    const pq_container *c = &model->container;
+    size_t total = size;
+    if (filled < size) {
+        PQ_TRY(pq_container_size(model->ctx, model->bytes, filled, &total));
+    }
+    if (total == size) {
+        PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
+    }
+    if (filled < size && (total != size || !pq_container_find(c, PQ_ITEM_BLOCKS) ||
+                          c->tensors[c->count - 1].data != (char *)model->bytes + filled)) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "the model file ends early: %lu of %lu bytes",
+                (unsigned long)filled, (unsigned long)size);
+    }
+    return PIQUE_OK;
+}
+
+static pique_status open_all(pique_model *model, size_t size, size_t filled) {
+    PQ_TRY(open_container(model, size, filled));
     PQ_TRY(check_version(model));
     PQ_TRY(open_config(model));
     PQ_TRY(open_profile(model));
@@ -368,6 +410,7 @@ static pique_status open_all(pique_model *model, size_t size) {
     m->params.bind = bind;
     m->params.bind_user = model;
     PQ_TRY(pq_model_declare(m));
+    PQ_TRY(open_blocks(model, filled < size));
     PQ_TRY(open_items(model));
     PQ_TRY(open_categories(model));
     return make_info(model, size);
@@ -378,6 +421,11 @@ pique_status pique_model_size(pique_context *ctx, const void *bytes, size_t coun
 }
 
 pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size, pique_model **out) {
+    return pique_model_open_head(ctx, bytes, size, size, out);
+}
+
+pique_status pique_model_open_head(pique_context *ctx, void *bytes, size_t size, size_t filled,
+                                   pique_model **out) {
     *out = NULL;
     pique_model *model = pq_alloc(ctx, 1, sizeof(*model));
     if (!model) {
@@ -387,7 +435,7 @@ pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size, piqu
     model->ctx = ctx;
     model->bytes = bytes;
     pq_arena_init(&model->floats, ctx);
-    pique_status status = open_all(model, size);
+    pique_status status = open_all(model, size, filled);
     if (status != PIQUE_OK) {
         pique_model_free(model);
         return status;
@@ -412,6 +460,7 @@ void pique_model_free(pique_model *model) {
     pq_model_free(&model->m);
     pq_container_close(&model->container);
     pq_arena_free(&model->floats);
+    pq_free(ctx, model->absent);
     pq_free(ctx, model->info);
     pq_free(ctx, model->bytes);
     pq_free(ctx, model);

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/strings.h"
-#include "file/container.h"
+#include "file/blocks.h"
 #include "file/layout.h"
 #include "models/model.h"
 
@@ -16,6 +16,10 @@ struct pique_model {
     pq_model m;
     pq_strings ids; /* item i is string i - 1 */
     pq_table vectors, behaviours;
+    const pique_block *blocks; /* of a file whose item rows come in blocks */
+    uint32_t block_count;
+    float *centroids; /* [block_count, D] */
+    uint8_t *absent;  /* [rows] bits: see pq_table; NULL: all rows are there */
     bool has_behaviours;
     pq_column columns[PQ_MAX_FIELDS];   /* of the profile */
     pq_strings terms[PQ_MAX_FIELDS];    /* of fields of categories */

@@ -1,6 +1,7 @@
 #include "layers/items.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define LENGTH_EPSILON 1e-12
 
@@ -123,7 +124,11 @@ static pq_var *table_rows(pq_tape *t, const pq_table *table, const float *length
             return pq_tape_fail(t, PIQUE_ARGUMENT, "item number %u is outside the %u rows",
                                 (unsigned)ids[i], (unsigned)table->rows);
         }
-        pq_table_row(table, ids[i], row);
+        if (pq_table_lacks(table, ids[i])) {
+            memset(row, 0, table->cols * sizeof(*row)); /* as PAD: what is not there says nothing */
+        } else {
+            pq_table_row(table, ids[i], row);
+        }
         for (uint32_t j = 0; j < table->cols; j++) {
             y->value[(size_t)i * table->cols + j] = lengths ? lengths[ids[i]] * row[j] : row[j];
         }

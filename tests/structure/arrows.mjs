@@ -17,10 +17,11 @@ export const arrows = {
   'native/data': [...core, 'src/file', 'pique_train.h'],
   'native/eval': [...core, 'src/file', 'src/retrieval', 'pique_train.h', 'native/data'],
   'native/train': [...core, 'src/file', 'pique_train.h', 'native/data', 'native/eval'],
+  'native/export': [...core, 'src/file', 'native/data'],
   'native/report': ['src/base', 'pique_train.h'],
   'native/api': [
     ...[...core, 'src/file', 'src/retrieval', 'src/api', 'pique_train.h'],
-    ...['native/data', 'native/eval', 'native/train', 'native/report'],
+    ...['native/data', 'native/eval', 'native/train', 'native/report', 'native/export'],
   ],
   'native/cli': ['pique_train.h'],
   wasm: [],
