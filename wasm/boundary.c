@@ -105,7 +105,8 @@ int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size, uint32_t f
 }
 
 const pique_block *pique_js_blocks(pique_js *js) {
-    return pique_model_blocks(js->model, &js->out[0], &js->out[1]);
+    js->out[1] = pique_model_has_behaviour(js->model, 1);
+    return pique_model_blocks(js->model, &js->out[0], NULL);
 }
 
 int32_t pique_js_put_block(pique_js *js, uint32_t block, const void *rows, uint32_t size) {

@@ -40,7 +40,8 @@ int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size, uint32_t f
 
 /* The following need an open model. Texts: the address is returned, the length is out[0]. */
 const char *pique_js_info(pique_js *js);
-/* The blocks of the file: out[0] of them, five words each as in pique_block; out[1]: bytes of a row. */
+/* The blocks of the file: out[0] of them, five words each as in pique_block. out[1]: 1 when item 1 can stand in a
+ * history: before its row has come, any can. */
 const pique_block *pique_js_blocks(pique_js *js);
 /* The rows of a block, which are copied. */
 int32_t pique_js_put_block(pique_js *js, uint32_t block, const void *rows, uint32_t size);

@@ -14,6 +14,11 @@ bool pique_model_has_item(const pique_model *model, uint32_t item) {
     return item > 0 && item <= model->ids.count && !pq_table_lacks(&model->vectors, item);
 }
 
+bool pique_model_has_behaviour(const pique_model *model, uint32_t item) {
+    return item > 0 && item <= model->ids.count &&
+           (model->has_behaviours || !pq_table_lacks(&model->vectors, item));
+}
+
 static pique_status check(const pique_model *model, uint32_t block, const void *rows, size_t size) {
     const pq_table *table = &model->vectors;
     if (block >= model->block_count) {

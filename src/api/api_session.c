@@ -62,18 +62,13 @@ static pique_status check_query(const pique_session *s, const pique_query *q) {
     return PIQUE_OK;
 }
 
-/* Whether an item's row as a behaviour has not come yet. */
-static bool lacks(const pique_model *model, uint32_t item) {
-    return !model->has_behaviours && pq_table_lacks(&model->vectors, item);
-}
-
 /* Item numbers of the newest behaviours, strangers as UNKNOWN. */
 static uint32_t *behaviours(pique_session *s, const pique_query *q, uint32_t count) {
     uint32_t items = s->model->ids.count;
     uint32_t *ids = pq_tape_take(&s->tape, count, sizeof(*ids));
     for (uint32_t i = 0; ids && i < count; i++) {
         uint32_t item = q->history[s->first + i];
-        ids[i] = item == 0 || item > items || lacks(s->model, item) ? items + 1 : item;
+        ids[i] = pique_model_has_behaviour(s->model, item) ? item : items + 1;
     }
     return ids;
 }
