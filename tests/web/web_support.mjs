@@ -1,4 +1,5 @@
 /** What the tests of the package share: where its parts are, a worker for Node, small servers. */
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
@@ -25,6 +26,18 @@ export const modelBytes = () =>
 
 export const importDist = (name) =>
   import(new URL(`file://${required(path.join(dist, name), 'node web/build.mjs')}`));
+
+/** Expects a PiqueError of that code; returns it. */
+export async function failsWith(code, promise, part) {
+  const error = await promise.then(
+    () => assert.fail(`expected ${code}, but it succeeded`),
+    (reason) => reason,
+  );
+  assert.equal(error.name, 'PiqueError', `${error}`);
+  assert.equal(error.code, code, error.message);
+  if (part) assert.match(error.message, part);
+  return error;
+}
 
 /** The bytes with one bit changed. */
 export function flipped(bytes, at) {

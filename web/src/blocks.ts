@@ -2,9 +2,12 @@
 import { abortable, PiqueError, throwIfAborted } from './errors.ts';
 import type { Host } from './host.ts';
 import type { Block } from './members.ts';
-import { type Opened, openRange, Reader } from './source.ts';
+import { type Opened, openRange, type Reader } from './source.ts';
 
-/** Blocks that follow each other are asked for at once, up to so many bytes: then needs are looked at anew. */
+/**
+ * Blocks that follow each other are asked for at once: first one, then about as many bytes as have come,
+ * at most so many, because after each range the needs are looked at anew.
+ */
 const RANGE_BYTES = 4 << 20;
 
 /** Which blocks are needed, first ones first; all that have not come are among them. */
@@ -18,6 +21,7 @@ export class Blocks {
   readonly #blocks: Block[];
   readonly #absent: Set<number>;
   readonly #signal: AbortSignal;
+  #received = 0;
   /** Bytes of the whole file. */
   readonly total: number;
 
@@ -74,12 +78,13 @@ export class Blocks {
   /** The first block that is needed, and those that follow it in the file and in need. */
   #run(order: number[]): number[] {
     const run: number[] = [];
+    const most = Math.min(this.#received, RANGE_BYTES);
     let bytes = 0;
     for (const block of order) {
       const follows = run.length === 0 || block === (run.at(-1) as number) + 1;
-      if (!follows || bytes > RANGE_BYTES) break;
-      run.push(block);
       bytes += this.#blocks[block]?.size ?? 0;
+      if (!follows || (run.length > 0 && bytes > most)) break;
+      run.push(block);
     }
     return run;
   }
@@ -107,6 +112,7 @@ export class Blocks {
     const transfer = [bytes.buffer as ArrayBuffer];
     await abortable(this.#host.call('block', { block, bytes }, transfer), this.#signal);
     this.#absent.delete(block);
+    this.#received += size;
     count(size);
   }
 }

@@ -1,5 +1,5 @@
-import type { EngineQuery } from './engine.ts';
 import type { Order } from './blocks.ts';
+import type { EngineQuery } from './engine.ts';
 import { abortable, PiqueError } from './errors.ts';
 import type { Host } from './host.ts';
 import type {
