@@ -92,3 +92,23 @@ export class NodeWorker {
     this.#thread.terminate();
   }
 }
+
+/** The memories of engines that start until `restore`, and how often they grew. */
+export function watchHeaps() {
+  const { instantiate } = WebAssembly;
+  const seen = {
+    memories: [],
+    growths: 0,
+    restore() {
+      WebAssembly.instantiate = instantiate;
+    },
+  };
+  WebAssembly.instantiate = async (bytes, imports) => {
+    const ours = imports?.env && 'emscripten_notify_memory_growth' in imports.env;
+    if (ours) imports.env.emscripten_notify_memory_growth = () => seen.growths++;
+    const result = await instantiate(bytes, imports);
+    if (ours) seen.memories.push(result.instance.exports.memory);
+    return result;
+  };
+  return seen;
+}

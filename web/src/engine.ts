@@ -46,12 +46,23 @@ const EXPLAIN = 2;
 const ROW = { words: 10, item: 0, score: 1, interest: 2, reasonCount: 3, reasons: 4, shares: 7 };
 /** Texts up to this many bytes go through a block that is kept. */
 const SHORT_TEXT = 256;
+/** The head of a model is looked for in pieces of so many bytes, which live beside the model for a moment. */
+const HEAD_BYTES = 1 << 14;
+const PAGE_BYTES = 1 << 16;
+/** A third more words than ids: see base/strings.c. */
+const PLACE_BYTES = (4 * 4) / 3;
 /** Together the items of {@link Interest.because} hold at least this part of the interest. */
 const BECAUSE_SHARE = 0.8;
 /** Words of pique_block. */
 const BLOCK = { words: 5, first: 0, rows: 1, offset: 2, size: 3 };
 /** So many blocks near the visitor's interests come before the rest of the file. */
 const NEAR_BLOCKS = 8;
+
+/** In the header of a model file; its metadata have neither. */
+interface Tensor {
+  dtype?: string;
+  shape?: number[];
+}
 
 export class Engine {
   readonly #wasm: Exports;
@@ -125,19 +136,22 @@ export class Engine {
    * @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM`
    */
   write(chunk: Uint8Array): void {
-    if (!this.#total) {
-      this.#reserve(this.#filled + chunk.length);
-      this.#copy(chunk);
+    let rest = chunk;
+    while (!this.#total && rest.length > 0) {
+      const piece = rest.subarray(0, HEAD_BYTES);
+      rest = rest.subarray(piece.length);
+      this.#reserve(this.#filled + piece.length);
+      this.#copy(piece);
       const wasm = this.#wasm;
       this.#check(wasm.pique_js_model_size(this.#js, this.#block, this.#filled));
       [this.#total] = this.#results();
-      if (!this.#total) return;
-      this.#expect(this.#filled);
-      this.#reserve(this.#total);
-      return;
+      if (this.#total) {
+        this.#growFor(this.#total);
+        this.#reserve(this.#total);
+      }
     }
-    this.#expect(this.#filled + chunk.length);
-    this.#copy(chunk);
+    if (this.#total) this.#expect(this.#filled + rest.length);
+    this.#copy(rest);
   }
 
   /**
@@ -487,6 +501,27 @@ export class Engine {
     const block = this.#wasm.pique_js_alloc(this.#js, size);
     if (!block) throw new PiqueError('OOM', `No memory for ${size} bytes`);
     return block >>> 0;
+  }
+
+  /**
+   * The memory grows once, for the model and for what opening it makes: floats of its halves, and places
+   * for its ids.
+   */
+  #growFor(total: number): void {
+    const { buffer } = this.#wasm.memory;
+    const length = new DataView(buffer).getUint32(this.#block, true);
+    const text = this.#decoder.decode(new Uint8Array(buffer, this.#block + 8, length));
+    let bytes = total;
+    for (const [name, { dtype, shape }] of Object.entries<Tensor>(JSON.parse(text))) {
+      const count = shape?.reduce((product, extent) => product * extent, 1) ?? 0;
+      if (name === 'item.ids.offsets') bytes += count * PLACE_BYTES;
+      else if (dtype === 'F16' && name !== 'item.weight') bytes += count * 4;
+    }
+    try {
+      this.#wasm.memory.grow(Math.ceil(bytes / PAGE_BYTES));
+    } catch {
+      // The allocation tells.
+    }
   }
 
   /** Room for `size` bytes of the model, keeping what has come. */
