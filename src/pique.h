@@ -119,7 +119,7 @@ PIQUE_API const pique_block *pique_model_blocks(const pique_model *model, uint32
  * session of the model may be at work on another thread. */
 PIQUE_API PIQUE_CHECKED pique_status pique_model_put_block(pique_model *model, uint32_t block,
                                                            const void *rows, size_t size);
-/* Whether the item's row has come, and whether it tells the model something when it stands in a history. false
+/* Whether the item's row has come (or the file has codes that stand for it), and whether it tells the model something when it stands in a history. false
  * for numbers that are no item, too. */
 PIQUE_API bool pique_model_has_item(const pique_model *model, uint32_t item);
 PIQUE_API bool pique_model_has_behaviour(const pique_model *model, uint32_t item);

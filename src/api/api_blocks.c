@@ -11,12 +11,13 @@ const pique_block *pique_model_blocks(const pique_model *model, uint32_t *count,
 }
 
 bool pique_model_has_item(const pique_model *model, uint32_t item) {
-    return item > 0 && item <= model->ids.count && !pq_table_lacks(&model->vectors, item);
+    return item > 0 && item <= model->ids.count &&
+           (model->shortlist || !pq_table_lacks(&model->vectors, item));
 }
 
 bool pique_model_has_behaviour(const pique_model *model, uint32_t item) {
     return item > 0 && item <= model->ids.count &&
-           (model->has_behaviours || !pq_table_lacks(&model->vectors, item));
+           (model->m.items.behaviours || pique_model_has_item(model, item));
 }
 
 static pique_status check(const pique_model *model, uint32_t block, const void *rows, size_t size) {
@@ -33,9 +34,10 @@ static pique_status check(const pique_model *model, uint32_t block, const void *
                 (unsigned long)block, (unsigned long)size);
     }
     pq_tensor part = *pq_container_find(&model->container, PQ_ITEM_WEIGHT);
+    part.shape[0] = b->rows;
     part.count = (size_t)b->rows * part.shape[1];
     part.data = (void *)rows; /* only read */
-    return pq_tensor_finite(model->ctx, &part);
+    return pq_check_rows(model, &part);
 }
 
 pique_status pique_model_put_block(pique_model *model, uint32_t block, const void *rows,

@@ -172,7 +172,8 @@ static pique_status prepare(pique_session *s, const pique_query *q, pq_scan *sca
     if (nothing_known(s, q)) {
         memset(s->vectors, 0, (size_t)s->live * s->model->m.width * sizeof(float));
     }
-    *scan = (pq_scan){.table = &s->model->vectors,
+    *scan = (pq_scan){.table = s->model->m.items.vectors,
+                      .codes = s->model->shortlist,
                       .interests = s->vectors,
                       .interest_count = s->live,
                       .count = q->count};
@@ -387,7 +388,7 @@ pique_status pique_session_rank(pique_session *session, const pique_query *query
                               ? rank_by_model(s, query, known, count, scores)
                               : rank_by_interests(s, query, known, count, scores);
     for (uint32_t i = 0; i < count; i++) {
-        if (pq_table_lacks(&s->model->vectors, known[i])) {
+        if (!s->model->shortlist && pq_table_lacks(&s->model->vectors, known[i])) {
             scores[i] = -HUGE_VALF;
         }
     }

@@ -48,6 +48,7 @@ typedef struct {
     bool baked;        /* serving: rows come from the tables below */
     uint32_t
         baked_width; /* of the rows in the file, which tells how many columns stand side by side */
+    bool baked_halves; /* it counts bytes of two columns each, of which the last may be unused */
 
     /* training */
     pq_param *ids;
@@ -56,7 +57,9 @@ typedef struct {
     pq_param *w_in, *b_in;
 
     /* serving */
-    const pq_table *vectors;    /* e_i */
+    const pq_table *vectors; /* e_i */
+    const pq_table
+        *codes; /* what stands for those of `vectors` that have not come; NULL: nothing */
     const pq_table *behaviours; /* x_i where it is not a multiple of e_i; NULL otherwise */
     const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
 } pq_items;

@@ -42,7 +42,8 @@ static void arrive(pique_context *ctx, pique_model *model, const uint8_t *rows, 
     const pique_block *blocks = pique_model_blocks(model, &count, &row_bytes);
     fuzzing_check(count > 0);
     for (uint32_t i = count; i-- > 0;) {
-        size_t from = (size_t)blocks[i].first * row_bytes, part = (size_t)blocks[i].rows * row_bytes;
+        size_t from = (size_t)blocks[i].first * row_bytes,
+               part = (size_t)blocks[i].rows * row_bytes;
         fuzzing_check(from + part <= size);
         void *copy = fuzzing_copy(rows + from, part);
         pique_status status = pique_model_put_block(model, i, copy, part);
@@ -58,8 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     pique_model *model = NULL;
     size_t head = head_size(data, size);
     fuzzing_check(pique_context_create(&allocator, &ctx) == PIQUE_OK);
-    pique_status status =
-        pique_model_open_head(ctx, fuzzing_copy(data, size), size, head, &model);
+    pique_status status = pique_model_open_head(ctx, fuzzing_copy(data, size), size, head, &model);
     if (status == PIQUE_OK && head < size) {
         recommend_some(ctx, model);
         arrive(ctx, model, data + head, size - head);

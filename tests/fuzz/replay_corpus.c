@@ -31,11 +31,8 @@ static const struct {
     const char *name;
     int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
-    {"blocks", fuzz_blocks},
-    {"container", fuzz_container},
-    {"json", fuzz_json},
-    {"model", fuzz_model},
-    {"readers", fuzz_readers},
+    {"blocks", fuzz_blocks}, {"container", fuzz_container}, {"json", fuzz_json},
+    {"model", fuzz_model},   {"readers", fuzz_readers},
 };
 
 #define MAX_INPUT ((size_t)1 << 20)

@@ -73,7 +73,7 @@ static void write_plain(blocks *b, const model_kind *kind) {
     pique_release(b->ctx, bytes);
 }
 
-static void start(blocks *b, uint32_t kind) {
+static void start_as(blocks *b, uint32_t kind, const char *quant) {
     memset(b, 0, sizeof(*b));
     testing_open(&b->t);
     testing_folder(b->folder);
@@ -82,8 +82,12 @@ static void start(blocks *b, uint32_t kind) {
     pique_allocator allocator = testing_allocator(&b->t);
     assert_int_equal(pique_context_create(&allocator, &b->ctx), PIQUE_OK);
     write_plain(b, &model_kinds[kind]);
-    if (model_kinds[kind].int8) {
-        assert_ok(b->ctx, pique_model_export(b->ctx, b->plain, "int8", b->plain));
+    if (quant) {
+        pique_export_options options;
+        pique_export_result result;
+        pique_export_options_default(&options);
+        options.quant = quant;
+        assert_ok(b->ctx, pique_model_export(b->ctx, b->plain, &options, b->plain, &result));
     }
     assert_ok(b->ctx, pique_model_write_blocks(b->ctx, b->plain, BLOCK, b->path));
     assert_ok(b->ctx, pq_file_read(b->ctx, b->path, PQ_MODEL_LIMIT, &b->bytes, &b->size));
@@ -91,6 +95,10 @@ static void start(blocks *b, uint32_t kind) {
     assert_ok(b->ctx, pq_container_open(b->ctx, b->bytes, b->size, &c));
     b->head = (size_t)((char *)pq_container_find(&c, "item.weight")->data - (char *)b->bytes);
     pq_container_close(&c);
+}
+
+static void start(blocks *b, uint32_t kind) {
+    start_as(b, kind, model_kinds[kind].int8 ? "int8" : NULL);
 }
 
 static void stop(blocks *b) {
@@ -203,34 +211,36 @@ static void test_same_recommendations(void **state) {
 static void test_arriving(void **state) {
     (void)state;
     static const uint32_t order[BLOCKS] = {3, 0, 4, 1, 2};
-    for (uint32_t kind = 0; kind < MODEL_KINDS; kind++) {
+    static const char *const quants[] = {NULL, "f16", "int8", "int4"};
+    for (uint32_t n = 0; n < MODEL_KINDS * PQ_COUNT(quants); n++) {
         blocks b;
         pique_model *whole, *model;
         pique_session *sessions[2];
-        start(&b, kind);
+        start_as(&b, n / PQ_COUNT(quants), quants[n % PQ_COUNT(quants)]);
         assert_ok(b.ctx, pique_model_read(b.ctx, b.path, &whole));
         assert_ok(b.ctx, open_head(&b, b.size, b.head, &model));
         const uint32_t history[] = {100, 5, 120};
         pique_query q = query_of(history, 3);
         float scores[ROWS], wanted[ROWS];
         uint32_t counts[2];
-        for (uint32_t n = 0; n < BLOCKS; n++) {
-            assert_false(pique_model_has_item(model, order[n] * BLOCK + 1));
-            assert_ok(b.ctx, put(&b, model, order[n]));
-            assert_ok(b.ctx, put(&b, model, order[n])); /* again: nothing happens */
+        for (uint32_t i = 0; i < BLOCKS; i++) {
+            assert_false(pique_model_has_item(model, order[i] * BLOCK + 1));
+            assert_ok(b.ctx, put(&b, model, order[i]));
+            assert_ok(b.ctx, put(&b, model, order[i])); /* again: nothing happens */
             const pique_recommendation *list = recommend(&b, model, &sessions[0], &q, &counts[0]);
             uint32_t there = 0;
-            for (uint32_t i = 1; i <= ITEMS; i++) {
-                there += pique_model_has_item(model, i);
+            for (uint32_t item = 1; item <= ITEMS; item++) {
+                there += pique_model_has_item(model, item);
             }
             assert_int_equal(counts[0], there);
-            for (uint32_t i = 0; i < counts[0]; i++) {
-                assert_true(pique_model_has_item(model, list[i].item));
-                assert_true(list[i].score - list[i].score == 0);
+            for (uint32_t place = 0; place < counts[0]; place++) {
+                assert_true(pique_model_has_item(model, list[place].item));
+                assert_true(list[place].score - list[place].score == 0);
             }
             assert_ok(b.ctx, pique_session_scores(sessions[0], &q, scores));
-            for (uint32_t i = 1; i <= ITEMS; i++) {
-                assert_true((scores[i] == -INFINITY) == !pique_model_has_item(model, i));
+            for (uint32_t item = 1; item <= ITEMS; item++) {
+                bool gone = !pique_model_has_item(model, item);
+                assert_true((scores[item] == -INFINITY) == gone);
             }
             const float *near;
             assert_ok(b.ctx, pique_session_near(sessions[0], &q, &near));
