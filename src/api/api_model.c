@@ -1,6 +1,5 @@
 /* api_model.c — opening a model file. Nothing in it is trusted: every name, type, shape and number is
  * checked before it is used, and a model is either whole or not there. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/opened.h"
@@ -179,14 +178,14 @@ static pique_status open_profile(pique_model *model) {
     PQ_TRY(open_names(model, "pique.profile", model->names, &count));
     for (uint32_t f = 0; f < count; f++) {
         char tensor[PROFILE_NAME], missing[PROFILE_NAME];
-        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
-        snprintf(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
+        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
+        (void)pq_format(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
         if (pq_container_find(&model->container, tensor) ||
             pq_container_find(&model->container, missing)) {
             PQ_TRY(open_number(model, f, tensor, missing));
             continue;
         }
-        snprintf(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
+        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
         PQ_TRY(open_strings(model, tensor, &model->terms[f]));
         model->columns[f] = (pq_column){.name = model->names[f], .rows = model->terms[f].count + 2};
     }
@@ -202,7 +201,7 @@ static pique_status open_categories(pique_model *model) {
     for (uint32_t c = 0; c < count; c++) {
         char name[64];
         const pq_tensor *tensor;
-        snprintf(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
+        (void)pq_format(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
         PQ_TRY(pq_container_get(&model->container, name, PQ_U8, model->m.items.rows, 0, &tensor));
         model->categories[c] = tensor->data;
     }
@@ -272,15 +271,14 @@ static pique_status make_info(pique_model *model, size_t size) {
     pq_text_add(&out, "\",\"items\":%u,\"interests\":%u,\"width\":%u,\"history\":%u,",
                 (unsigned)model->ids.count, (unsigned)m->interests, (unsigned)m->width,
                 (unsigned)m->max_history);
-    pq_text_add(&out, "\"bytes\":%lu,\"config\":{", (unsigned long)size);
-    pq_fields_write(m->def->fields, m->self, &out);
-    pq_text_add(&out, "}");
+    pq_text_add(&out, "\"bytes\":%lu", (unsigned long)size);
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
     static const struct {
         const char *key, *name;
         bool is_json;
-    } members[] = {{"pique.metrics", "metrics", true},
+    } members[] = {{"pique.config", "config", true},
+                   {"pique.metrics", "metrics", true},
                    {PQ_LOSS_KEY, "loss", true},
                    {"pique.data", "data", false},
                    {"pique.card", "card", false}};

@@ -1,7 +1,6 @@
 #include "base/context.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 pique_status pq_fail(pq_ctx *ctx, pique_status code, const char *format, ...) {
@@ -9,7 +8,7 @@ pique_status pq_fail(pq_ctx *ctx, pique_status code, const char *format, ...) {
     char text[sizeof(ctx->error)];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    (void)pq_format_list(text, sizeof(text), format, arguments);
     va_end(arguments);
     memcpy(ctx->error, text, sizeof(text));
     ctx->error[sizeof(ctx->error) - 1] = 0;

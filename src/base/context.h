@@ -2,6 +2,7 @@
 #ifndef PQ_CONTEXT_H
 #define PQ_CONTEXT_H
 
+#include "base/format.h"
 #include "pique.h"
 
 /* A build that only serves leaves out what only training calls: backward passes, losses, their kernels, and
@@ -22,13 +23,7 @@ struct pique_context {
 };
 typedef struct pique_context pq_ctx;
 
-#if defined(__GNUC__)
-#define PQ_PRINTF(at, first) __attribute__((format(printf, at, first)))
-#else
-#define PQ_PRINTF(at, first)
-#endif
-
-/* Writes the message and returns the code. */
+/* Writes the message, by the forms of format.h, and returns the code. */
 pique_status pq_fail(pq_ctx *ctx, pique_status code, const char *format, ...) PQ_PRINTF(3, 4);
 
 /* Returns the code itself, so that compilers see that a failure is never PIQUE_OK. */

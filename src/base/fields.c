@@ -32,11 +32,16 @@ bool pq_fields_has(const pq_field *fields, const char *name, size_t length) {
 /* Choice number `index`; size 0 behind the last. */
 static pq_span choice_at(const pq_field *field, int32_t index) {
     const char *at = field->choices;
-    for (; index > 0 && *at; index--) {
-        at += strcspn(at, ",");
-        at += *at == ',';
+    size_t size;
+    for (;; at += size + (at[size] == ',')) {
+        size = 0;
+        while (at[size] && at[size] != ',') {
+            size++;
+        }
+        if (index-- <= 0 || !*at) {
+            return (pq_span){.bytes = at, .size = size};
+        }
     }
-    return (pq_span){.bytes = at, .size = strcspn(at, ",")};
 }
 
 static pique_status set_number(pq_ctx *ctx, const pq_field *field, void *at, pq_span value) {
@@ -44,6 +49,9 @@ static pique_status set_number(pq_ctx *ctx, const pq_field *field, void *at, pq_
     bool whole = field->type == PQ_FIELD_INT;
     bool good = pq_decimal_parse(value.bytes, value.size, &number) && number >= field->min &&
                 number <= field->max && (!whole || floor(number) == number);
+    if (!good && !PQ_TRAINING) { /* prints no numbers; a file that says this is damaged */
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: %.*s is out of range", field->name, SHOWN(value));
+    }
     if (!good) {
         char min[PQ_DECIMAL_SIZE], max[PQ_DECIMAL_SIZE];
         pq_decimal_print(field->min, min);

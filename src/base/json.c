@@ -388,7 +388,7 @@ char *pq_json_string(const pq_json *json, int at, size_t *size) {
             continue;
         }
         char escape = span.bytes[++i];
-        const char *letter = memchr(letters, escape, sizeof(letters) - 1);
+        const char *letter = strchr(letters, escape);
         if (escape == 'u') {
             uint32_t code = read_unit(span.bytes + i + 1);
             i += 4;

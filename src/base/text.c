@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 void pq_text_init(pq_text *text, pq_ctx *ctx) {
@@ -30,13 +29,11 @@ void pq_text_add(pq_text *text, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int size = vsnprintf(NULL, 0, format, arguments);
-    char *at = size < 0 ? NULL : make_room(text, (size_t)size);
+    size_t size = pq_format_list(NULL, 0, format, arguments);
+    char *at = make_room(text, size);
     if (at) {
-        vsnprintf(at, (size_t)size + 1, format, again);
-        text->size += (size_t)size;
-    } else {
-        text->failed = true;
+        (void)pq_format_list(at, size + 1, format, again);
+        text->size += size;
     }
     va_end(again);
     va_end(arguments);
@@ -80,7 +77,7 @@ size_t pq_utf8_length(const char *bytes, size_t size) {
 static void add_control(pq_text *text, unsigned char byte) {
     static const char hex[] = "0123456789abcdef";
     static const char controls[] = "\b\f\n\r\t", letters[] = "bfnrt";
-    const char *known = memchr(controls, byte, sizeof(controls) - 1);
+    const char *known = strchr(controls, byte);
     if (known) {
         char escape[2] = {'\\', letters[known - controls]};
         pq_text_bytes(text, escape, sizeof(escape));

@@ -14,6 +14,7 @@ typedef struct {
 } pq_text;
 
 void pq_text_init(pq_text *text, pq_ctx *ctx);
+/* By the forms of format.h. */
 void pq_text_add(pq_text *text, const char *format, ...) PQ_PRINTF(2, 3);
 void pq_text_bytes(pq_text *text, const void *bytes, size_t size);
 /* A JSON string with quotes and escapes; NUL and invalid UTF-8 become U+FFFD. */

@@ -1,7 +1,6 @@
 #include "graph/graph.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 struct pq_node {
@@ -34,11 +33,15 @@ void *pq_tape_fail(pq_tape *tape, pique_status status, const char *format, ...) 
         char text[256];
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(text, sizeof(text), format, arguments);
+        (void)pq_format_list(text, sizeof(text), format, arguments);
         va_end(arguments);
         tape->status = pq_fail(tape->ctx, status, "%s", text);
     }
     return NULL;
+}
+
+void *pq_tape_misfit(pq_tape *tape, const char *op) {
+    return pq_tape_fail(tape, PIQUE_INTERNAL, "%s: the shapes do not fit", op);
 }
 
 void *pq_tape_take(pq_tape *tape, size_t count, size_t size) {
@@ -57,13 +60,9 @@ static pq_var *new_var(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t co
     return var;
 }
 
-pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad) {
+pq_var *pq_tape_values(pq_tape *tape, uint32_t rows, uint32_t cols) {
     pq_real *value = pq_tape_take(tape, (size_t)rows * cols, sizeof(*value));
-    pq_var *var = value ? new_var(tape, value, rows, cols) : NULL;
-    if (var) {
-        var->needs_grad = needs_grad && tape->grads;
-    }
-    return var;
+    return value ? new_var(tape, value, rows, cols) : NULL;
 }
 
 pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t cols) {
@@ -72,7 +71,7 @@ pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t 
 
 pq_var *pq_tape_param(pq_tape *tape, const pq_param *param) {
     pq_var *var = new_var(tape, param->value, param->rows, param->cols);
-    if (var && tape->grads && !param->frozen) {
+    if (PQ_TRAINING && var && tape->grads && !param->frozen) {
         var->needs_grad = true;
         var->grad = pq_grads_whole(tape->grads, param);
         if (!var->grad) {

@@ -43,9 +43,10 @@ typedef struct {
     pq_real *value;
     uint32_t index;
     pq_init init;
-    bool sparse;  /* an embedding table: gradients and updates by row */
-    bool frozen;  /* belongs to the model file, is not trained */
-    bool unsaved; /* trained, but not part of the model file (baked into other tensors there) */
+    bool sparse;     /* an embedding table: gradients and updates by row */
+    bool frozen;     /* belongs to the model file, is not trained */
+    bool unsaved;    /* trained, but not part of the model file (baked into other tensors there) */
+    bool pretrained; /* moves in the epochs of pretraining alone */
     bool
         statistic; /* (3, D): running mean and variance of batches; row 2 is not used. Its "gradient" holds
                        what a step saw, as sums over rows: x - mean, (x - mean)², and the count */
@@ -68,8 +69,15 @@ typedef struct {
 
 void pq_params_init(pq_params *params, pq_ctx *ctx);
 /* A zeroed parameter; NULL with the status set on failure (a shape of 0, a name used twice). */
-pq_param *pq_params_add(pq_params *params, const char *name, uint32_t rows, uint32_t cols,
-                        pq_init init);
+pq_param *pq_params_bare(pq_params *params, const char *name, uint32_t rows, uint32_t cols);
+static inline pq_param *pq_params_add(pq_params *params, const char *name, uint32_t rows,
+                                      uint32_t cols, pq_init init) {
+    pq_param *param = pq_params_bare(params, name, rows, cols);
+    if (PQ_TRAINING && param) { /* what is served is never drawn */
+        param->init = init;
+    }
+    return param;
+}
 pq_param *pq_params_find(const pq_params *params, const char *name);
 /* Draws every value anew: a parameter's numbers depend on the seed and its name alone. */
 void pq_params_draw(const pq_params *params, uint64_t seed);
@@ -157,14 +165,31 @@ void pq_tape_free(pq_tape *tape);
 
 /* Sets the sticky status with a message and returns NULL. */
 void *pq_tape_fail(pq_tape *tape, pique_status status, const char *format, ...) PQ_PRINTF(3, 4);
+/* The same where shapes do not fit, which is a fault of a model's definition and never of a file or a caller: a
+ * build that only serves names the op alone. */
+#define PQ_MISFIT(tape, op, format, ...)                                                           \
+    (PQ_TRAINING ? pq_tape_fail((tape), PIQUE_INTERNAL, "%s: " format, (op), __VA_ARGS__)          \
+                 : pq_tape_misfit((tape), (op)))
+void *pq_tape_misfit(pq_tape *tape, const char *op);
 
 /* For op files. Memory of the step, NULL (and the status) when short or when something failed before. */
 void *pq_tape_take(pq_tape *tape, size_t count, size_t size);
-pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad);
+pq_var *pq_tape_values(pq_tape *tape, uint32_t rows, uint32_t cols);
+static inline pq_var *pq_tape_var(pq_tape *tape, uint32_t rows, uint32_t cols, bool needs_grad) {
+    pq_var *var = pq_tape_values(tape, rows, cols);
+    if (PQ_TRAINING && var) {
+        var->needs_grad = needs_grad && tape->grads;
+    }
+    return var;
+}
 /* A leaf whose value is the caller's memory, which outlives the step. */
 pq_var *pq_tape_constant(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t cols);
 /* A parameter as a leaf; a sparse one with all its rows. */
 pq_var *pq_tape_param(pq_tape *tape, const pq_param *param);
+/* Whether dropout and fresh noise are on. */
+static inline bool pq_tape_training(const pq_tape *tape) {
+    return PQ_TRAINING && tape->training;
+}
 /* Whether the op that made y must record itself. */
 static inline bool pq_tape_records(const pq_var *y) {
     return PQ_TRAINING && y->needs_grad;

@@ -37,8 +37,8 @@ pq_var *pq_op_add(pq_tape *t, pq_var *a, pq_var *b) {
         return NULL;
     }
     if ((a->rows != b->rows && b->rows != 1) || a->cols != b->cols) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "add: %u x %u and %u x %u", (unsigned)a->rows,
-                            (unsigned)a->cols, (unsigned)b->rows, (unsigned)b->cols);
+        return PQ_MISFIT(t, "add", "%u x %u and %u x %u", (unsigned)a->rows, (unsigned)a->cols,
+                         (unsigned)b->rows, (unsigned)b->cols);
     }
     pq_var *y = pq_tape_var(t, a->rows, a->cols, a->needs_grad || b->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

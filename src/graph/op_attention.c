@@ -234,12 +234,11 @@ pq_var *pq_op_attention(pq_tape *t, pq_var *q, pq_var *k, pq_var *v, const pq_at
     uint32_t rows = q->rows, d = q->cols;
     if (args->heads == 0 || d % args->heads != 0 || k->rows != rows || v->rows != rows ||
         k->cols != d || v->cols != d || args->segments->starts[args->segments->count] != rows) {
-        return pq_tape_fail(t, PIQUE_INTERNAL,
-                            "attention: q is %u x %u, %u heads, segments hold %u", (unsigned)rows,
-                            (unsigned)d, (unsigned)args->heads,
-                            (unsigned)args->segments->starts[args->segments->count]);
+        return PQ_MISFIT(t, "attention", "q is %u x %u, %u heads, segments hold %u", (unsigned)rows,
+                         (unsigned)d, (unsigned)args->heads,
+                         (unsigned)args->segments->starts[args->segments->count]);
     }
-    bool dropped = t->training && args->dropout > 0;
+    bool dropped = pq_tape_training(t) && args->dropout > 0;
     pq_var *y = pq_tape_var(t, rows, d, q->needs_grad || k->needs_grad || v->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));
     if (!y || !r) {

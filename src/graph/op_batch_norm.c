@@ -107,7 +107,7 @@ static void statistics_of_rows(const record *r) {
 
 static void normalise(const record *r, double epsilon) {
     uint32_t d = r->x->cols;
-    if (PQ_TRAINING && r->batch) {
+    if (r->batch) {
         statistics_of_rows(r);
     } else {
         memcpy(r->mean, r->statistic->value, d * sizeof(*r->mean));
@@ -136,8 +136,8 @@ pq_var *pq_op_batch_norm(pq_tape *t, pq_var *x, const pq_param *statistic, pq_va
     uint32_t d = x->cols;
     if (statistic->rows != 3 || statistic->cols != d ||
         (gain && (gain->cols != d || bias->cols != d))) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "batch_norm: %u columns, statistic %u x %u",
-                            (unsigned)d, (unsigned)statistic->rows, (unsigned)statistic->cols);
+        return PQ_MISFIT(t, "batch_norm", "%u columns, statistic %u x %u", (unsigned)d,
+                         (unsigned)statistic->rows, (unsigned)statistic->cols);
     }
     bool needs_grad = x->needs_grad || (gain && (gain->needs_grad || bias->needs_grad));
     pq_var *y = pq_tape_var(t, x->rows, d, needs_grad);
@@ -147,7 +147,7 @@ pq_var *pq_op_batch_norm(pq_tape *t, pq_var *x, const pq_param *statistic, pq_va
     if (!y || !r || !mean || !inverse) {
         return NULL;
     }
-    *r = (record){x, gain, bias, y, statistic, mean, inverse, t->training};
+    *r = (record){x, gain, bias, y, statistic, mean, inverse, pq_tape_training(t)};
     normalise(r, epsilon);
     if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);

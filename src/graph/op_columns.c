@@ -22,8 +22,8 @@ pq_var *pq_op_columns(pq_tape *t, pq_var *x, uint32_t first, uint32_t n) {
         return x;
     }
     if (first > x->cols || n > x->cols - first) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "columns: %u from %u on of %u", (unsigned)n,
-                            (unsigned)first, (unsigned)x->cols);
+        return PQ_MISFIT(t, "columns", "%u from %u on of %u", (unsigned)n, (unsigned)first,
+                         (unsigned)x->cols);
     }
     pq_var *y = pq_tape_var(t, x->rows, n, x->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

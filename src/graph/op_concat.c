@@ -31,8 +31,7 @@ pq_var *pq_op_concat(pq_tape *t, pq_var *a, pq_var *b) {
         return NULL;
     }
     if (a->rows != b->rows) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "concat: %u and %u rows", (unsigned)a->rows,
-                            (unsigned)b->rows);
+        return PQ_MISFIT(t, "concat", "%u and %u rows", (unsigned)a->rows, (unsigned)b->rows);
     }
     uint32_t left = a->cols, right = b->cols;
     pq_var *y = pq_tape_var(t, a->rows, left + right, a->needs_grad || b->needs_grad);

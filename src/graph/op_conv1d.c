@@ -75,9 +75,9 @@ pq_var *pq_op_conv1d(pq_tape *t, pq_var *x, pq_var *w, pq_var *b, const pq_conv1
     uint32_t length = channels > 0 ? x->cols / channels : 0;
     if (channels == 0 || taps == 0 || x->cols % channels != 0 || taps > length ||
         w->cols != channels * taps || b->rows != 1 || b->cols != w->rows) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "conv1d: %u columns in %u channels, weights %u x %u",
-                            (unsigned)x->cols, (unsigned)channels, (unsigned)w->rows,
-                            (unsigned)w->cols);
+        return PQ_MISFIT(t, "conv1d", "%u columns in %u channels, weights %u x %u",
+                         (unsigned)x->cols, (unsigned)channels, (unsigned)w->rows,
+                         (unsigned)w->cols);
     }
     uint32_t places = length - taps + 1;
     pq_var *y =

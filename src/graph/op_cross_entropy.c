@@ -33,8 +33,7 @@ pq_var *pq_op_cross_entropy(pq_tape *t, pq_var *x, const pq_cross_entropy *args)
         uint32_t target = args->targets[b];
         pq_real *row = slopes + b * m;
         if (target >= m) {
-            return pq_tape_fail(t, PIQUE_INTERNAL, "cross_entropy: target %u of %u",
-                                (unsigned)target, (unsigned)m);
+            return PQ_MISFIT(t, "cross_entropy", "target %u of %u", (unsigned)target, (unsigned)m);
         }
         double right = x->value[b * m + target];
         loss += args->weights[b] * (t->kernels->softmax(x->value + b * m, row, m) - right);

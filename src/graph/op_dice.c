@@ -42,9 +42,9 @@ pq_var *pq_op_dice(pq_tape *t, pq_var *x, pq_var *normal, pq_var *alpha) {
     }
     uint32_t rows = x->rows, d = x->cols;
     if (normal->rows != rows || normal->cols != d || alpha->rows != 1 || alpha->cols != d) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "dice: x is %u x %u, normal %u x %u, alpha %u x %u",
-                            (unsigned)rows, (unsigned)d, (unsigned)normal->rows,
-                            (unsigned)normal->cols, (unsigned)alpha->rows, (unsigned)alpha->cols);
+        return PQ_MISFIT(t, "dice", "x is %u x %u, normal %u x %u, alpha %u x %u", (unsigned)rows,
+                         (unsigned)d, (unsigned)normal->rows, (unsigned)normal->cols,
+                         (unsigned)alpha->rows, (unsigned)alpha->cols);
     }
     pq_var *y = pq_tape_var(t, rows, d, x->needs_grad || normal->needs_grad || alpha->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -28,8 +28,8 @@ pq_var *pq_op_dot_rows(pq_tape *t, pq_var *a, pq_var *b) {
         return NULL;
     }
     if (a->rows != b->rows || a->cols != b->cols) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "dot_rows: %u x %u and %u x %u", (unsigned)a->rows,
-                            (unsigned)a->cols, (unsigned)b->rows, (unsigned)b->cols);
+        return PQ_MISFIT(t, "dot_rows", "%u x %u and %u x %u", (unsigned)a->rows, (unsigned)a->cols,
+                         (unsigned)b->rows, (unsigned)b->cols);
     }
     size_t d = a->cols;
     pq_var *y = pq_tape_var(t, a->rows, 1, a->needs_grad || b->needs_grad);

@@ -17,7 +17,7 @@ static void backward(pq_tape *t, void *data) {
 }
 
 pq_var *pq_op_dropout(pq_tape *t, pq_var *x, double rate) {
-    if (!x || !t->training || rate == 0) {
+    if (!x || !pq_tape_training(t) || rate == 0) {
         return x;
     }
     size_t n = (size_t)x->rows * x->cols;

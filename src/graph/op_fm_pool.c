@@ -42,8 +42,8 @@ pq_var *pq_op_fm_pool(pq_tape *t, pq_var *x, uint32_t d) {
         return NULL;
     }
     if (d == 0 || x->cols % d != 0) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "fm_pool: %u columns in fields of width %u",
-                            (unsigned)x->cols, (unsigned)d);
+        return PQ_MISFIT(t, "fm_pool", "%u columns in fields of width %u", (unsigned)x->cols,
+                         (unsigned)d);
     }
     pq_var *y = pq_tape_var(t, x->rows, d, x->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

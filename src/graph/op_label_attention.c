@@ -115,9 +115,9 @@ pq_var *pq_op_label_attention(pq_tape *t, pq_var *v, pq_var *e, const pq_label_a
         return NULL;
     }
     if (v->rows != e->rows * args->interests || v->cols != e->cols) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "label_attention: interests %u x %u, labels %u x %u",
-                            (unsigned)v->rows, (unsigned)v->cols, (unsigned)e->rows,
-                            (unsigned)e->cols);
+        return PQ_MISFIT(t, "label_attention", "interests %u x %u, labels %u x %u",
+                         (unsigned)v->rows, (unsigned)v->cols, (unsigned)e->rows,
+                         (unsigned)e->cols);
     }
     size_t cells = (size_t)v->rows;
     pq_var *y = pq_tape_var(t, e->rows, e->cols, v->needs_grad || e->needs_grad);

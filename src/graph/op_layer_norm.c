@@ -61,9 +61,9 @@ pq_var *pq_op_layer_norm(pq_tape *t, pq_var *x, pq_var *gain, pq_var *bias, doub
     }
     uint32_t rows = x->rows, d = x->cols;
     if (gain->rows != 1 || gain->cols != d || bias->rows != 1 || bias->cols != d) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "layer_norm: %u columns, gain %u x %u, bias %u x %u",
-                            (unsigned)d, (unsigned)gain->rows, (unsigned)gain->cols,
-                            (unsigned)bias->rows, (unsigned)bias->cols);
+        return PQ_MISFIT(t, "layer_norm", "%u columns, gain %u x %u, bias %u x %u", (unsigned)d,
+                         (unsigned)gain->rows, (unsigned)gain->cols, (unsigned)bias->rows,
+                         (unsigned)bias->cols);
     }
     pq_var *y = pq_tape_var(t, rows, d, x->needs_grad || gain->needs_grad || bias->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

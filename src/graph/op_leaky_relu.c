@@ -43,7 +43,7 @@ pq_var *pq_op_leaky_relu(pq_tape *t, pq_var *x, double low, double high) {
         return NULL;
     }
     *r = (record){.x = x, .y = y, .slope = (pq_real)((low + high) / 2)};
-    if (t->training && low < high) {
+    if (pq_tape_training(t) && low < high) {
         r->slopes = draw(t, n, low, high);
         if (!r->slopes) {
             return NULL;

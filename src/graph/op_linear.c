@@ -51,8 +51,8 @@ pq_var *pq_op_linear(pq_tape *t, pq_var *x, pq_var *w, pq_var *b) {
     }
     uint32_t rows = x->rows, in = x->cols, out = w->rows;
     if (w->cols != in || (b && b->cols != out)) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "linear: x has %u columns, W is %u x %u",
-                            (unsigned)in, (unsigned)out, (unsigned)w->cols);
+        return PQ_MISFIT(t, "linear", "x has %u columns, W is %u x %u", (unsigned)in, (unsigned)out,
+                         (unsigned)w->cols);
     }
     pq_var *y = pq_tape_var(t, rows, out, x->needs_grad || w->needs_grad || (b && b->needs_grad));
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -67,8 +67,8 @@ static bool sort_rows(pq_tape *t, record *r, const uint32_t *groups) {
     memset(r->starts, 0, ((size_t)r->group_count + 1) * sizeof(*r->starts));
     for (uint32_t i = 0; i < rows; i++) {
         if (groups[i] >= r->group_count) {
-            pq_tape_fail(t, PIQUE_INTERNAL, "linear_by_group: group %u of %u", (unsigned)groups[i],
-                         (unsigned)r->group_count);
+            PQ_MISFIT(t, "linear_by_group", "group %u of %u", (unsigned)groups[i],
+                      (unsigned)r->group_count);
             return false;
         }
         r->starts[groups[i] + 1]++;
@@ -118,8 +118,8 @@ pq_var *pq_op_linear_by_group(pq_tape *t, pq_var *x, pq_var *w, const uint32_t *
     }
     uint32_t rows = x->rows, in = x->cols, out = w->rows / group_count;
     if (w->cols != in || w->rows % group_count != 0) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "linear_by_group: x has %u columns, W is %u x %u",
-                            (unsigned)in, (unsigned)w->rows, (unsigned)w->cols);
+        return PQ_MISFIT(t, "linear_by_group", "x has %u columns, W is %u x %u", (unsigned)in,
+                         (unsigned)w->rows, (unsigned)w->cols);
     }
     pq_var *y = pq_tape_var(t, rows, out, x->needs_grad || w->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -25,8 +25,8 @@ pq_var *pq_op_logistic_loss(pq_tape *t, pq_var *x, const pq_logistic_loss *args)
         return NULL;
     }
     if (x->cols != 1) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "logistic_loss: log-odds are %u x %u",
-                            (unsigned)x->rows, (unsigned)x->cols);
+        return PQ_MISFIT(t, "logistic_loss", "log-odds are %u x %u", (unsigned)x->rows,
+                         (unsigned)x->cols);
     }
     pq_var *y = pq_tape_var(t, 1, 1, x->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -115,10 +115,10 @@ pq_var *pq_op_pair_loss(pq_tape *t, pq_var *u, pq_var *positive, pq_var *negativ
     uint32_t rows = u->rows, d = u->cols, n = args->negatives;
     if (n == 0 || positive->rows != rows || negative->rows != (uint64_t)rows * n ||
         positive->cols != d || negative->cols != d) {
-        return pq_tape_fail(
-            t, PIQUE_INTERNAL, "pair_loss: queries %u x %u, positives %u x %u, negatives %u x %u",
-            (unsigned)rows, (unsigned)d, (unsigned)positive->rows, (unsigned)positive->cols,
-            (unsigned)negative->rows, (unsigned)negative->cols);
+        return PQ_MISFIT(t, "pair_loss", "queries %u x %u, positives %u x %u, negatives %u x %u",
+                         (unsigned)rows, (unsigned)d, (unsigned)positive->rows,
+                         (unsigned)positive->cols, (unsigned)negative->rows,
+                         (unsigned)negative->cols);
     }
     bool needs = u->needs_grad || positive->needs_grad || negative->needs_grad;
     pq_var *y = pq_tape_var(t, 1, 1, needs);

@@ -21,9 +21,8 @@ static bool fits(const pq_var *queries, const pq_var *keys, const pq_pairs *pair
 }
 
 static pq_var *fail(pq_tape *t, const char *what, const pq_var *queries, const pq_var *keys) {
-    return pq_tape_fail(t, PIQUE_INTERNAL, "%s: queries are %u x %u, keys %u x %u", what,
-                        (unsigned)queries->rows, (unsigned)queries->cols, (unsigned)keys->rows,
-                        (unsigned)keys->cols);
+    return PQ_MISFIT(t, what, "queries are %u x %u, keys %u x %u", (unsigned)queries->rows,
+                     (unsigned)queries->cols, (unsigned)keys->rows, (unsigned)keys->cols);
 }
 
 static void multiply_backward(pq_tape *t, void *data) {

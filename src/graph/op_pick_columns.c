@@ -34,8 +34,8 @@ pq_var *pq_op_pick_columns(pq_tape *t, pq_var *x, const uint32_t *columns, uint3
                 continue;
             }
             if (columns[i] >= x->cols) {
-                return pq_tape_fail(t, PIQUE_INTERNAL, "pick_columns: column %u of %u",
-                                    (unsigned)columns[i], (unsigned)x->cols);
+                return PQ_MISFIT(t, "pick_columns", "column %u of %u", (unsigned)columns[i],
+                                 (unsigned)x->cols);
             }
             y->value[row] += x->value[row * x->cols + columns[i]];
         }

@@ -99,9 +99,8 @@ pq_var *pq_op_pool_segments(pq_tape *t, pq_var *x, pq_var *logits, const pq_pool
         inside = inside && args->rows[i] < x->rows;
     }
     if (!inside || (wanted && logits->rows != total)) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "pool_segments: %u rows, %u logits, segments of %u",
-                            (unsigned)x->rows, wanted ? (unsigned)logits->rows : 0,
-                            (unsigned)total);
+        return PQ_MISFIT(t, "pool_segments", "%u rows, %u logits, segments of %u",
+                         (unsigned)x->rows, wanted ? (unsigned)logits->rows : 0, (unsigned)total);
     }
     bool needs = x->needs_grad || (wanted && logits->needs_grad);
     pq_var *y = pq_tape_var(t, users * count, x->cols, needs);

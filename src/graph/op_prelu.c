@@ -33,8 +33,8 @@ pq_var *pq_op_prelu(pq_tape *t, pq_var *x, pq_var *alpha) {
     }
     uint32_t d = x->cols;
     if (alpha->rows != 1 || alpha->cols != d) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "prelu: %u columns, alpha is %u x %u", (unsigned)d,
-                            (unsigned)alpha->rows, (unsigned)alpha->cols);
+        return PQ_MISFIT(t, "prelu", "%u columns, alpha is %u x %u", (unsigned)d,
+                         (unsigned)alpha->rows, (unsigned)alpha->cols);
     }
     pq_var *y = pq_tape_var(t, x->rows, d, x->needs_grad || alpha->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

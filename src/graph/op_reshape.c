@@ -20,8 +20,8 @@ pq_var *pq_op_reshape(pq_tape *t, pq_var *x, uint32_t cols) {
     }
     uint64_t count = (uint64_t)x->rows * x->cols;
     if (cols == 0 || count % cols != 0 || count / cols > UINT32_MAX) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "reshape: %u x %u to rows of %u", (unsigned)x->rows,
-                            (unsigned)x->cols, (unsigned)cols);
+        return PQ_MISFIT(t, "reshape", "%u x %u to rows of %u", (unsigned)x->rows,
+                         (unsigned)x->cols, (unsigned)cols);
     }
     pq_var *y = pq_tape_constant(t, x->value, (uint32_t)(count / cols), cols);
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -202,9 +202,8 @@ pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
     uint32_t count = args->interests, segments = args->segments->count;
     uint32_t d = args->per_interest ? u->cols / count : u->cols;
     if (args->segments->starts[segments] != u->rows || (args->per_interest && u->cols % count)) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "route: u is %u x %u, the segments hold %u rows",
-                            (unsigned)u->rows, (unsigned)u->cols,
-                            (unsigned)args->segments->starts[segments]);
+        return PQ_MISFIT(t, "route", "u is %u x %u, the segments hold %u rows", (unsigned)u->rows,
+                         (unsigned)u->cols, (unsigned)args->segments->starts[segments]);
     }
     record *r = pq_tape_take(t, 1, sizeof(*r));
     pq_var *y = pq_tape_var(t, segments * count, d, u->needs_grad);

@@ -95,9 +95,8 @@ pq_var *pq_op_sampled_softmax(pq_tape *t, pq_var *u, pq_var *positive, pq_var *n
     }
     uint32_t rows = u->rows, d = u->cols, n = negative->rows;
     if (positive->rows != rows || positive->cols != d || negative->cols != d) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "sampled_softmax: queries %u x %u, items %u x %u",
-                            (unsigned)rows, (unsigned)d, (unsigned)positive->rows,
-                            (unsigned)positive->cols);
+        return PQ_MISFIT(t, "sampled_softmax", "queries %u x %u, items %u x %u", (unsigned)rows,
+                         (unsigned)d, (unsigned)positive->rows, (unsigned)positive->cols);
     }
     bool needs = u->needs_grad || positive->needs_grad || negative->needs_grad;
     pq_var *y = pq_tape_var(t, 1, 1, needs);

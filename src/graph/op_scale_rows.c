@@ -41,8 +41,8 @@ pq_var *pq_op_scale_rows(pq_tape *t, pq_var *x, pq_var *weights, const uint32_t 
         inside = inside && rows[i] < x->rows;
     }
     if (!inside || weights->cols != 1) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "scale_rows: %u rows, weights are %u x %u",
-                            (unsigned)x->rows, (unsigned)n, (unsigned)weights->cols);
+        return PQ_MISFIT(t, "scale_rows", "%u rows, weights are %u x %u", (unsigned)x->rows,
+                         (unsigned)n, (unsigned)weights->cols);
     }
     pq_var *y = pq_tape_var(t, n, d, x->needs_grad || weights->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

@@ -30,8 +30,8 @@ pq_var *pq_op_select_rows(pq_tape *t, pq_var *x, const uint32_t *rows, uint32_t 
     }
     for (uint32_t i = 0; i < n; i++) {
         if (rows[i] >= x->rows) {
-            return pq_tape_fail(t, PIQUE_INTERNAL, "select_rows: row %u of %u", (unsigned)rows[i],
-                                (unsigned)x->rows);
+            return PQ_MISFIT(t, "select_rows", "row %u of %u", (unsigned)rows[i],
+                             (unsigned)x->rows);
         }
         memcpy(y->value + (size_t)i * d, x->value + (size_t)rows[i] * d, d * sizeof(pq_real));
     }

@@ -245,16 +245,15 @@ static void finish(const pq_tape *t, const record *r, const work *w) {
 static bool is_valid(pq_tape *t, const pq_var *u, const pq_var *items,
                      const pq_softmax_loss *args) {
     if (u->cols != items->cols || args->first >= args->last || args->last > items->rows) {
-        pq_tape_fail(t, PIQUE_INTERNAL, "softmax_loss: queries %u x %u, items %u to %u of %u x %u",
-                     (unsigned)u->rows, (unsigned)u->cols, (unsigned)args->first,
-                     (unsigned)args->last, (unsigned)items->rows, (unsigned)items->cols);
+        PQ_MISFIT(t, "softmax_loss", "queries %u x %u, items %u to %u of %u x %u",
+                  (unsigned)u->rows, (unsigned)u->cols, (unsigned)args->first, (unsigned)args->last,
+                  (unsigned)items->rows, (unsigned)items->cols);
         return false;
     }
     for (uint32_t b = 0; b < u->rows; b++) {
         if (args->targets[b] < args->first || args->targets[b] >= args->last) {
-            pq_tape_fail(t, PIQUE_INTERNAL,
-                         "softmax_loss: row %u has target %u, items are %u to %u", (unsigned)b,
-                         (unsigned)args->targets[b], (unsigned)args->first, (unsigned)args->last);
+            PQ_MISFIT(t, "softmax_loss", "row %u has target %u, items are %u to %u", (unsigned)b,
+                      (unsigned)args->targets[b], (unsigned)args->first, (unsigned)args->last);
             return false;
         }
     }

@@ -25,9 +25,8 @@ pq_var *pq_op_softmax_segments(pq_tape *t, pq_var *x, const pq_segments *segment
         return NULL;
     }
     if (x->cols != 1 || x->rows != segments->starts[segments->count]) {
-        return pq_tape_fail(t, PIQUE_INTERNAL, "softmax_segments: %u x %u, segments of %u rows",
-                            (unsigned)x->rows, (unsigned)x->cols,
-                            (unsigned)segments->starts[segments->count]);
+        return PQ_MISFIT(t, "softmax_segments", "%u x %u, segments of %u rows", (unsigned)x->rows,
+                         (unsigned)x->cols, (unsigned)segments->starts[segments->count]);
     }
     pq_var *y = pq_tape_var(t, x->rows, 1, x->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

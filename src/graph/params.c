@@ -60,14 +60,10 @@ static pique_status add(pq_params *params, const char *name, uint32_t rows, uint
     return PIQUE_OK;
 }
 
-pq_param *pq_params_add(pq_params *params, const char *name, uint32_t rows, uint32_t cols,
-                        pq_init init) {
+pq_param *pq_params_bare(pq_params *params, const char *name, uint32_t rows, uint32_t cols) {
     pq_param *param = NULL;
     if (params->status == PIQUE_OK) {
         params->status = add(params, name, rows, cols, &param);
-    }
-    if (param) {
-        param->init = init;
     }
     return param;
 }

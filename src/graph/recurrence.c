@@ -208,14 +208,13 @@ pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_v
     }
     pq_var *start = args->start, *attention = cell->attends ? args->attention : NULL;
     if (!fits(cell, gates, u, bias, args)) {
-        return pq_tape_fail(t, PIQUE_INTERNAL,
-                            "%s: gates are %u x %u, u is %u x %u, bias has %u columns, the start "
-                            "%u x %u, %u segments hold %u rows",
-                            cell->name, (unsigned)gates->rows, (unsigned)gates->cols,
-                            (unsigned)u->rows, (unsigned)u->cols, (unsigned)bias->cols,
-                            start ? (unsigned)start->rows : 0, start ? (unsigned)start->cols : 0,
-                            (unsigned)args->segments->count,
-                            (unsigned)args->segments->starts[args->segments->count]);
+        return PQ_MISFIT(t, cell->name,
+                         "gates are %u x %u, u is %u x %u, bias has %u columns, the start "
+                         "%u x %u, %u segments hold %u rows",
+                         (unsigned)gates->rows, (unsigned)gates->cols, (unsigned)u->rows,
+                         (unsigned)u->cols, (unsigned)bias->cols, start ? (unsigned)start->rows : 0,
+                         start ? (unsigned)start->cols : 0, (unsigned)args->segments->count,
+                         (unsigned)args->segments->starts[args->segments->count]);
     }
     uint32_t h = u->cols, rows = args->segments->starts[args->segments->count];
     bool needs_grad = gates->needs_grad || u->needs_grad || bias->needs_grad ||

@@ -1,6 +1,5 @@
 #include "layers/attention_unit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "layers/dense.h"
@@ -8,7 +7,7 @@
 static pq_param *add(pq_params *params, const char *name, const char *what, uint32_t rows,
                      uint32_t cols, pq_init init) {
     char full[48];
-    snprintf(full, sizeof(full), "%.20s1.%s", name, what);
+    (void)pq_format(full, sizeof(full), "%.20s1.%s", name, what);
     return pq_params_add(params, full, rows, cols, init);
 }
 

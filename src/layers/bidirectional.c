@@ -1,7 +1,5 @@
 #include "layers/bidirectional.h"
 
-#include <stdio.h>
-
 static void declare_way(const pq_bidirectional *r, pq_recurrent *way, uint32_t at,
                         pq_params *params, const char *name, const char *direction, uint32_t in) {
     *way = (pq_recurrent){.cell = (int32_t)r->cell,
@@ -10,7 +8,7 @@ static void declare_way(const pq_bidirectional *r, pq_recurrent *way, uint32_t a
                           .first = at,
                           .dropout = r->dropout,
                           .glorot = true};
-    snprintf(way->name, sizeof(way->name), "%.12s.%s", name, direction);
+    (void)pq_format(way->name, sizeof(way->name), "%.12s.%s", name, direction);
     pq_recurrent_declare(way, params, in);
 }
 

@@ -1,7 +1,5 @@
 #include "layers/mlp.h"
 
-#include <stdio.h>
-
 #include "layers/dense.h"
 
 #define NORM_EPSILON 1e-5
@@ -14,7 +12,7 @@
 static pq_param *add(pq_params *params, const char *name, uint32_t at, const char *what,
                      uint32_t rows, uint32_t cols, pq_init init) {
     char full[48];
-    snprintf(full, sizeof(full), "%.20s%u.%s", name, (unsigned)at, what);
+    (void)pq_format(full, sizeof(full), "%.20s%u.%s", name, (unsigned)at, what);
     return pq_params_add(params, full, rows, cols, init);
 }
 

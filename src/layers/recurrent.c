@@ -1,7 +1,5 @@
 #include "layers/recurrent.h"
 
-#include <stdio.h>
-
 #include "layers/dense.h"
 
 typedef pq_var *recurrent_op(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias,
@@ -19,8 +17,8 @@ static const struct {
 static pq_param *add(pq_params *params, const pq_recurrent *r, uint32_t at, const char *what,
                      uint32_t rows, uint32_t cols, pq_init init) {
     char name[48];
-    snprintf(name, sizeof(name), "%s%u.%s", r->name[0] ? r->name : "layer",
-             (unsigned)(r->first + at + 1), what);
+    (void)pq_format(name, sizeof(name), "%s%u.%s", r->name[0] ? r->name : "layer",
+                    (unsigned)(r->first + at + 1), what);
     return pq_params_add(params, name, rows, cols, init);
 }
 

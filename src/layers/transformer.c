@@ -1,7 +1,5 @@
 #include "layers/transformer.h"
 
-#include <stdio.h>
-
 #include "layers/dense.h"
 
 /* What the names of a block's parameters are made of. */
@@ -14,7 +12,7 @@ typedef struct {
 static pq_param *add(const naming *n, const char *part, const char *what, uint32_t rows,
                      uint32_t cols, pq_init init) {
     char full[48];
-    snprintf(full, sizeof(full), "%.16s%u.%s%s", n->name, (unsigned)(n->at + 1), part, what);
+    (void)pq_format(full, sizeof(full), "%.16s%u.%s%s", n->name, (unsigned)(n->at + 1), part, what);
     return pq_params_add(n->params, full, rows, cols, init);
 }
 

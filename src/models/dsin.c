@@ -8,7 +8,6 @@
  *         unit makes of candidate e and I_q, and another of e and H_q
  *     log-odds = MLP([profile; e; u; v])
  * I and H are computed once per user. Without times a history is one session. */
-#include <stdio.h>
 
 #include "layers/attention_unit.h"
 #include "layers/bidirectional.h"
@@ -111,7 +110,7 @@ static void declare_activation(const dsin *c, activation *a, pq_params *p, const
         return;
     }
     char map[48];
-    snprintf(map, sizeof(map), "%s.map", name);
+    (void)pq_format(map, sizeof(map), "%s.map", name);
     a->map = pq_params_add(p, map, h, h, (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
 }
 

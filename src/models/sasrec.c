@@ -15,8 +15,6 @@
 #include "layers/transformer.h"
 #include "models/retrieval_loss.h"
 
-#include <stdio.h>
-
 typedef enum { FORWARD_GELU, FORWARD_RELU } forward_kind;
 
 typedef struct {
@@ -71,9 +69,9 @@ static pq_init weights(const sasrec *c) {
 
 static void declare_norm(pq_model *m, const char *name, pq_param **gain, pq_param **bias) {
     char full[48];
-    snprintf(full, sizeof(full), "%s.gain", name);
+    (void)pq_format(full, sizeof(full), "%s.gain", name);
     *gain = pq_params_add(&m->params, full, 1, m->width, (pq_init){.kind = PQ_INIT_ONE});
-    snprintf(full, sizeof(full), "%s.bias", name);
+    (void)pq_format(full, sizeof(full), "%s.bias", name);
     *bias = pq_params_add(&m->params, full, 1, m->width, (pq_init){0});
 }
 

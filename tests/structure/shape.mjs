@@ -96,7 +96,10 @@ export function checkFunctionLengths(files) {
 }
 
 /** Names that a folder gives its files by custom. */
-const customary = new Set(['README.md', 'CMakeLists.txt', 'index.html', '.clang-tidy']);
+const customary = new Set([
+  ...['README.md', 'CMakeLists.txt', 'index.html', '.clang-tidy'],
+  ...['package.json', 'package-lock.json'],
+]);
 
 export function checkUniqueNames(files) {
   const places = new Map();
@@ -125,7 +128,7 @@ export function checkMachinePaths(files) {
 }
 
 const forbidden =
-  /(?<![\w.>])(exit|_exit|abort|assert|v?f?printf|puts|putchar|fputs|fopen|fread|fwrite|perror|system|getenv|time|clock|rand|malloc|calloc|realloc|free)\s*\(/g;
+  /(?<![\w.>])(exit|_exit|abort|assert|v?(?:f|sn?)?printf|qsort|puts|putchar|fputs|fopen|fread|fwrite|perror|system|getenv|time|clock|rand|malloc|calloc|realloc|free)\s*\(/g;
 
 /** The allocator that contexts have when the caller gives none. */
 const allowedCalls = { 'src/api/api_context.c': ['realloc', 'free'] };
@@ -138,6 +141,48 @@ export function checkCoreCalls(files) {
       for (const [, name] of line.matchAll(forbidden)) {
         if (!allowedCalls[file.path]?.includes(name)) {
           problems.push(`${file.path}:${index + 1}: the core must not call ${name}`);
+        }
+      }
+    }
+  }
+  return problems;
+}
+
+const formatting =
+  /(?<!#define )\b(?:pq_fail|PQ_FAIL|pq_tape_fail|PQ_MISFIT|pq_text_add|pq_builder_log|pq_format)\s*\(/g;
+const conversion = /%(?:s|u|lu|d|%|\.\*s|\.\d+s|([^"]{0,6}))/g;
+
+/** The strings within the brackets of a call that opens at `from`, each with its place. */
+function stringsOfCall(text, from) {
+  const strings = [];
+  const parts = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()]/g;
+  parts.lastIndex = from;
+  let depth = 0;
+  for (let part = parts.exec(text); part; part = parts.exec(text)) {
+    depth += part[0] === '(' ? 1 : part[0] === ')' ? -1 : 0;
+    if (depth === 0) {
+      break;
+    }
+    if (part[0].startsWith('"')) {
+      strings.push({ text: part[0], at: part.index });
+    }
+  }
+  return strings;
+}
+
+/** Messages keep to the forms of src/base/format.h: the compiler accepts all of printf's. */
+export function checkFormats(files) {
+  const problems = [];
+  for (const file of files.filter((each) => /^(src|native)\/.*\.[ch]$/.test(each.path))) {
+    for (const call of file.text.matchAll(formatting)) {
+      const open = call.index + call[0].length - 1;
+      for (const string of stringsOfCall(file.text, open)) {
+        for (const [found, unknown] of string.text.matchAll(conversion)) {
+          if (unknown === undefined) {
+            continue;
+          }
+          const line = file.text.slice(0, string.at).split('\n').length;
+          problems.push(`${file.path}:${line}: pq_format does not know "${found}"`);
         }
       }
     }

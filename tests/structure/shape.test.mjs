@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   checkCoreCalls,
   checkFileLengths,
+  checkFormats,
   checkFunctionLengths,
   checkMachinePaths,
   checkPublicDefinitions,
@@ -38,8 +39,23 @@ test('the core makes no forbidden call', () => {
   assert.deepEqual(checkCoreCalls(project), []);
 });
 
+test('messages use only forms that pq_format knows', () => {
+  assert.deepEqual(checkFormats(project), []);
+});
+
 test('public functions are defined in the api rooms', () => {
   assert.deepEqual(checkPublicDefinitions(project), []);
+});
+
+test('a form that pq_format does not know is found', () => {
+  const calls =
+    'x = 5 %d;\nprintf("%5.2f", x);\nPQ_FAIL(ctx, CODE, f(")", \')\'), "%s %u %lu %d %%"\n' +
+    '        "%.*s %.20s and %.0f", x);\npq_text_add(t, "%ld", 1);\npq_fail(c, d, "%zu%5d", 1, 2);\n';
+  assert.deepEqual(checkFormats([file('native/data/a.c', calls)]), [
+    'native/data/a.c:4: pq_format does not know "%.0f"',
+    'native/data/a.c:5: pq_format does not know "%ld"',
+    'native/data/a.c:6: pq_format does not know "%zu%5d"',
+  ]);
 });
 
 test('a long file is found', () => {
@@ -115,6 +131,7 @@ test('forbidden calls of the core are found, in code only', () => {
   ];
   assert.deepEqual(checkCoreCalls(files), [
     'src/base/a.c:3: the core must not call malloc',
+    'src/base/b.c:3: the core must not call snprintf',
     'src/api/api_context.c:2: the core must not call abort',
   ]);
 });

@@ -175,6 +175,7 @@ static void test_info_is_json(void **state) {
         assert_non_null(strstr(info, "\"model\":\"mind\""));
         assert_non_null(strstr(info, s.kind->int8 ? "\"quant\":\"int8\"" : "\"quant\":\"f32\""));
         assert_non_null(strstr(info, "\"items\":11,\"interests\":3,\"width\":5,\"history\":8,"));
+        assert_non_null(strstr(info, "\"config\":{\"dim\":5,\"interests\":3,"));
         assert_non_null(strstr(info, "\"metrics\":{\"recall@50\":0.5}"));
         assert_non_null(strstr(info, "\"card\":\"made by hand\""));
         assert_non_null(
