@@ -3,7 +3,8 @@
 #include "file/layout.h"
 
 /* The struct is the row of the tensor. */
-typedef char pq_block_is_its_fields[sizeof(pique_block) == PQ_BLOCK_FIELDS * 4 ? 1 : -1];
+typedef char
+    pq_block_is_its_fields[sizeof(pique_block) == PQ_BLOCK_FIELDS * sizeof(uint32_t) ? 1 : -1];
 
 uint32_t pq_crc32(const void *bytes, size_t size) {
     uint32_t table[256], crc = UINT32_MAX;

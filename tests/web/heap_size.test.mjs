@@ -76,6 +76,7 @@ for (const [items, most] of [
     console.log(
       `${items} items: ${heap} bytes of heap, ${(heap / file.length).toFixed(3)} of the file, ${seen.growths} growths`,
     );
+    assert.equal(seen.growths, 1, 'it grows once');
     assert.ok(heap <= most * file.length, `${heap} of ${file.length}`);
     await pique.dispose();
   });

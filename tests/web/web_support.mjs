@@ -96,12 +96,18 @@ export class NodeWorker {
 /** The memories of engines that start until `restore`, and how often they grew. */
 export function watchHeaps() {
   const { instantiate } = WebAssembly;
+  const { grow } = WebAssembly.Memory.prototype;
   const seen = {
     memories: [],
     growths: 0,
     restore() {
       WebAssembly.instantiate = instantiate;
+      WebAssembly.Memory.prototype.grow = grow;
     },
+  };
+  WebAssembly.Memory.prototype.grow = function (pages) {
+    if (seen.memories.includes(this)) seen.growths++;
+    return grow.call(this, pages);
   };
   WebAssembly.instantiate = async (bytes, imports) => {
     const ours = imports?.env && 'emscripten_notify_memory_growth' in imports.env;
