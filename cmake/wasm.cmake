@@ -34,6 +34,7 @@ if(pique_wasm_sources AND EXISTS "${list}")
     target_include_directories(pique_wasm PRIVATE "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(pique_wasm PRIVATE pique_flags pique_headers)
     target_link_options(pique_wasm PRIVATE
+        -sTOTAL_STACK=512KB -sINITIAL_MEMORY=1MB
         -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
         -sBINARYEN_EXTRA_PASSES=--converge # wasm-opt repeats its passes until nothing gets smaller
         "-sEXPORTED_FUNCTIONS=${exports}")

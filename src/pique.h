@@ -2,8 +2,8 @@
  * the catalogue, explain. The same functions serve native programs and WebAssembly.
  *
  * Memory: everything a context makes is allocated through its allocator. `_free` takes NULL.
- * Threads: a context, and whatever was made on it, belongs to one thread at a time. An open model is
- * immutable, so sessions on different contexts may use the same model at the same time. A thread needs
+ * Threads: a context, and whatever was made on it, belongs to one thread at a time. An open model of which
+ * all rows are there is immutable, so sessions on different contexts may use the same model at the same time. A thread needs
  * 256 KB of stack: parts of matrices are copied there.
  * Errors: every function that can fail returns a status; pique_error(ctx) says what and why. */
 #ifndef PIQUE_H
@@ -92,6 +92,37 @@ PIQUE_API PIQUE_CHECKED pique_status pique_model_size(pique_context *ctx, const 
 PIQUE_API PIQUE_CHECKED pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size,
                                                       pique_model **out);
 PIQUE_API void pique_model_free(pique_model *model);
+
+/* ---- files of blocks ----
+ * Item rows may stand in the file as blocks of similar items behind a head, which holds all the rest
+ * (file/blocks.h has the layout). A model opens from the head alone; its rows then come block by block, in
+ * any order. Items whose rows have not come are never recommended, score -infinity, and in a history
+ * count as items that the model does not know. */
+
+typedef struct {
+    uint32_t first, rows; /* its items: row i is item i */
+    uint32_t offset,
+        size;     /* of its gzip member: where it begins behind the head's, and its bytes */
+    uint32_t crc; /* CRC-32 of its rows as they stand in the file */
+} pique_block;
+
+/* As pique_model_open of a block of `size` bytes, of which the first `filled` are there: the head. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_open_head(pique_context *ctx, void *bytes,
+                                                           size_t size, size_t filled,
+                                                           pique_model **out);
+/* The blocks of the file, in its order; the first holds the most popular items. NULL, 0: not a file of
+ * blocks. *row_bytes (may be NULL): size of a row in a block. */
+PIQUE_API const pique_block *pique_model_blocks(const pique_model *model, uint32_t *count,
+                                                uint32_t *row_bytes);
+/* The rows of a block have come, as they stand in the file; they are copied, and must be aligned for their
+ * type. PIQUE_CORRUPT: they are not those of the index, or no valid rows; the model stays as it was. No
+ * session of the model may be at work on another thread. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_put_block(pique_model *model, uint32_t block,
+                                                           const void *rows, size_t size);
+/* Whether the item's row has come (or the file has codes that stand for it), and whether it tells the model something when it stands in a history. false
+ * for numbers that are no item, too. */
+PIQUE_API bool pique_model_has_item(const pique_model *model, uint32_t item);
+PIQUE_API bool pique_model_has_behaviour(const pique_model *model, uint32_t item);
 
 /* A JSON object that describes the model: name, config, quantisation, counts, metrics, card, fields
  * of the user profile. Owned by the model. */
@@ -212,6 +243,13 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_cascade(pique_session *sessio
                                                            const pique_ranker *ranker,
                                                            const pique_recommendation **list,
                                                            uint32_t *count, uint32_t *unknown);
+
+/* How near the blocks of the model are to what the user of the query is interested in: the best inner product
+ * of an interest and the mean of a block's items. *scores [blocks] stays valid until the session's next
+ * call. PIQUE_UNSUPPORTED when the model is not from a file of blocks. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_near(pique_session *session,
+                                                        const pique_query *query,
+                                                        const float **scores);
 
 /* Scores of all items: scores[i] belongs to item i; room for item_count + 2, the first and the last of
  * which belong to no item. */

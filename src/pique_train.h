@@ -34,6 +34,13 @@ typedef struct {
 /* Opens a model file (gzip or plain container). */
 PIQUE_API PIQUE_CHECKED pique_status pique_model_read(pique_context *ctx, const char *path,
                                                       pique_model **out);
+/* Writes the model at `path` again under `out` with its item rows in blocks of `block_rows`, a multiple of 32,
+ * so that a page can recommend before it has all of them (pique.h, files of blocks). The first block holds
+ * the most popular items, the others similar ones; items are numbered anew in that order, so of two items
+ * with equal scores another may stand first. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_write_blocks(pique_context *ctx, const char *path,
+                                                              uint32_t block_rows, const char *out);
+
 /* ---- data sets ---- */
 
 typedef struct pique_dataset pique_dataset;

@@ -88,12 +88,12 @@ int32_t pique_js_model_size(pique_js *js, const void *bytes, uint32_t count) {
     return status;
 }
 
-int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size) {
+int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size, uint32_t filled) {
     if (js->model) {
         pique_release(js->ctx, bytes);
         return PIQUE_ARGUMENT;
     }
-    pique_status status = pique_model_open(js->ctx, bytes, size, &js->model);
+    pique_status status = pique_model_open_head(js->ctx, bytes, size, filled, &js->model);
     if (status == PIQUE_OK) {
         status = pique_session_create(js->ctx, js->model, &js->session);
     }
@@ -101,6 +101,22 @@ int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size) {
         pique_model_free(js->model);
         js->model = NULL;
     }
+    return status;
+}
+
+const pique_block *pique_js_blocks(pique_js *js) {
+    js->out[1] = pique_model_has_behaviour(js->model, 1);
+    return pique_model_blocks(js->model, &js->out[0], NULL);
+}
+
+int32_t pique_js_put_block(pique_js *js, uint32_t block, const void *rows, uint32_t size) {
+    return pique_model_put_block(js->model, block, rows, size);
+}
+
+int32_t pique_js_near(pique_js *js) {
+    const float *scores = NULL;
+    pique_status status = pique_session_near(js->session, &js->query, &scores);
+    js->out[0] = address(scores);
     return status;
 }
 

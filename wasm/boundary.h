@@ -34,11 +34,19 @@ int32_t pique_js_self_test(void);
 
 /* out[0]: size of the whole container, 0 while more than `count` bytes are needed. */
 int32_t pique_js_model_size(pique_js *js, const void *bytes, uint32_t count);
-/* Takes `bytes` (of pique_js_alloc) over, also on failure. One model per pique_js. */
-int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size);
+/* Takes `bytes` (of pique_js_alloc) over, also on failure. One model per pique_js. filled < size: the head
+ * of a file of blocks. */
+int32_t pique_js_model_open(pique_js *js, void *bytes, uint32_t size, uint32_t filled);
 
 /* The following need an open model. Texts: the address is returned, the length is out[0]. */
 const char *pique_js_info(pique_js *js);
+/* The blocks of the file: out[0] of them, five words each as in pique_block. out[1]: 1 when item 1 can stand in a
+ * history: before its row has come, any can. */
+const pique_block *pique_js_blocks(pique_js *js);
+/* The rows of a block, which are copied. */
+int32_t pique_js_put_block(pique_js *js, uint32_t block, const void *rows, uint32_t size);
+/* After pique_js_query. out[0]: how near each block is, floats. */
+int32_t pique_js_near(pique_js *js);
 /* 1 when the model can recommend from the whole catalogue, 0 when it only ranks. */
 int32_t pique_js_retrieves(const pique_js *js);
 uint32_t pique_js_item_count(const pique_js *js);

@@ -41,6 +41,17 @@ export function resolveFile(folder, urlPath) {
   return decoded.endsWith('/') ? path.join(file, 'index.html') : file;
 }
 
+/** The bytes that a Range header asks for: [first, last]; undefined: all; null: none of them are there. */
+export function parseRange(header, size) {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
+  if (!match || (!match[1] && !match[2])) return undefined; // several ranges: all of the file
+  const [first, last] = match[1]
+    ? [Number(match[1]), match[2] ? Number(match[2]) : size - 1]
+    : [Math.max(size - Number(match[2]), 0), size - 1];
+  if (last < first) return undefined;
+  return first < size ? [first, Math.min(last, size - 1)] : null;
+}
+
 async function answer(folder, request, response) {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -57,12 +68,25 @@ async function answer(folder, request, response) {
     'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
     'content-length': found.size,
     'cache-control': 'no-cache',
+    'accept-ranges': 'bytes',
+    etag: `"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`,
     'x-content-type-options': 'nosniff',
   };
   if (path.basename(file) === 'worker.js') headers['content-security-policy'] = SEALED;
-  response.writeHead(200, headers);
+  const { range, 'if-range': ifRange } = request.headers;
+  const wanted = !ifRange || ifRange === headers.etag;
+  const part = wanted && request.method === 'GET' ? parseRange(range, found.size) : undefined;
+  if (part === null) {
+    response.writeHead(416, { 'content-range': `bytes */${found.size}` }).end();
+    return;
+  }
+  if (part) {
+    headers['content-length'] = part[1] - part[0] + 1;
+    headers['content-range'] = `bytes ${part[0]}-${part[1]}/${found.size}`;
+  }
+  response.writeHead(part ? 206 : 200, headers);
   if (request.method === 'HEAD') response.end();
-  else createReadStream(file).pipe(response);
+  else createReadStream(file, part ? { start: part[0], end: part[1] } : {}).pipe(response);
 }
 
 /** Resolves to the listening server. */

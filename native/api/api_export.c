@@ -158,7 +158,9 @@ static pique_status search_at(export *e, const char *path) {
             return PIQUE_OK;
         }
     }
-    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses so little of %s", e->metric.name);
+    char share[32]; /* messages have no forms for such numbers */
+    snprintf(share, sizeof(share), "%g", 100 * e->options->target_loss);
+    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses at most %s%% of %s", share, e->metric.name);
 }
 
 /* Trials are files beside OUT, which is only replaced by the one that is chosen. */

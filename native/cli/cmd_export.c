@@ -15,6 +15,7 @@ typedef struct {
     pique_export_options export;
     pique_dataset_options data;
     arg_list set;
+    uint32_t blocks; /* rows of each, 0: none */
 } options;
 
 /* "1%" or "0.01". */
@@ -90,6 +91,13 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .min = 1,
          .max = 1024,
          .help = "default: one per processor"},
+        {.name = "blocks",
+         .kind = ARG_COUNT,
+         .target = &o->blocks,
+         .value = "ROWS",
+         .min = 32,
+         .max = 1 << 20,
+         .help = "item rows in blocks of that many (a multiple of 32), for pages that begin early"},
         {.name = "out",
          .letter = 'o',
          .kind = ARG_TEXT,
@@ -117,6 +125,10 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     }
     if (*go && code == CLI_OK) {
         code = parse_target(o);
+    }
+    if (*go && code == CLI_OK && o->blocks % 32) {
+        code = cli_error(COMMAND, CLI_USAGE, "--blocks takes a multiple of 32, not %lu",
+                         (unsigned long)o->blocks);
     }
     *go = *go && code == CLI_OK;
     return code;
@@ -158,6 +170,18 @@ static cli_exit open_data(pique_context *ctx, const options *o, progress *shown,
     return data_open(COMMAND, ctx, &data, shown, out);
 }
 
+/* The file that was written again in blocks, and its size in the result. */
+static pique_status cut_blocks(pique_context *ctx, const options *o, pique_export_result *result) {
+    struct stat now;
+    pique_status status = pique_model_write_blocks(ctx, o->out, o->blocks, o->out);
+    if (status == PIQUE_OK && stat(o->out, &now) == 0) {
+        result->trials[result->trial_count - 1].bytes = (uint64_t)now.st_size;
+    } else if (status != PIQUE_OK) {
+        (void)remove(o->out); /* not what was asked for */
+    }
+    return status;
+}
+
 static cli_exit export(const options *o) {
     pique_context *ctx;
     progress shown;
@@ -179,6 +203,9 @@ static cli_exit export(const options *o) {
         wanted.dataset = dataset;
         wanted.listener = &listener;
         pique_status status = pique_model_export(ctx, o->file, &wanted, o->out, &result);
+        if (status == PIQUE_OK && o->blocks) {
+            status = cut_blocks(ctx, o, &result);
+        }
         progress_end(&shown);
         if (status != PIQUE_OK) {
             code = cli_failed(COMMAND, ctx, status);

@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+/* Largest unpacked model: keeps a small hostile file from filling the memory. */
+#define PQ_MODEL_LIMIT ((size_t)UINT32_MAX)
+
 /* ---- reading ---- */
 
 /* Largest unpacked model: keeps a small hostile file from filling the memory. */
@@ -45,6 +48,10 @@ void pq_output_discard(pq_output *out);
 /* The three in one. */
 pique_status pq_file_write(pq_ctx *ctx, const char *path, const void *bytes, size_t size,
                            bool gzip);
+
+/* One member of a gzip file whose header states its size (file/blocks.h), in a block of the context's. */
+pique_status pq_gzip_member(pq_ctx *ctx, const void *bytes, size_t size, void **out,
+                            size_t *out_size);
 
 /* ---- appending ---- */
 

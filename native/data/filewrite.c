@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #define _FILE_OFFSET_BITS 64
 
+#include "file/blocks.h"
 #include "native/data/fileio.h"
 
 #include <errno.h>
@@ -22,23 +23,60 @@ struct pq_deflate {
 
 /* ---- gzip ---- */
 
+/* Equal contents give equal bytes: no time, no name. */
+static pique_status start_gzip(pq_ctx *ctx, z_stream *stream, gz_header *header) {
+    stream->zalloc = pq_zlib_alloc;
+    stream->zfree = pq_zlib_free;
+    stream->opaque = ctx;
+    if (deflateInit2(stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+        return PIQUE_NO_MEMORY;
+    }
+    header->os = GZIP_OS_UNKNOWN; /* zlib would name the system */
+    if (deflateSetHeader(stream, header) != Z_OK) {
+        deflateEnd(stream);
+        PQ_FAIL(ctx, PIQUE_INTERNAL, "zlib fails");
+    }
+    return PIQUE_OK;
+}
+
 static pique_status start_deflate(pq_output *out) {
     struct pq_deflate *deflate = pq_alloc(out->ctx, 1, sizeof(*deflate));
-    if (!deflate) {
-        return PIQUE_NO_MEMORY;
-    }
-    deflate->stream.zalloc = pq_zlib_alloc;
-    deflate->stream.zfree = pq_zlib_free;
-    deflate->stream.opaque = out->ctx;
-    if (deflateInit2(&deflate->stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+    pique_status status =
+        deflate ? start_gzip(out->ctx, &deflate->stream, &deflate->header) : PIQUE_NO_MEMORY;
+    if (status != PIQUE_OK) {
         pq_free(out->ctx, deflate);
-        return PIQUE_NO_MEMORY;
+        return status;
     }
     out->deflate = deflate;
-    deflate->header.os = GZIP_OS_UNKNOWN; /* zlib would name the system; time and name stay 0 */
-    if (deflateSetHeader(&deflate->stream, &deflate->header) != Z_OK) {
-        PQ_FAIL(out->ctx, PIQUE_INTERNAL, "%s: zlib fails", out->path);
+    return PIQUE_OK;
+}
+
+pique_status pq_gzip_member(pq_ctx *ctx, const void *bytes, size_t size, void **out,
+                            size_t *out_size) {
+    unsigned char extra[] = {'P', 'Q', 4, 0, 0, 0, 0, 0};
+    gz_header header = {.extra = extra, .extra_len = sizeof(extra)};
+    z_stream stream = {.next_in = (unsigned char *)bytes, .avail_in = (unsigned)size};
+    *out = NULL;
+    if (size > UINT32_MAX / 2) { /* zlib counts in unsigned int */
+        PQ_FAIL(ctx, PIQUE_UNSUPPORTED, "%lu bytes are too many for one member of a gzip file",
+                (unsigned long)size);
     }
+    PQ_TRY(start_gzip(ctx, &stream, &header));
+    size_t bound = deflateBound(&stream, (unsigned long)size) + sizeof(extra) + 2;
+    unsigned char *member = pq_resize(ctx, NULL, bound, 1);
+    stream.next_out = member;
+    stream.avail_out = (unsigned)bound;
+    bool done = member && deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    *out_size = bound - stream.avail_out;
+    deflateEnd(&stream);
+    if (!done) {
+        pq_free(ctx, member);
+        return member ? pq_fail(ctx, PIQUE_INTERNAL, "zlib fails") : PIQUE_NO_MEMORY;
+    }
+    for (int i = 0; i < 4; i++) { /* the size, which is known only now */
+        member[PQ_MEMBER_HEADER - 4 + i] = (unsigned char)(*out_size >> (8 * i));
+    }
+    *out = member;
     return PIQUE_OK;
 }
 

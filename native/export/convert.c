@@ -272,6 +272,10 @@ static pique_status add_tensors(pq_conversion *c) {
                     (unsigned)tensor->rank);
         }
         const char *rows = rows_of_scales(name);
+        if (strcmp(name, PQ_ITEM_BLOCKS) == 0 || strcmp(name, PQ_ITEM_CENTROIDS) == 0 ||
+            strcmp(name, PQ_PADDING) == 0) {
+            continue; /* of a file of blocks: they fit its rows alone */
+        }
         if (is_rows(name)) {
             PQ_TRY(add_item_rows(c, name));
         } else if (!rows || pq_rows_of(c->from, rows) == kind_wanted(c, rows)) {

@@ -209,6 +209,25 @@ static pique_status open_categories(pique_model *model) {
     return PIQUE_OK;
 }
 
+/* The index of a file of blocks. Of a head, all rows are absent. */
+static pique_status open_blocks(pique_model *model, bool is_head) {
+    uint32_t rows = model->m.items.rows;
+    PQ_TRY(pq_blocks_open(&model->container, rows, &model->blocks, &model->block_count));
+    if (model->block_count) {
+        PQ_TRY(pq_open_floats(model, PQ_ITEM_CENTROIDS, model->block_count, model->m.width,
+                              &model->centroids));
+    }
+    if (!is_head) {
+        return PIQUE_OK;
+    }
+    model->absent = pq_alloc(model->ctx, rows / 8 + 1, 1);
+    if (!model->absent) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(model->absent, 255, rows / 8 + 1);
+    return PIQUE_OK;
+}
+
 /* A member of the description: text as a JSON string, or JSON as it is. */
 static pique_status describe(pique_model *model, pq_text *out, const char *key, bool is_json) {
     char *text = NULL;
@@ -272,8 +291,27 @@ static pique_status make_info(pique_model *model, size_t size) {
     return PIQUE_OK;
 }
 
-static pique_status open_all(pique_model *model, size_t size) {
-    PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
+/* A head is a file that lacks exactly the rows of its blocks. (Rows at an odd address would have been
+ * copied aside.) What opens the rest reads as if the file were whole. */
+static pique_status open_container(pique_model *model, size_t size, size_t filled) {
+    const pq_container *c = &model->container;
+    size_t total = size;
+    if (filled < size) {
+        PQ_TRY(pq_container_size(model->ctx, model->bytes, filled, &total));
+    }
+    if (total == size) {
+        PQ_TRY(pq_container_open(model->ctx, model->bytes, size, &model->container));
+    }
+    if (filled < size && (total != size || !pq_container_find(c, PQ_ITEM_BLOCKS) ||
+                          c->tensors[c->count - 1].data != (char *)model->bytes + filled)) {
+        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "the model file ends early: %lu of %lu bytes",
+                (unsigned long)filled, (unsigned long)size);
+    }
+    return PIQUE_OK;
+}
+
+static pique_status open_all(pique_model *model, size_t size, size_t filled) {
+    PQ_TRY(open_container(model, size, filled));
     PQ_TRY(check_version(model));
     PQ_TRY(open_config(model));
     PQ_TRY(open_profile(model));
@@ -288,6 +326,7 @@ static pique_status open_all(pique_model *model, size_t size) {
     m->params.bind = bind;
     m->params.bind_user = model;
     PQ_TRY(pq_model_declare(m));
+    PQ_TRY(open_blocks(model, filled < size));
     PQ_TRY(pq_open_items(model));
     PQ_TRY(open_categories(model));
     return make_info(model, size);
@@ -298,6 +337,11 @@ pique_status pique_model_size(pique_context *ctx, const void *bytes, size_t coun
 }
 
 pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size, pique_model **out) {
+    return pique_model_open_head(ctx, bytes, size, size, out);
+}
+
+pique_status pique_model_open_head(pique_context *ctx, void *bytes, size_t size, size_t filled,
+                                   pique_model **out) {
     *out = NULL;
     pique_model *model = pq_alloc(ctx, 1, sizeof(*model));
     if (!model) {
@@ -307,7 +351,7 @@ pique_status pique_model_open(pique_context *ctx, void *bytes, size_t size, piqu
     model->ctx = ctx;
     model->bytes = bytes;
     pq_arena_init(&model->floats, ctx);
-    pique_status status = open_all(model, size);
+    pique_status status = open_all(model, size, filled);
     if (status != PIQUE_OK) {
         pique_model_free(model);
         return status;
@@ -333,6 +377,7 @@ void pique_model_free(pique_model *model) {
     pq_model_free(&model->m);
     pq_container_close(&model->container);
     pq_arena_free(&model->floats);
+    pq_free(ctx, model->absent);
     pq_free(ctx, model->info);
     pq_free(ctx, model->bytes);
     pq_free(ctx, model);

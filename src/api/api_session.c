@@ -1,4 +1,5 @@
 /* api_session.c — one user at a time: interests, recommendations, reasons. */
+#include <math.h>
 #include <string.h>
 
 #include "api/session.h"
@@ -67,7 +68,7 @@ static uint32_t *behaviours(pique_session *s, const pique_query *q, uint32_t cou
     uint32_t *ids = pq_tape_take(&s->tape, count, sizeof(*ids));
     for (uint32_t i = 0; ids && i < count; i++) {
         uint32_t item = q->history[s->first + i];
-        ids[i] = item == 0 || item > items ? items + 1 : item;
+        ids[i] = pique_model_has_behaviour(s->model, item) ? item : items + 1;
     }
     return ids;
 }
@@ -302,6 +303,30 @@ pique_status pique_session_scores(pique_session *session, const pique_query *que
     return pq_scan_scores(&session->tape.arena, &scan, scores);
 }
 
+pique_status pique_session_near(pique_session *session, const pique_query *query,
+                                const float **scores) {
+    pique_session *s = session;
+    const uint32_t count = s->model->block_count, width = s->model->m.width;
+    if (!count) {
+        PQ_FAIL(s->ctx, PIQUE_UNSUPPORTED, "the model's item rows are not in blocks");
+    }
+    PQ_TRY(compute(s, query));
+    float *best = pq_tape_take(&s->tape, count, sizeof(*best));
+    if (!best) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t b = 0; b < count; b++) {
+        const float *centroid = s->model->centroids + (size_t)b * width;
+        best[b] = s->ctx->kernels->dot(s->vectors, centroid, width);
+        for (uint32_t k = 1; k < s->live; k++) {
+            best[b] = PQ_MAX(best[b],
+                             s->ctx->kernels->dot(s->vectors + (size_t)k * width, centroid, width));
+        }
+    }
+    *scores = best;
+    return PIQUE_OK;
+}
+
 /* The catalogue's scores of the candidates. */
 static pique_status rank_by_interests(pique_session *s, const pique_query *q,
                                       const uint32_t *candidates, uint32_t count, float *scores) {
@@ -362,6 +387,11 @@ pique_status pique_session_rank(pique_session *session, const pique_query *query
     pique_status status = s->model->m.def->score
                               ? rank_by_model(s, query, known, count, scores)
                               : rank_by_interests(s, query, known, count, scores);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!s->model->shortlist && pq_table_lacks(&s->model->vectors, known[i])) {
+            scores[i] = -HUGE_VALF;
+        }
+    }
     pq_free(s->ctx, known);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/opened.h"
+#include "base/format.h"
 #include "base/half.h"
 
 /* Room for a parameter's name and PQ_SCALE_SUFFIX. */
@@ -91,7 +92,15 @@ static pq_table_kind kind_of(const pq_tensor *tensor) {
     }
 }
 
-static pique_status open_rows(pique_model *model, const char *name, uint32_t cols, pq_table *out) {
+pique_status pq_check_rows(const pique_model *model, const pq_tensor *rows) {
+    return kind_of(rows) == PQ_TABLE_I4
+               ? check_int4(model->ctx, PQ_ITEM_WEIGHT, rows->data, rows->shape[0], model->m.width)
+               : pq_tensor_finite(model->ctx, rows);
+}
+
+/* later: they come in blocks. */
+static pique_status open_rows(pique_model *model, const char *name, uint32_t cols, bool later,
+                              pq_table *out) {
     static const pq_dtype dtypes[] = {PQ_F32, PQ_F16, PQ_I8, PQ_U8};
     const uint32_t rows = model->m.items.rows;
     const pq_tensor *tensor = pq_container_find(&model->container, name);
@@ -102,17 +111,20 @@ static pique_status open_rows(pique_model *model, const char *name, uint32_t col
                             int4 ? cols / 2 + cols % 2 : cols, &tensor));
     if (int4) {
         uint32_t groups = (cols + PQ_TABLE_GROUP - 1) / PQ_TABLE_GROUP;
-        PQ_TRY(check_int4(model->ctx, name, tensor->data, rows, cols));
+        PQ_TRY(later ? PIQUE_OK : check_int4(model->ctx, name, tensor->data, rows, cols));
         PQ_TRY(open_scales(model, name, rows, groups, &scales));
     } else if (kind == PQ_TABLE_I8) {
         PQ_TRY(open_scales(model, name, rows, 0, &scales));
-    } else {
+    } else if (!later) {
         PQ_TRY(pq_tensor_finite(model->ctx, tensor));
     }
-    return pq_table_open(
-        model->ctx, out,
-        &(pq_table_parts){
-            .kind = kind, .rows = rows, .cols = cols, .data = tensor->data, .scales = scales});
+    return pq_table_open(model->ctx, out,
+                         &(pq_table_parts){.kind = kind,
+                                           .rows = rows,
+                                           .cols = cols,
+                                           .data = tensor->data,
+                                           .later = later,
+                                           .scales = scales});
 }
 
 static pique_status open_codes(pique_model *model, const pq_tensor *codes) {
@@ -148,12 +160,16 @@ pique_status pq_open_items(pique_model *model) {
         items->vectors = &model->codes;
     }
     if (!codes || pq_container_find(&model->container, PQ_ITEM_WEIGHT)) {
-        PQ_TRY(open_rows(model, PQ_ITEM_WEIGHT, model->m.width, &model->vectors));
+        PQ_TRY(open_rows(model, PQ_ITEM_WEIGHT, model->m.width, model->absent != NULL,
+                         &model->vectors));
+        model->vectors.absent = model->absent;
         items->vectors = &model->vectors;
         model->shortlist = codes ? &model->codes : NULL;
+        items->codes = model->shortlist;
     }
     if (pq_items_own_behaviours(items)) {
-        PQ_TRY(open_rows(model, PQ_BEHAVIOUR_WEIGHT, pq_items_width(items), &model->behaviours));
+        PQ_TRY(open_rows(model, PQ_BEHAVIOUR_WEIGHT, pq_items_width(items), false,
+                         &model->behaviours));
         items->behaviours = &model->behaviours;
     } else if (items->normalise) {
         float *lengths;

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/strings.h"
-#include "file/container.h"
+#include "file/blocks.h"
 #include "file/layout.h"
 #include "models/model.h"
 
@@ -14,7 +14,11 @@ struct pique_model {
     pq_container container;
     pq_arena floats; /* tensors that the file has as halves or int8, as floats */
     pq_model m;
-    pq_strings ids; /* item i is string i - 1 */
+    pq_strings ids;            /* item i is string i - 1 */
+    const pique_block *blocks; /* of a file whose item rows come in blocks */
+    uint32_t block_count;
+    float *centroids; /* [block_count, D] */
+    uint8_t *absent;  /* [rows] bits: see pq_table; NULL: all rows are there */
     /* m.items points to those that serve. */
     pq_table vectors, codes, behaviours;
     const pq_table *shortlist;          /* the codes where there are rows beside them, or NULL */
@@ -36,6 +40,8 @@ pique_status pq_open_floats(pique_model *model, const char *name, uint32_t rows,
                             float **out);
 /* Sets items.baked_width from what the file has; 0 when it has no rows, which fails later. */
 void pq_find_width(pique_model *model);
+/* Item rows that have come, whole or a part of them: each number must be one. */
+pique_status pq_check_rows(const pique_model *model, const pq_tensor *rows);
 /* The rows, codes and behaviours, once the model is declared. */
 pique_status pq_open_items(pique_model *model);
 /* "int8", "pq16", "pq16+int8", ... */

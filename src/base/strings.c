@@ -29,10 +29,11 @@ static uint32_t hash(const char *bytes, size_t size) {
     return (uint32_t)(state >> 32);
 }
 
-/* The slot that holds the string, or the free one where it belongs. The table has free slots. */
+/* The slot that holds the string, or the free one where it belongs. The table has free slots. Where to begin
+ * are the upper bits of a product, so that the number of slots need not be a power of two. */
 static uint32_t find_slot(const pq_strings *strings, const char *bytes, size_t size) {
-    uint32_t slot = hash(bytes, size) & strings->slot_mask;
-    for (;; slot = (slot + 1) & strings->slot_mask) {
+    uint32_t slot = (uint32_t)((uint64_t)hash(bytes, size) * strings->slot_count >> 32);
+    for (;; slot = slot + 1 < strings->slot_count ? slot + 1 : 0) {
         uint32_t entry = strings->slots[slot];
         if (entry == 0) {
             return slot;
@@ -45,19 +46,16 @@ static uint32_t find_slot(const pq_strings *strings, const char *bytes, size_t s
     }
 }
 
-/* A table for `count` strings, at most half full, with those there are. */
+/* A table for `count` strings, at most three quarters full, with those there are. */
 static pique_status build_slots(pq_strings *strings, uint32_t count) {
-    uint32_t size = 64;
-    while (size / 2 < count) {
-        size *= 2;
-    }
+    uint32_t size = count + count / 3 + 1;
     uint32_t *slots = pq_alloc(strings->ctx, size, sizeof(*slots));
     if (!slots) {
         return PIQUE_NO_MEMORY;
     }
     pq_free(strings->ctx, strings->slots);
     strings->slots = slots;
-    strings->slot_mask = size - 1;
+    strings->slot_count = size;
     for (uint32_t i = 0; i < strings->count; i++) {
         size_t length;
         const char *bytes = pq_strings_get(strings, i, &length);
@@ -119,7 +117,7 @@ static pique_status grow(pq_strings *strings, size_t size) {
                       sizeof(uint32_t)));
     strings->offsets = block;
     strings->offsets[0] = 0;
-    if (!strings->slots || strings->count >= (strings->slot_mask + 1) / 2) {
+    if (!strings->slots || strings->count >= strings->slot_count / 4 * 3) {
         PQ_TRY(build_slots(strings, PQ_MAX(strings->count, 16) * 2));
     }
     return PIQUE_OK;

@@ -16,7 +16,7 @@ typedef struct {
     size_t bytes_capacity;
     size_t offsets_capacity;
     uint32_t *slots; /* open addressing: string number + 1, 0 free */
-    uint32_t slot_mask;
+    uint32_t slot_count;
 } pq_strings;
 
 void pq_strings_init(pq_strings *strings, pq_ctx *ctx);

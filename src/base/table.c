@@ -76,13 +76,14 @@ static pique_status interleave_in_place(pq_table *table, void *data, size_t bloc
     return PIQUE_OK;
 }
 
-static pique_status interleave_widened(pq_table *table, const void *data, size_t blocks) {
+static pique_status interleave_widened(pq_table *table, const void *data, size_t blocks,
+                                       bool later) {
     const size_t size = table->block_size, rows = table->block_rows;
     table->odd = pq_alloc(table->ctx, blocks, size);
     if (!table->odd) {
         return PIQUE_NO_MEMORY;
     }
-    for (size_t b = 0; b < blocks; b++) {
+    for (size_t b = 0; b < blocks && !later; b++) {
         interleave(table, (const uint8_t *)data + b * rows * table->row_bytes, rows,
                    (uint8_t *)table->odd + b * size);
     }
@@ -90,7 +91,8 @@ static pique_status interleave_widened(pq_table *table, const void *data, size_t
     return PIQUE_OK;
 }
 
-static pique_status fill(pq_table *table, void *data) {
+/* `later`: only room for the rows. */
+static pique_status fill(pq_table *table, void *data, bool later) {
     const size_t block_rows = table->block_rows, blocks = table->whole_blocks;
     const size_t rest = table->rows % block_rows;
     /* First the tail: what follows moves the rows before it. */
@@ -99,14 +101,15 @@ static pique_status fill(pq_table *table, void *data) {
         if (!table->tail) {
             return PIQUE_NO_MEMORY;
         }
-        interleave(table, (const uint8_t *)data + blocks * block_rows * table->row_bytes, rest,
-                   table->tail);
+        interleave(table, (const uint8_t *)data + blocks * block_rows * table->row_bytes,
+                   later ? 0 : rest, table->tail);
     }
     if (blocks == 0) {
         return PIQUE_OK;
     }
-    return row_size(table) == table->row_bytes ? interleave_in_place(table, data, blocks)
-                                               : interleave_widened(table, data, blocks);
+    return row_size(table) == table->row_bytes
+               ? interleave_in_place(table, data, later ? 0 : blocks)
+               : interleave_widened(table, data, blocks, later);
 }
 
 static uint32_t bytes_of_row(const pq_table_parts *parts) {
@@ -162,7 +165,7 @@ pique_status pq_table_open(pq_ctx *ctx, pq_table *table, const pq_table_parts *p
     table->block_size = row_size(table) * table->block_rows;
     pique_status status = check(ctx, parts);
     if (status == PIQUE_OK) {
-        status = fill(table, parts->data);
+        status = fill(table, parts->data, parts->later);
     }
     if (status != PIQUE_OK) {
         pq_table_close(table);

@@ -34,6 +34,7 @@ typedef struct {
      * is code[2j] + 8 | (code[2j + 1] + 8) << 4; PQ: [rows, subspaces / 2] bytes, of which byte j is the
      * code of subspace 2j | that of 2j + 1 << 4. */
     void *data;
+    bool later; /* no row is there yet: they come by pq_table_put, and `data` is room alone */
     const float *scales; /* I8: [rows]; I4: [rows, ceil(cols / 32)]; else NULL */
     /* PQ: row 16 m + c of the codebook is centroid c of subspace m; a row's centroids side by side are y,
      * and the row is map' y, so that <q, row> = <map q, y>. */
@@ -71,6 +72,10 @@ void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *r
 void pq_table_row(const pq_table *table, uint32_t row, float *out);
 /* Which centroid stands for the row in a subspace of a PQ table. */
 uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t subspace);
+
+static inline bool pq_table_lacks(const pq_table *table, uint32_t row) {
+    return table->absent && (table->absent[row / 8] >> row % 8 & 1);
+}
 
 static inline uint32_t pq_table_groups(const pq_table *table) {
     return (table->cols + PQ_TABLE_GROUP - 1) / PQ_TABLE_GROUP;

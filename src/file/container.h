@@ -69,13 +69,14 @@ pique_status pq_container_text(const pq_container *container, const char *key, c
 
 /* Writing: collect, then build the whole container in one block of the context's. The names and data
  * given are kept by pointer until pq_writer_build. Tensors keep their order among equal element
- * sizes; the result depends on nothing else. What the reader would refuse (two equal names, a name that
+ * sizes, but for the one that is named as the last; the result depends on nothing else. What the reader would refuse (two equal names, a name that
  * needs escapes) fails in pq_writer_build. */
 typedef struct {
     pq_ctx *ctx;
     pq_tensor *tensors;
     size_t count, capacity;
     pq_text metadata;
+    const char *last;    /* name of the tensor that ends the file; NULL: whichever */
     pique_status status; /* first failure of an addition */
 } pq_writer;
 

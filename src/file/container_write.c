@@ -1,5 +1,6 @@
 /* container_write.c — builds a safetensors container in memory. */
 #include "file/container.h"
+#include "file/layout.h"
 
 #include <string.h>
 
@@ -60,21 +61,55 @@ static size_t size_of(const pq_tensor *tensor) {
     return tensor->count * pq_dtype_size(tensor->dtype);
 }
 
-/* Gives every tensor its place: the widest elements first, which keeps all aligned without gaps. */
-static pique_status lay_out(pq_writer *writer, size_t *total) {
-    *total = 0;
-    for (size_t width = 8; width; width /= 2) {
-        for (size_t i = 0; i < writer->count; i++) {
-            pq_tensor *tensor = &writer->tensors[i];
-            if (pq_dtype_size(tensor->dtype) != width) {
-                continue;
-            }
-            if (size_of(tensor) > SIZE_MAX / 4 - *total) {
-                PQ_FAIL(writer->ctx, PIQUE_UNSUPPORTED, "the model is too large for this machine");
-            }
-            tensor->offset = *total;
-            *total += size_of(tensor);
+static bool is_last(const pq_writer *writer, const pq_tensor *tensor) {
+    return writer->last && strcmp(tensor->name.bytes, writer->last) == 0;
+}
+
+/* The place of a tensor's kind in the file: the widest elements first, which keeps all aligned without
+ * gaps, and behind them the one that is to be last. */
+static unsigned turn(const pq_writer *writer, const pq_tensor *tensor) {
+    size_t width = pq_dtype_size(tensor->dtype);
+    return is_last(writer, tensor) ? 4 : width == 8 ? 0 : width == 4 ? 1 : width == 2 ? 2 : 3;
+}
+
+/* Brings the tensors into the order of the file; those of one kind keep theirs. */
+static void sort(const pq_writer *writer) {
+    pq_tensor *all = writer->tensors;
+    for (size_t i = 1; i < writer->count; i++) {
+        pq_tensor tensor = all[i];
+        size_t at = i;
+        for (; at > 0 && turn(writer, &all[at - 1]) > turn(writer, &tensor); at--) {
+            all[at] = all[at - 1];
         }
+        all[at] = tensor;
+    }
+}
+
+/* Fills up what stands before the last tensor, so that this begins aligned. */
+static pique_status pad(pq_writer *writer) {
+    static const uint8_t zeros[8] = {0};
+    size_t before = 0;
+    for (size_t i = 0; writer->last && i < writer->count; i++) {
+        before += is_last(writer, &writer->tensors[i]) ? 0 : size_of(&writer->tensors[i]) % 8;
+    }
+    if (before % 8) {
+        pq_writer_tensor(writer, PQ_PADDING, PQ_U8, (uint32_t)(8 - before % 8), 0, zeros);
+    }
+    return writer->status;
+}
+
+/* Gives every tensor its place. */
+static pique_status lay_out(pq_writer *writer, size_t *total) {
+    PQ_TRY(pad(writer));
+    sort(writer);
+    *total = 0;
+    for (size_t i = 0; i < writer->count; i++) {
+        pq_tensor *tensor = &writer->tensors[i];
+        if (size_of(tensor) > SIZE_MAX / 4 - *total) {
+            PQ_FAIL(writer->ctx, PIQUE_UNSUPPORTED, "the model is too large for this machine");
+        }
+        tensor->offset = *total;
+        *total += size_of(tensor);
     }
     return PIQUE_OK;
 }
@@ -87,22 +122,17 @@ static void write_header(const pq_writer *writer, pq_text *out) {
     pq_text_bytes(out, "{\"__metadata__\":{", 17);
     pq_text_bytes(out, writer->metadata.data, writer->metadata.size);
     pq_text_bytes(out, "}", 1);
-    for (size_t width = 8; width; width /= 2) {
-        for (size_t i = 0; i < writer->count; i++) {
-            const pq_tensor *tensor = &writer->tensors[i];
-            if (pq_dtype_size(tensor->dtype) != width) {
-                continue;
-            }
-            pq_text_bytes(out, ",", 1);
-            pq_text_json(out, tensor->name.bytes, tensor->name.size);
-            pq_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[%lu", pq_dtype_name(tensor->dtype),
-                        (unsigned long)tensor->shape[0]);
-            if (tensor->rank == 2) {
-                pq_text_add(out, ",%lu", (unsigned long)tensor->shape[1]);
-            }
-            pq_text_add(out, "],\"data_offsets\":[%lu,%lu]}", (unsigned long)tensor->offset,
-                        (unsigned long)(tensor->offset + size_of(tensor)));
+    for (size_t i = 0; i < writer->count; i++) {
+        const pq_tensor *tensor = &writer->tensors[i];
+        pq_text_bytes(out, ",", 1);
+        pq_text_json(out, tensor->name.bytes, tensor->name.size);
+        pq_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[%lu", pq_dtype_name(tensor->dtype),
+                    (unsigned long)tensor->shape[0]);
+        if (tensor->rank == 2) {
+            pq_text_add(out, ",%lu", (unsigned long)tensor->shape[1]);
         }
+        pq_text_add(out, "],\"data_offsets\":[%lu,%lu]}", (unsigned long)tensor->offset,
+                    (unsigned long)(tensor->offset + size_of(tensor)));
     }
     pq_text_bytes(out, "}", 1);
     pq_text_bytes(out, spaces, (ALIGNMENT - out->size % ALIGNMENT) % ALIGNMENT);

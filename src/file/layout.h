@@ -19,6 +19,7 @@
  *            item.category.<name> (rows) U8: which of at most 255 categories, the first of several, 0: none; the
  *                                 names stand in the metadata's pique.categories, a JSON array; both may be
  *                                 missing
+ *            item.blocks, item.centroids  of files whose item rows come in blocks (file/blocks.h)
  *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
  *            profile.<name>.terms U8, and .offsets U32: a field of categories; or, a field of numbers,
  *            profile.<name>.bounds (buckets - 1) F32, rising, and profile.<name>.missing (1) U32, the code of
@@ -34,13 +35,16 @@
 
 #define PQ_LOSS_KEY "pique.quant.loss"
 #define PQ_ITEM_WEIGHT "item.weight"
-#define PQ_ITEM_CODES "item.codes"
+#define PQ_ITEM_BLOCKS "item.blocks"
+#define PQ_ITEM_CENTROIDS "item.centroids"
 #define PQ_ITEM_CODEBOOK "item.codebook"
 #define PQ_ITEM_CODES_MAP "item.codes.map"
 #define PQ_ITEM_LENGTH "item.length"
 #define PQ_BEHAVIOUR_WEIGHT "behaviour.weight"
 #define PQ_ITEM_IDS "item.ids"
 #define PQ_ITEM_CATEGORY "item.category."
+#define PQ_ITEM_CODES "item.codes"
+#define PQ_PADDING "padding"
 #define PQ_SCALE_SUFFIX ".scale"
 #define PQ_OFFSETS_SUFFIX ".offsets"
 #define PQ_TERMS_SUFFIX ".terms"

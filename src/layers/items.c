@@ -1,5 +1,7 @@
 #include "layers/items.h"
 
+#include <string.h>
+
 #define LENGTH_EPSILON 1e-12
 
 uint32_t pq_items_width(const pq_items *items) {
@@ -141,8 +143,19 @@ static pq_var *pooled(pq_tape *t, const pq_items *items, const uint32_t *ids, ui
     return items->pool == PQ_POOL_SUM ? sum : pq_op_scale(t, sum, 1.0 / (items->column_count + 1));
 }
 
-static pq_var *table_rows(pq_tape *t, const pq_table *table, const float *lengths,
-                          const uint32_t *ids, uint32_t n) {
+/* One row; where it has not come, what its code stands for, or as PAD: what is not there says nothing. */
+static void look_up(const pq_items *items, const pq_table *table, uint32_t id, float *row) {
+    if (!pq_table_lacks(table, id)) {
+        pq_table_row(table, id, row);
+    } else if (items->codes) {
+        pq_table_row(items->codes, id, row);
+    } else {
+        memset(row, 0, table->cols * sizeof(*row));
+    }
+}
+
+static pq_var *table_rows(pq_tape *t, const pq_items *items, const pq_table *table,
+                          const float *lengths, const uint32_t *ids, uint32_t n) {
     pq_var *y = pq_tape_var(t, n, table->cols, false);
     float *row = pq_tape_take(t, table->cols, sizeof(*row));
     if (!y || !row) {
@@ -153,7 +166,7 @@ static pq_var *table_rows(pq_tape *t, const pq_table *table, const float *length
             return pq_tape_fail(t, PIQUE_ARGUMENT, "item number %u is outside the %u rows",
                                 (unsigned)ids[i], (unsigned)table->rows);
         }
-        pq_table_row(table, ids[i], row);
+        look_up(items, table, ids[i], row);
         for (uint32_t j = 0; j < table->cols; j++) {
             y->value[(size_t)i * table->cols + j] = lengths ? lengths[ids[i]] * row[j] : row[j];
         }
@@ -163,7 +176,7 @@ static pq_var *table_rows(pq_tape *t, const pq_table *table, const float *length
 
 pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
     if (items->baked) {
-        return table_rows(t, items->vectors, NULL, ids, n);
+        return table_rows(t, items, items->vectors, NULL, ids, n);
     }
     pq_var *e = pooled(t, items, ids, n);
     if (items->map) {
@@ -189,8 +202,8 @@ pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
 
 pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
     if (items->baked) {
-        return items->behaviours ? table_rows(t, items->behaviours, NULL, ids, n)
-                                 : table_rows(t, items->vectors, items->lengths, ids, n);
+        return items->behaviours ? table_rows(t, items, items->behaviours, NULL, ids, n)
+                                 : table_rows(t, items, items->vectors, items->lengths, ids, n);
     }
     if (items->behaviour == PQ_BEHAVIOUR_POOL) {
         return pooled(t, items, ids, n);

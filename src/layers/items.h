@@ -67,7 +67,9 @@ typedef struct {
     pq_param *w_in, *b_in;
 
     /* serving */
-    const pq_table *vectors;    /* e_i */
+    const pq_table *vectors; /* e_i */
+    const pq_table
+        *codes; /* what stands for those of `vectors` that have not come; NULL: nothing */
     const pq_table *behaviours; /* x_i where it is not a multiple of e_i; NULL otherwise */
     const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
 } pq_items;

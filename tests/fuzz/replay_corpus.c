@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LLVMFuzzerTestOneInput fuzz_blocks
+#include "fuzz_blocks.c"
+#undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_container
 #include "fuzz_container.c"
 #undef LLVMFuzzerTestOneInput
@@ -28,10 +31,8 @@ static const struct {
     const char *name;
     int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
-    {"container", fuzz_container},
-    {"json", fuzz_json},
-    {"model", fuzz_model},
-    {"readers", fuzz_readers},
+    {"blocks", fuzz_blocks}, {"container", fuzz_container}, {"json", fuzz_json},
+    {"model", fuzz_model},   {"readers", fuzz_readers},
 };
 
 #define MAX_INPUT ((size_t)1 << 20)

@@ -1,6 +1,6 @@
 /**
  * The same file gives the same recommendations everywhere: native with every instruction set, WASM with
- * SIMD, WASM without, for every kind of item rows. The data are invented, and MovieLens as well where
+ * SIMD, WASM without, for float and for int8 weights. The data are invented, and MovieLens as well where
  * PIQUE_DATA has it; PIQUE_CLI names the command line to ask.
  */
 import assert from 'node:assert/strict';

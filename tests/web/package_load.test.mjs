@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import {
+  failsWith,
   flipped,
   importDist,
   modelBytes,
@@ -11,21 +12,9 @@ import {
   withServer,
 } from './web_support.mjs';
 
-const { load, PiqueError, MemoryHistory } = await importDist('index.js');
+const { load, MemoryHistory } = await importDist('index.js');
 const model = modelBytes();
 const plain = new Uint8Array(gunzipSync(model));
-
-/** Expects a PiqueError of that code; returns it. */
-async function failsWith(code, promise, part) {
-  const error = await promise.then(
-    () => assert.fail(`expected ${code}, but it succeeded`),
-    (reason) => reason,
-  );
-  assert.ok(error instanceof PiqueError, `${error}`);
-  assert.equal(error.code, code, error.message);
-  if (part) assert.match(error.message, part);
-  return error;
-}
 
 async function topOf(source, options) {
   const pique = await load(source, options);

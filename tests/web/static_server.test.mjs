@@ -63,6 +63,28 @@ test('seals the worker', async () => {
   assert.equal(open.headers.get('content-security-policy'), null);
 });
 
+test('answers ranges of bytes', async () => {
+  const part = async (range, more = {}) => {
+    const response = await fetch(`${base}/sub/`, { headers: { range, ...more } });
+    return [response.status, response.headers.get('content-range'), await response.text()];
+  };
+  const whole = await fetch(`${base}/sub/`);
+  assert.equal(whole.headers.get('accept-ranges'), 'bytes');
+  const etag = whole.headers.get('etag');
+  assert.match(etag, /^"[^"]+"$/);
+  assert.equal(await whole.text(), '<p>sub');
+  assert.deepEqual(await part('bytes=1-3'), [206, 'bytes 1-3/6', 'p>s']);
+  assert.deepEqual(await part('bytes=4-99'), [206, 'bytes 4-5/6', 'ub']);
+  assert.deepEqual(await part('bytes=4-'), [206, 'bytes 4-5/6', 'ub']);
+  assert.deepEqual(await part('bytes=-2'), [206, 'bytes 4-5/6', 'ub']);
+  assert.deepEqual(await part('bytes=6-7'), [416, 'bytes */6', '']);
+  for (const odd of ['bytes=3-1', 'bytes=0-1,3-4', 'lines=1-2', 'bytes=-']) {
+    assert.deepEqual(await part(odd), [200, null, '<p>sub'], odd);
+  }
+  assert.deepEqual(await part('bytes=1-3', { 'if-range': etag }), [206, 'bytes 1-3/6', 'p>s']);
+  assert.deepEqual(await part('bytes=1-3', { 'if-range': '"x"' }), [200, null, '<p>sub']);
+});
+
 test('answers 404 and 405', async () => {
   assert.equal((await fetch(`${base}/none`)).status, 404);
   assert.equal((await fetch(`${base}/sub`)).status, 404);

@@ -1,4 +1,5 @@
 /** What the tests of the package share: where its parts are, a worker for Node, small servers. */
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
@@ -25,6 +26,18 @@ export const modelBytes = () =>
 
 export const importDist = (name) =>
   import(new URL(`file://${required(path.join(dist, name), 'node web/build.mjs')}`));
+
+/** Expects a PiqueError of that code; returns it. */
+export async function failsWith(code, promise, part) {
+  const error = await promise.then(
+    () => assert.fail(`expected ${code}, but it succeeded`),
+    (reason) => reason,
+  );
+  assert.equal(error.name, 'PiqueError', `${error}`);
+  assert.equal(error.code, code, error.message);
+  if (part) assert.match(error.message, part);
+  return error;
+}
 
 /** The bytes with one bit changed. */
 export function flipped(bytes, at) {
@@ -78,4 +91,30 @@ export class NodeWorker {
     NodeWorker.ended++;
     this.#thread.terminate();
   }
+}
+
+/** The memories of engines that start until `restore`, and how often they grew. */
+export function watchHeaps() {
+  const { instantiate } = WebAssembly;
+  const { grow } = WebAssembly.Memory.prototype;
+  const seen = {
+    memories: [],
+    growths: 0,
+    restore() {
+      WebAssembly.instantiate = instantiate;
+      WebAssembly.Memory.prototype.grow = grow;
+    },
+  };
+  WebAssembly.Memory.prototype.grow = function (pages) {
+    if (seen.memories.includes(this)) seen.growths++;
+    return grow.call(this, pages);
+  };
+  WebAssembly.instantiate = async (bytes, imports) => {
+    const ours = imports?.env && 'emscripten_notify_memory_growth' in imports.env;
+    if (ours) imports.env.emscripten_notify_memory_growth = () => seen.growths++;
+    const result = await instantiate(bytes, imports);
+    if (ours) seen.memories.push(result.instance.exports.memory);
+    return result;
+  };
+  return seen;
 }

@@ -1,5 +1,6 @@
 /** The engine as an object: synchronous calls over the exports, the model written into its heap. */
 import { PiqueError, type PiqueErrorCode } from './errors.ts';
+import type { Block } from './members.ts';
 import type { Interest, ModelInfo, Recommendation, Result } from './types.ts';
 import { type Exports, instantiate } from './wasm.ts';
 
@@ -22,7 +23,7 @@ export interface EngineQuery {
   profile: Record<string, string | number>;
 }
 
-export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number };
+export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number; blocks: Block[] };
 
 /** Of a file when it is opened, of a call afterwards. */
 const UNSUPPORTED = -5;
@@ -45,8 +46,23 @@ const EXPLAIN = 2;
 const ROW = { words: 10, item: 0, score: 1, interest: 2, reasonCount: 3, reasons: 4, shares: 7 };
 /** Texts up to this many bytes go through a block that is kept. */
 const SHORT_TEXT = 256;
+/** The head of a model is looked for in pieces of so many bytes, which live beside the model for a moment. */
+const HEAD_BYTES = 1 << 14;
+const PAGE_BYTES = 1 << 16;
+/** A third more words than ids: see base/strings.c. */
+const PLACE_BYTES = (4 * 4) / 3;
 /** Together the items of {@link Interest.because} hold at least this part of the interest. */
 const BECAUSE_SHARE = 0.8;
+/** Words of pique_block. */
+const BLOCK = { words: 5, first: 0, rows: 1, offset: 2, size: 3 };
+/** So many blocks near the visitor's interests come before the rest of the file. */
+const NEAR_BLOCKS = 8;
+
+/** In the header of a model file; its metadata have neither. */
+interface Tensor {
+  dtype?: string;
+  shape?: number[];
+}
 
 export class Engine {
   readonly #wasm: Exports;
@@ -64,6 +80,11 @@ export class Engine {
   #total = 0;
   /** Of the open model. */
   #info: EngineInfo | undefined;
+  /** Of a file of which the head came alone, the blocks, and which of them have not come. */
+  #blocks: Block[] = [];
+  readonly #absent = new Set<number>();
+  /** Whether a history tells something only when the rows of its items are there. */
+  #historyNeedsRows = true;
   #ranker: Engine | undefined;
   /** Profile fields of the other model of a cascade, which a query may name as well. */
   #foreignFields: string[] = [];
@@ -115,44 +136,77 @@ export class Engine {
    * @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM`
    */
   write(chunk: Uint8Array): void {
-    if (!this.#total) {
-      this.#reserve(this.#filled + chunk.length);
-      this.#copy(chunk);
+    let rest = chunk;
+    while (!this.#total && rest.length > 0) {
+      const piece = rest.subarray(0, HEAD_BYTES);
+      rest = rest.subarray(piece.length);
+      this.#reserve(this.#filled + piece.length);
+      this.#copy(piece);
       const wasm = this.#wasm;
       this.#check(wasm.pique_js_model_size(this.#js, this.#block, this.#filled));
       [this.#total] = this.#results();
-      if (!this.#total) return;
-      this.#expect(this.#filled);
-      this.#reserve(this.#total);
-      return;
+      if (this.#total) {
+        this.#growFor(this.#total);
+        this.#reserve(this.#total);
+      }
     }
-    this.#expect(this.#filled + chunk.length);
-    this.#copy(chunk);
+    if (this.#total) this.#expect(this.#filled + rest.length);
+    this.#copy(rest);
   }
 
   /**
-   * All bytes were written: opens the model.
+   * All bytes were written, or those of the head of a file of blocks: opens the model.
    *
    * @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM`
    */
-  finish(): EngineInfo {
-    if (!this.#total || this.#filled < this.#total) {
+  finish(head: boolean): EngineInfo {
+    if (!this.#total || (!head && this.#filled < this.#total)) {
       const of = this.#total ? ` of ${this.#total}` : '';
       const message = `The model file ends early: ${this.#filled}${of} bytes`;
       throw new PiqueError('MODEL_CORRUPT', message);
     }
     const block = this.#block;
     this.#block = 0;
-    this.#check(this.#wasm.pique_js_model_open(this.#js, block, this.#total));
+    const [total, filled] = [this.#total, this.#filled];
+    this.#check(this.#wasm.pique_js_model_open(this.#js, block, total, filled));
+    if (filled < total) this.#readBlocks();
     this.#info = this.#describe();
     return this.#info;
   }
 
+  /**
+   * The rows of a block are there.
+   *
+   * @throws PiqueError `MODEL_CORRUPT`, `OOM`
+   */
+  putBlock(block: number, rows: Uint8Array): void {
+    const at = this.#allocate(rows.length);
+    try {
+      new Uint8Array(this.#wasm.memory.buffer, at).set(rows);
+      this.#check(this.#wasm.pique_js_put_block(this.#js, block, at, rows.length));
+      this.#absent.delete(block);
+    } finally {
+      this.#wasm.pique_js_release(this.#js, at);
+    }
+  }
+
+  /**
+   * The blocks that have not come: those of the visitor's newest items, of popular items, of items near
+   * the visitor's interests, then the rest.
+   */
+  order(query: EngineQuery): number[] {
+    const looked = query.context.slice(-Number(this.#info?.details.history));
+    const own = this.#historyNeedsRows ? looked.map((id) => this.#blockOf(this.#find(id))) : [];
+    const near = this.#begin(this.#without(query)) ? this.#nearBlocks() : [];
+    const all = new Set([...own, 0, ...near, ...this.#absent]);
+    return [...all].filter((block) => this.#absent.has(block));
+  }
+
   recommend(query: EngineQuery): Result {
     const started = performance.now();
-    const ranker = query.rank ? this.#ranker : undefined;
+    const ranker = query.rank && this.#coverage() > 0 ? this.#ranker : undefined;
     const ranked = ranker ? ranker.#begin({ ...query, excludeIds: [] }) : false;
-    const known = this.#begin(query);
+    const known = this.#begin(this.#without(query));
     const personal = known || ranked;
     let items: Recommendation[];
     let left: { unknown?: number } = {};
@@ -169,15 +223,19 @@ export class Engine {
     } else {
       items = query.fallback === 'popular' ? this.#popular(query) : [];
     }
-    return { items, personal, ...left, milliseconds: performance.now() - started };
+    const coverage = this.#coverage();
+    return { items, personal, ...left, coverage, milliseconds: performance.now() - started };
   }
 
   /** The candidates (`excludeIds`) that the model knows, best first, equal ones in their order. */
   rank(query: EngineQuery): Result {
     const started = performance.now();
-    const numbers = query.excludeIds.map((id) => this.#find(id));
+    const numbers = query.excludeIds.map((id) => {
+      const item = this.#find(id);
+      return this.#has(item) ? item : 0;
+    });
     const ids = query.excludeIds.filter((_, i) => numbers[i] !== 0);
-    const personal = this.#begin(query, numbers);
+    const personal = this.#begin(this.#without(query), numbers);
     this.#check(this.#wasm.pique_js_rank(this.#js));
     const scores = new Float32Array(this.#wasm.memory.buffer, this.#results()[0], ids.length);
     const ranks = this.#info?.task === 'ranking'; // else scores are no log-odds
@@ -187,14 +245,16 @@ export class Engine {
     });
     items.sort((a, b) => b.score - a.score);
     const milliseconds = performance.now() - started;
-    return { items: items.slice(0, query.count), personal, milliseconds };
+    const coverage = this.#coverage();
+    return { items: items.slice(0, query.count), personal, coverage, milliseconds };
   }
 
   interests(query: EngineQuery): Interest[] {
-    if (!this.#begin(query)) return [];
+    const { context } = this.#without(query);
+    if (!this.#begin(this.#without(query))) return [];
     this.#check(this.#wasm.pique_js_interests(this.#js));
     const [, sharesAt, live, first] = this.#results();
-    const ids = query.context.slice(first); // what the model looked at
+    const ids = context.slice(first); // what the model looked at
     const buffer = this.#wasm.memory.buffer;
     const shares = new Float32Array(buffer, sharesAt, live * ids.length);
     return interestWeights(shares, live, ids.length).map((weight, k) => {
@@ -218,6 +278,54 @@ export class Engine {
     if (this.#textAt) this.#wasm.pique_js_release(this.#js, this.#textAt);
     this.#textAt = 0;
     this.#wasm.pique_js_free(this.#js);
+  }
+
+  #readBlocks(): void {
+    const at = this.#wasm.pique_js_blocks(this.#js);
+    const [count, known] = this.#results();
+    this.#historyNeedsRows = known === 0;
+    const words = new Uint32Array(this.#wasm.memory.buffer, at, count * BLOCK.words);
+    this.#blocks = Array.from({ length: count }, (_, block) => {
+      const word = (place: number) => words[block * BLOCK.words + place] as number;
+      this.#absent.add(block);
+      const [first, rows] = [word(BLOCK.first), word(BLOCK.rows)];
+      return { first, rows, offset: word(BLOCK.offset), size: word(BLOCK.size) };
+    });
+  }
+
+  /** Those nearest the interests of the query that was begun, best first. */
+  #nearBlocks(): number[] {
+    this.#check(this.#wasm.pique_js_near(this.#js));
+    const { buffer } = this.#wasm.memory;
+    const scores = new Float32Array(buffer, this.#results()[0], this.#blocks.length);
+    const near = [...this.#absent].sort((a, b) => (scores[b] as number) - (scores[a] as number));
+    return near.slice(0, NEAR_BLOCKS);
+  }
+
+  #blockOf(item: number): number {
+    return this.#blocks.findIndex(({ first, rows }) => item < first + rows);
+  }
+
+  /** Whether the item's row is there. */
+  #has(item: number): boolean {
+    return this.#absent.size === 0 || !this.#absent.has(this.#blockOf(item));
+  }
+
+  /** The part of the rows that are there. */
+  #coverage(): number {
+    if (String(this.#info?.details.quant).includes('+')) return 1; // the head has codes of all items
+    const all = this.#blocks.reduce((sum, { rows }) => sum + rows, 0);
+    let gone = 0;
+    for (const block of this.#absent) gone += (this.#blocks[block] as Block).rows;
+    return gone ? 1 - gone / all : 1;
+  }
+
+  /** The query without the behaviours whose rows are not there. */
+  #without(query: EngineQuery): EngineQuery {
+    if (this.#absent.size === 0 || !this.#historyNeedsRows) return query;
+    const there = query.context.map((id) => this.#has(this.#find(id)));
+    const context = query.context.filter((_, i) => there[i]);
+    return { ...query, context, times: query.times?.filter((_, i) => there[i]) };
   }
 
   /** Writes the query into the heap; false when it tells the model nothing. */
@@ -284,7 +392,8 @@ export class Engine {
 
   /** The model numbers its items by falling popularity. */
   #popular(query: EngineQuery): Recommendation[] {
-    const excluded = new Set(query.excludeIds);
+    // The visitor's own items are among them while their rows have not come.
+    const excluded = new Set([...query.excludeIds, ...(query.excludeSeen ? query.context : [])]);
     const items: Recommendation[] = [];
     const count = this.#wasm.pique_js_item_count(this.#js);
     for (let item = 1; item <= count && items.length < query.count; item++) {
@@ -335,6 +444,7 @@ export class Engine {
       categories: Array.isArray(details.categories) ? details.categories.map(String) : [],
       isa: this.#readTerminated(wasm.pique_js_isa(this.#js)),
       memory: this.#total,
+      blocks: this.#blocks,
       details,
     };
   }
@@ -392,6 +502,27 @@ export class Engine {
     const block = this.#wasm.pique_js_alloc(this.#js, size);
     if (!block) throw new PiqueError('OOM', `No memory for ${size} bytes`);
     return block >>> 0;
+  }
+
+  /**
+   * The memory grows once, for the model and for what opening it makes: floats of its halves, and places
+   * for its ids.
+   */
+  #growFor(total: number): void {
+    const { buffer } = this.#wasm.memory;
+    const length = new DataView(buffer).getUint32(this.#block, true);
+    const text = this.#decoder.decode(new Uint8Array(buffer, this.#block + 8, length));
+    let bytes = total;
+    for (const [name, { dtype, shape }] of Object.entries<Tensor>(JSON.parse(text))) {
+      const count = shape?.reduce((product, extent) => product * extent, 1) ?? 0;
+      if (name === 'item.ids.offsets') bytes += count * PLACE_BYTES;
+      else if (dtype === 'F16' && name !== 'item.weight') bytes += count * 4;
+    }
+    try {
+      this.#wasm.memory.grow(Math.ceil(bytes / PAGE_BYTES));
+    } catch {
+      // The allocation tells.
+    }
   }
 
   /** Room for `size` bytes of the model, keeping what has come. */

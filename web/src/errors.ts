@@ -6,6 +6,7 @@
  * | `ARGUMENT` | a call was wrong: an option, an id, a count |
  * | `HTTP` | the model or the wasm could not be fetched; `status` is 0 when no answer came |
  * | `MODEL_CORRUPT` | the bytes are not a whole, valid model file |
+ * | `MODEL_CHANGED` | the file became another one while its blocks were being fetched; load it anew |
  * | `MODEL_VERSION` | a valid file of a version or kind that this build does not read |
  * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker |
  * | `WASM_NOT_WASM` | something else was served where the engine was expected |
@@ -20,6 +21,7 @@ export type PiqueErrorCode =
   | 'ARGUMENT'
   | 'HTTP'
   | 'MODEL_CORRUPT'
+  | 'MODEL_CHANGED'
   | 'MODEL_VERSION'
   | 'UNSUPPORTED'
   | 'WASM_NOT_WASM'
@@ -103,6 +105,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** @internal */
 export function abortError(signal: AbortSignal): PiqueError {
+  if (signal.reason instanceof PiqueError) return signal.reason; // we ended it ourselves
   return new PiqueError('ABORTED', 'The caller aborted the operation', { cause: signal.reason });
 }
 

@@ -22,15 +22,15 @@ export class Intake {
     if (this.#head.length >= 2) await this.#start();
   }
 
-  /** @throws PiqueError `MODEL_CORRUPT`, `MODEL_VERSION`, `OOM` */
-  async finish(): Promise<EngineInfo> {
+  /** `head`: the bytes were the head of a file of blocks. @throws PiqueError as {@link write} */
+  async finish(head: boolean): Promise<EngineInfo> {
     if (!this.#started) await this.#start();
     if (this.#gzip) {
       // The drain holds the reason when closing fails.
       this.#gzip.close().catch(() => {});
       await this.#drained;
     }
-    return this.#engine.finish();
+    return this.#engine.finish(head);
   }
 
   async #start(): Promise<void> {
@@ -70,12 +70,26 @@ export class Intake {
       }
     } catch (error) {
       reader.cancel().catch(() => {});
-      if (error instanceof PiqueError) throw error;
-      const reason = toPiqueError(error).message;
-      throw new PiqueError('MODEL_CORRUPT', `The gzip data is damaged or cut short: ${reason}`, {
-        cause: error,
-      });
+      throw damaged(error);
     }
+  }
+}
+
+function damaged(error: unknown): PiqueError {
+  if (error instanceof PiqueError) return error;
+  const reason = toPiqueError(error).message;
+  const message = `The gzip data is damaged or cut short: ${reason}`;
+  return new PiqueError('MODEL_CORRUPT', message, { cause: error });
+}
+
+/** A gzip member, whole. @throws PiqueError `MODEL_CORRUPT` */
+export async function inflateMember(bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    const stream = new Blob([bytes as BlobPart]).stream();
+    const inflated = stream.pipeThrough(new DecompressionStream('gzip'));
+    return new Uint8Array(await new Response(inflated).arrayBuffer());
+  } catch (error) {
+    throw damaged(error);
   }
 }
 

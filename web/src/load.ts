@@ -1,10 +1,12 @@
 /** Loading: the engine first, then the model's bytes through it; one signal ends both. */
+import { Blocks, type Order } from './blocks.ts';
 import { abortable, PiqueError, throwIfAborted, toPiqueError, withUrl } from './errors.ts';
 import { MemoryHistory } from './history.ts';
 import { type Host, openHost, type WorkerStarter } from './host.ts';
+import { MEMBER_HEADER, memberSize } from './members.ts';
 import { LocalRecommender } from './recommender.ts';
-import { fetchBytes, type Opened, openSource, toBytes } from './source.ts';
-import type { LoadOptions, ModelInfo, ModelSource, Recommender } from './types.ts';
+import { fetchBytes, type Opened, openSource, Reader, toBytes } from './source.ts';
+import type { LoadOptions, ModelInfo, ModelSource, Progress, Recommender } from './types.ts';
 import { describeBytes, hasSimd, isWasm, type WasmSource } from './wasm.ts';
 
 /** What differs between the package's entries. */
@@ -18,8 +20,10 @@ export async function loadWith(
   source: ModelSource,
   options: LoadOptions = {},
 ): Promise<Recommender> {
-  const { signal } = options;
-  throwIfAborted(signal);
+  throwIfAborted(options.signal);
+  const controller = new AbortController();
+  const { signal } = controller;
+  options.signal?.addEventListener('abort', () => controller.abort(options.signal?.reason));
   const host = await abortable(openHost(options.worker, entry.workers), signal);
   try {
     // The engine starts while the first bytes of the files travel.
@@ -27,11 +31,15 @@ export async function loadWith(
     const opening = Promise.all(sources.map((file) => openSource(file, signal)));
     opening.catch(() => {});
     await abortable(startEngine(host, wasmSource(entry, options.wasm), signal), signal);
-    const info = await receiveAll(host, await abortable(opening, signal), options);
-    return new LocalRecommender(host, info, options.history ?? new MemoryHistory());
+    const files = await abortable(opening, signal);
+    const { info, receive } = await receiveAll(host, files, signal, options);
+    const rest = receive && { receive, stop: (reason: PiqueError) => controller.abort(reason) };
+    return new LocalRecommender(host, info, options.history ?? new MemoryHistory(), rest);
   } catch (error) {
+    const reason = toPiqueError(error);
+    controller.abort(reason); // ends what still travels
     host.close();
-    throw toPiqueError(error);
+    throw reason;
   }
 }
 
@@ -45,54 +53,91 @@ async function startEngine(host: Host, wasm: WasmSource, signal?: AbortSignal): 
   }
 }
 
+interface Received {
+  info: ModelInfo;
+  /** Of a file of blocks: what follows. */
+  blocks?: Blocks;
+}
+
 /** The model, then the ranker if there is one; progress counts the bytes of both. */
 async function receiveAll(
   host: Host,
   files: Opened[],
-  { signal, onProgress }: LoadOptions,
-): Promise<ModelInfo> {
+  signal: AbortSignal,
+  { onProgress, partial }: LoadOptions,
+): Promise<{ info: ModelInfo; receive?: (order: Order) => Promise<void> }> {
   const sum = files.reduce((bytes, { total }) => bytes + total, 0);
   const total = files.every((file) => file.total > 0) ? sum : 0;
   let loaded = 0;
-  const count = (bytes: number) => {
+  const counting = (phase: Progress['phase']) => (bytes: number) => {
     loaded += bytes;
-    onProgress?.({ phase: 'fetch', loaded, total: Math.max(total, total && loaded) });
+    onProgress?.({ phase, loaded, total: Math.max(total, total && loaded) });
   };
-  const infos: ModelInfo[] = [];
+  const count = counting('fetch');
+  const received: Received[] = [];
   count(0);
   for (const file of files) {
-    const last = infos.length === files.length - 1;
-    const complete = () => last && onProgress?.({ phase: 'init', loaded, total: loaded });
+    const isFirst = received.length === 0;
+    const isLast = received.length === files.length - 1;
+    const complete = () => isLast && onProgress?.({ phase: 'init', loaded, total: loaded });
     try {
-      infos.push(await receive(host, file, signal, count, complete));
-      if (!last) await abortable(host.call('ranker', null), signal);
+      const { info, blocks } = await receive(host, file, signal, count, complete);
+      if (blocks && !isFirst) throw new PiqueError('UNSUPPORTED', 'A ranker has no blocks');
+      if (blocks && !partial) await blocks.receive(count);
+      received.push({ info, ...(blocks && partial && { blocks }) });
+      if (!isLast) await abortable(host.call('ranker', null), signal);
     } catch (error) {
       throw withUrl(error, file.url);
     }
   }
-  onProgress?.({ phase: 'ready', loaded, total: loaded });
-  const [info, ranker] = infos as [ModelInfo, ModelInfo?];
-  return ranker ? { ...info, ranker } : info;
+  const [{ info, blocks }, ranker] = received as [Received, Received?];
+  onProgress?.({ phase: 'ready', loaded, total: blocks ? total : loaded });
+  const receiveRest = async (order: Order) => {
+    try {
+      await blocks?.receive(counting('blocks'), order);
+    } catch (error) {
+      throw withUrl(error, files[0]?.url);
+    }
+  };
+  return {
+    info: ranker ? { ...info, ranker: ranker.info } : info,
+    ...(blocks && { receive: receiveRest }),
+  };
 }
 
 async function receive(
   host: Host,
-  { chunks }: Opened,
-  signal: AbortSignal | undefined,
+  file: Opened,
+  signal: AbortSignal,
   count: (bytes: number) => void,
   complete: () => void,
-): Promise<ModelInfo> {
+): Promise<Received> {
+  const reader = new Reader(file.chunks);
   let download = 0;
-  for await (const chunk of chunks) {
-    throwIfAborted(signal);
-    const { length } = chunk;
-    await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), signal);
-    download += length;
-    count(length);
+  try {
+    const start = await abortable(reader.exactly(MEMBER_HEADER), signal);
+    const head = memberSize(start);
+    reader.unread(start);
+    for (;;) {
+      throwIfAborted(signal);
+      const chunk = await abortable(reader.some(head ? head - download : undefined), signal);
+      if (!chunk) break;
+      const { length } = chunk;
+      await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), signal);
+      download += length;
+      count(length);
+      if (download === head) break;
+    }
+    complete();
+    const answer = await abortable(host.call('finish', head > 0), signal);
+    const { memory, blocks, ...rest } = answer;
+    const info = { ...rest, thread: host.thread, size: { download, memory } };
+    if (!head) return { info };
+    return { info, blocks: new Blocks(host, file, reader, head, blocks, signal) };
+  } catch (error) {
+    reader.close();
+    throw error;
   }
-  complete();
-  const { memory, ...info } = await abortable(host.call('finish', null), signal);
-  return { ...info, thread: host.thread, size: { download, memory } };
 }
 
 function wasmSource(entry: Entry, given: LoadOptions['wasm']): WasmSource {

@@ -1,3 +1,4 @@
+import type { Order } from './blocks.ts';
 import type { EngineQuery } from './engine.ts';
 import { abortable, PiqueError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -14,17 +15,30 @@ import type {
 const DEFAULT_COUNT = 10;
 const DEFAULT_RETRIEVE = 100;
 
+/** What follows the head of a file of blocks. */
+export interface Rest {
+  receive(order: Order): Promise<void>;
+  stop(reason: PiqueError): void;
+}
+
 /** Asks the history store, then the engine. */
 export class LocalRecommender implements Recommender {
   readonly info: ModelInfo;
   readonly history: HistoryStore;
+  readonly complete: Promise<void>;
   readonly #host: Host;
+  readonly #rest: Rest | undefined;
   #disposed = false;
+  /** What was asked last, which tells what is needed first. */
+  #asked: Query = {};
 
-  constructor(host: Host, info: ModelInfo, history: HistoryStore) {
+  constructor(host: Host, info: ModelInfo, history: HistoryStore, rest?: Rest) {
     this.#host = host;
     this.info = info;
     this.history = history;
+    this.#rest = rest;
+    this.complete = rest ? rest.receive(() => this.#order()) : Promise.resolve();
+    this.complete.catch(() => {}); // a page need not look at it
   }
 
   async recommend(query: Query = {}): Promise<Result> {
@@ -50,6 +64,7 @@ export class LocalRecommender implements Recommender {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#rest?.stop(disposed());
     this.#host.close();
   }
 
@@ -61,11 +76,19 @@ export class LocalRecommender implements Recommender {
     this.#refuseDisposed();
     const input = await abortable(this.#complete(query), query.signal);
     this.#refuseDisposed();
+    this.#asked = query;
     return abortable(this.#host.call(op, turn(input)), query.signal);
   }
 
+  /** The blocks for the visitor as the last query described them. */
+  async #order(): Promise<number[]> {
+    const { context, times, profile } = this.#asked;
+    const query: Query = { ...(context && { context, times }), ...(profile && { profile }) };
+    return this.#host.call('order', await this.#complete(query));
+  }
+
   #refuseDisposed(): void {
-    if (this.#disposed) throw new PiqueError('DISPOSED', 'The recommender was disposed');
+    if (this.#disposed) throw disposed();
   }
 
   /** The query with everything that was left open, checked. */
@@ -117,6 +140,8 @@ export class LocalRecommender implements Recommender {
     return { context, times: known ? times : undefined, hidden: [...hidden] };
   }
 }
+
+const disposed = () => new PiqueError('DISPOSED', 'The recommender was disposed');
 
 function checkTimes(times: readonly number[], context: readonly string[] = []): void {
   if (times.length !== context.length) {

@@ -1,7 +1,7 @@
 /** The engine behind messages: the same in a worker and on the page's own thread. */
 import { Engine, type EngineInfo, type EngineQuery } from './engine.ts';
 import { PiqueError } from './errors.ts';
-import { Intake } from './intake.ts';
+import { Intake, inflateMember } from './intake.ts';
 import type { Interest, Result } from './types.ts';
 
 /** Every operation, with what goes in and what comes out; all of it can be cloned. */
@@ -12,8 +12,12 @@ export interface Operations {
   write: { in: Uint8Array; out: null };
   /** What is written from here on is the model that ranks. */
   ranker: { in: null; out: null };
-  /** There are no more bytes. */
-  finish: { in: null; out: EngineInfo };
+  /** There are no more bytes; whether they were the head of a file of blocks. */
+  finish: { in: boolean; out: EngineInfo };
+  /** A block's gzip member. */
+  block: { in: { block: number; bytes: Uint8Array }; out: null };
+  /** The blocks that have not come, those first that the query needs. */
+  order: { in: EngineQuery; out: number[] };
   recommend: { in: EngineQuery; out: Result };
   rank: { in: EngineQuery; out: Result };
   interests: { in: EngineQuery; out: Interest[] };
@@ -41,7 +45,7 @@ export class Service {
         await this.#incoming().write(input as Uint8Array);
         return null;
       case 'finish': {
-        const info = await this.#incoming().finish();
+        const info = await this.#incoming().finish(input as boolean);
         this.#intake = undefined;
         if (this.#ranker) this.#started().join(this.#ranker);
         return info;
@@ -50,6 +54,14 @@ export class Service {
         this.#ranker = this.#started().beside();
         this.#intake = new Intake(this.#ranker);
         return null;
+      case 'block': {
+        const { block, bytes } = input as Operations['block']['in'];
+        const rows = await inflateMember(bytes);
+        this.#started().putBlock(block, rows);
+        return null;
+      }
+      case 'order':
+        return this.#started().order(input as EngineQuery);
       case 'recommend':
         return this.#started().recommend(input as EngineQuery);
       case 'rank':

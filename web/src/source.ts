@@ -8,6 +8,10 @@ export interface Opened {
   total: number;
   /** The address, for messages. */
   url?: string;
+  /** Whether the server gives parts of the file, and what tells that it is the same file. */
+  ranges?: boolean;
+  etag?: string | null;
+  modified?: string | null;
 }
 
 /** One piece of bytes that are already here. */
@@ -51,15 +55,132 @@ async function openUrl(url: string, signal?: AbortSignal): Promise<Opened> {
   const encoded = response.headers.has('content-encoding');
   const total = encoded ? 0 : Number(response.headers.get('content-length') ?? 0);
   const body = (response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>;
-  return { chunks: readUrl(readAll(body), url, signal), total, url };
+  const { headers } = response;
+  return {
+    chunks: readUrl(readAll(body), url, signal),
+    total,
+    url,
+    ranges: total > 0 && /\bbytes\b/.test(headers.get('accept-ranges') ?? ''),
+    etag: headers.get('etag'),
+    modified: headers.get('last-modified'),
+  };
 }
 
-async function request(url: string, signal?: AbortSignal): Promise<Response> {
+/**
+ * Bytes `from` to `to` (included) of a file of `total`; `whole` when the server sends all of it instead.
+ *
+ * @throws PiqueError `HTTP`, `MODEL_CHANGED` when it is not the file that was opened, `ABORTED`
+ */
+export async function openRange(
+  file: Opened,
+  from: number,
+  to: number,
+  total: number,
+  signal: AbortSignal,
+): Promise<{ reader: Reader; whole: boolean }> {
+  const url = file.url as string;
+  const response = await request(url, signal, { range: `bytes=${from}-${to}` });
+  const { headers, status } = response;
+  const body = (response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>;
+  const reader = new Reader(readUrl(readAll(body), url, signal));
+  const whole = status !== 206;
+  const part = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
+  const size = whole ? headers.get('content-length') : part?.[3];
+  const same = (now: string | null, then: string | null | undefined) =>
+    !now || !then || now === then;
+  try {
+    if (
+      !same(headers.get('etag'), file.etag) ||
+      !same(headers.get('last-modified'), file.modified) ||
+      (size && size !== '*' && Number(size) !== total)
+    ) {
+      const message = `${url} changed while it was being loaded`;
+      throw new PiqueError('MODEL_CHANGED', message, { url, status });
+    }
+    if (!whole && (Number(part?.[1]) !== from || Number(part?.[2]) !== to)) {
+      const message = `${url} answered other bytes than the asked ${from} to ${to}`;
+      throw new PiqueError('HTTP', message, { url, status });
+    }
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+  return { reader, whole };
+}
+
+/** Chunks cut at other places than they came. */
+export class Reader {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #left = new Uint8Array();
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** The next bytes, at most so many, in a buffer that nobody else looks at; undefined at the end. */
+  async some(most = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+    let chunk: Uint8Array = this.#left;
+    while (chunk.length === 0) {
+      const { done, value } = await this.#chunks.next();
+      if (done) return undefined;
+      chunk = value;
+    }
+    if (chunk.length <= most) {
+      this.#left = new Uint8Array();
+      return chunk;
+    }
+    this.#left = chunk.subarray(most) as Uint8Array<ArrayBuffer>;
+    return chunk.slice(0, most);
+  }
+
+  /** So many bytes, fewer only at the end. */
+  async exactly(count: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(count);
+    let filled = 0;
+    while (filled < count) {
+      const chunk = await this.some(count - filled);
+      if (!chunk) break;
+      bytes.set(chunk, filled);
+      filled += chunk.length;
+    }
+    return filled < count ? bytes.slice(0, filled) : bytes;
+  }
+
+  async skip(count: number): Promise<void> {
+    for (let left = count; left > 0; ) {
+      const chunk = await this.some(left);
+      if (!chunk) return;
+      left -= chunk.length;
+    }
+  }
+
+  /** Gives bytes back that were read. */
+  unread(bytes: Uint8Array): void {
+    const left = new Uint8Array(bytes.length + this.#left.length);
+    left.set(bytes);
+    left.set(this.#left, bytes.length);
+    this.#left = left;
+  }
+
+  /** Ends the transfer, wherever it is. */
+  close(): void {
+    this.#chunks.return?.().catch(() => {});
+  }
+}
+
+async function request(
+  url: string,
+  signal?: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, signal ? { signal } : {});
+    response = await fetch(url, signal ? { signal, headers } : { headers });
   } catch (error) {
     throw transferError(url, error, signal);
+  }
+  if (response.status === 416) {
+    throw new PiqueError('MODEL_CHANGED', `${url} has become shorter`, { url, status: 416 });
   }
   if (!response.ok) {
     const { status, statusText } = response;

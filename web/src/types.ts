@@ -5,7 +5,8 @@ export type ItemId = string;
 
 /** How far loading has come. */
 export interface Progress {
-  phase: 'fetch' | 'init' | 'ready';
+  /** `blocks`, after `ready`: another block of a model that is loaded `partial`ly is there. */
+  phase: 'fetch' | 'init' | 'ready' | 'blocks';
   /** Bytes of the (compressed) model file received so far, and of the ranker's. */
   loaded: number;
   /** Bytes to come in all; 0 when the server did not say. */
@@ -32,6 +33,13 @@ export interface LoadOptions {
    * trainings: items are joined by their ids. The engine and its worker are the same.
    */
   ranker?: ModelSource;
+  /**
+   * Of a file of blocks (`pique export --blocks`): load as soon as its head is there; the blocks of item
+   * rows follow, those of the visitor's history and of what is near it first where the server gives
+   * ranges of bytes. Until {@link Recommender.complete}, {@link Result.coverage} tells how much is there.
+   * Other files load as always.
+   */
+  partial?: boolean;
   /** Where the visitor's events live. By default in memory, forgotten with the page. */
   history?: HistoryStore;
 }
@@ -127,6 +135,11 @@ export interface Result {
   personal: boolean;
   /** Where a ranker ranked: how many retrieved items it does not know; they are left out. */
   unknown?: number;
+  /**
+   * The part of the catalogue that was looked at, 0..1: 1 but for a model that is loaded `partial`ly. Items
+   * whose rows have not come are not found, and in a history tell the model nothing.
+   */
+  coverage: number;
   /** Milliseconds that the engine computed. */
   milliseconds: number;
 }
@@ -172,6 +185,12 @@ export interface ModelInfo {
 export interface Recommender {
   readonly info: ModelInfo;
   readonly history: HistoryStore;
+  /**
+   * Resolves when all of the model is there: at once, unless it is loaded `partial`ly. When a block does not
+   * come it rejects with a PiqueError (`HTTP`, `MODEL_CHANGED`, `MODEL_CORRUPT`, `ABORTED`, `DISPOSED`, `OOM`),
+   * and the recommender goes on with those it has.
+   */
+  readonly complete: Promise<void>;
   /**
    * The best items for the visitor, best first.
    *

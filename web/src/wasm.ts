@@ -14,7 +14,10 @@ export interface Exports {
   pique_js_isa(js: number): number;
   pique_js_self_test(): number;
   pique_js_model_size(js: number, bytes: number, count: number): number;
-  pique_js_model_open(js: number, bytes: number, size: number): number;
+  pique_js_model_open(js: number, bytes: number, size: number, filled: number): number;
+  pique_js_blocks(js: number): number;
+  pique_js_put_block(js: number, block: number, rows: number, size: number): number;
+  pique_js_near(js: number): number;
   pique_js_info(js: number): number;
   pique_js_retrieves(js: number): number;
   pique_js_item_count(js: number): number;

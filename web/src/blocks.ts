@@ -1,0 +1,118 @@
+/** What follows the head of a file of blocks: by ranges in the order of need, or as the file has it. */
+import { abortable, PiqueError, throwIfAborted } from './errors.ts';
+import type { Host } from './host.ts';
+import type { Block } from './members.ts';
+import { type Opened, openRange, type Reader } from './source.ts';
+
+/**
+ * Blocks that follow each other are asked for at once: first one, then about as many bytes as have come,
+ * at most so many, because after each range the needs are looked at anew.
+ */
+const RANGE_BYTES = 4 << 20;
+
+/** Which blocks are needed, first ones first; all that have not come are among them. */
+export type Order = () => Promise<number[]>;
+
+export class Blocks {
+  readonly #host: Host;
+  readonly #file: Opened;
+  readonly #reader: Reader;
+  readonly #head: number;
+  readonly #blocks: Block[];
+  readonly #absent: Set<number>;
+  readonly #signal: AbortSignal;
+  #received = 0;
+  /** Bytes of the whole file. */
+  readonly total: number;
+
+  /** `reader` stands behind the head's `head` bytes. @throws PiqueError `MODEL_CORRUPT` */
+  constructor(
+    host: Host,
+    file: Opened,
+    reader: Reader,
+    head: number,
+    blocks: Block[],
+    signal: AbortSignal,
+  ) {
+    this.#host = host;
+    this.#file = file;
+    this.#reader = reader;
+    this.#head = head;
+    this.#blocks = blocks;
+    this.#absent = new Set(blocks.keys());
+    this.#signal = signal;
+    this.total = blocks.reduce((sum, { size }) => sum + size, head);
+    if (file.total && file.total !== this.total) {
+      const message = `The model file has ${file.total} bytes, its index tells of ${this.total}`;
+      throw new PiqueError('MODEL_CORRUPT', message);
+    }
+  }
+
+  /**
+   * All blocks; `count` is told the bytes of each. Without an `order`, or where the server gives no
+   * ranges, they come in one pass.
+   *
+   * @throws PiqueError `HTTP`, `MODEL_CHANGED`, `MODEL_CORRUPT`, `OOM`, and why the signal fired
+   */
+  async receive(count: (bytes: number) => void, order?: Order): Promise<void> {
+    if (!order || !this.#file.ranges) return this.#pass(this.#reader, count);
+    this.#reader.close();
+    while (this.#absent.size > 0) {
+      const run = this.#run(await order());
+      const [first, last] = [run[0], run.at(-1)].map((i) => this.#blocks[i as number] as Block);
+      const from = this.#head + (first as Block).offset;
+      const to = this.#head + (last as Block).offset + (last as Block).size - 1;
+      const { reader, whole } = await openRange(this.#file, from, to, this.total, this.#signal);
+      try {
+        if (whole) {
+          await reader.skip(this.#head);
+          return await this.#pass(reader, count);
+        }
+        for (const block of run) await this.#take(reader, block, count);
+      } finally {
+        reader.close();
+      }
+    }
+  }
+
+  /** The first block that is needed, and those that follow it in the file and in need. */
+  #run(order: number[]): number[] {
+    const run: number[] = [];
+    const most = Math.min(this.#received, RANGE_BYTES);
+    let bytes = 0;
+    for (const block of order) {
+      const follows = run.length === 0 || block === (run.at(-1) as number) + 1;
+      bytes += this.#blocks[block]?.size ?? 0;
+      if (!follows || (run.length > 0 && bytes > most)) break;
+      run.push(block);
+    }
+    return run;
+  }
+
+  async #pass(reader: Reader, count: (bytes: number) => void): Promise<void> {
+    try {
+      for (const block of this.#blocks.keys()) await this.#take(reader, block, count);
+      if (await reader.some()) {
+        throw new PiqueError('MODEL_CORRUPT', `The model file is longer than ${this.total} bytes`);
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #take(reader: Reader, block: number, count: (bytes: number) => void): Promise<void> {
+    const { size } = this.#blocks[block] as Block;
+    const bytes = await abortable(reader.exactly(size), this.#signal);
+    if (bytes.length < size) {
+      const message = `The model file ends early: block ${block} has ${bytes.length} of ${size} bytes`;
+      throw new PiqueError('MODEL_CORRUPT', message);
+    }
+    throwIfAborted(this.#signal);
+    if (!this.#absent.has(block)) return;
+    const transfer = [bytes.buffer as ArrayBuffer];
+    await abortable(this.#host.call('block', { block, bytes }, transfer), this.#signal);
+    this.#absent.delete(block);
+    this.#received += size;
+    count(size);
+  }
+}
