@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/half.h"
 #include "file/container.h"
-#include "file/half.h"
 #include "file/layout.h"
-#include "file/quantise.h"
 #include "native/data/fileio.h"
+#include "native/quant/quantise.h"
 #include "pique_train.h"
 
 /* Largest unpacked model: keeps a small hostile file from filling the memory. */

@@ -5,7 +5,7 @@
 #include "api/opened.h"
 #include "base/buckets.h"
 #include "base/decimal.h"
-#include "file/half.h"
+#include "base/half.h"
 
 /* A tensor of floats, finite, of that shape (cols 0: rank 1): the file's own bytes, or converted when
  * the file has it in half precision. */
@@ -84,7 +84,10 @@ static pique_status open_table(pique_model *model, const char *name, const char 
     if (kind == PQ_TABLE_F32) {
         PQ_TRY(pq_tensor_finite(model->ctx, tensor));
     }
-    return pq_table_open(model->ctx, out, kind, rows, cols, tensor->data, scales);
+    return pq_table_open(
+        model->ctx, out,
+        &(pq_table_parts){
+            .kind = kind, .rows = rows, .cols = cols, .data = tensor->data, .scales = scales});
 }
 
 /* Required metadata as text of the context's. */

@@ -2,58 +2,87 @@
 
 #include <string.h>
 
+#include "base/half.h"
+
 #define WIDEST (1u << 24) /* of a row: keeps the size of a block inside 32 bits */
 
-static size_t element_size(const pq_table *table) {
-    return table->kind == PQ_TABLE_F32 ? sizeof(float) : sizeof(int8_t);
+/* Bytes that stand side by side in a block before the next row's; PQ blocks have another order. */
+static uint32_t unit_size(const pq_table *table) {
+    return table->kind == PQ_TABLE_F32 ? 4 : 2;
 }
 
-/* Elements that one row takes inside a block. */
+/* Bytes that one row takes inside a block. */
 static size_t row_size(const pq_table *table) {
-    size_t cols = table->cols;
-    return table->kind == PQ_TABLE_F32 ? cols : cols + cols % 2;
+    size_t size = table->row_bytes;
+    return table->kind == PQ_TABLE_PQ ? size : size + size % unit_size(table);
 }
 
-static size_t block_size(const pq_table *table) {
-    return row_size(table) * PQ_TABLE_BLOCK * element_size(table);
+uint32_t pq_table_block_rows(const pq_table *table) {
+    return table->kind == PQ_TABLE_PQ ? PQ_TABLE_CODES : PQ_TABLE_BLOCK;
 }
 
-/* Where element (lane, d) of a block stands in it. */
-static size_t place(const pq_table *table, size_t lane, size_t d) {
-    if (table->kind == PQ_TABLE_F32) {
-        return d * PQ_TABLE_BLOCK + lane;
+size_t pq_table_block_size(const pq_table *table) {
+    return row_size(table) * pq_table_block_rows(table);
+}
+
+/* Where byte i of a row begins its unit: the row's place in the block. */
+static size_t place(size_t unit, size_t lane, size_t i) {
+    return (i / unit * PQ_TABLE_BLOCK + lane) * unit + i % unit;
+}
+
+/* Subspace m's code of the lane, and the bits it must be shifted by. */
+static uint8_t *code_place(const void *block, size_t lane, size_t m, unsigned *shift) {
+    *shift = lane < PQ_TABLE_CODES / 2 ? 0 : 4;
+    return (uint8_t *)block + m * (PQ_TABLE_CODES / 2) + lane % (PQ_TABLE_CODES / 2);
+}
+
+static void put_codes(const pq_table *table, const uint8_t *row, size_t lane, void *block) {
+    for (size_t m = 0; m < table->subspaces; m++) {
+        unsigned shift, code = row[m / 2] >> m % 2 * 4 & 15u;
+        uint8_t *at = code_place(block, lane, m, &shift);
+        *at = (uint8_t)((*at & 0xf0u >> shift) | code << shift);
     }
-    return (d / 2 * PQ_TABLE_BLOCK + lane) * 2 + d % 2;
 }
 
-/* `count` rows, at most eight, into one block; what no row fills is left as it is. */
-static void interleave(const pq_table *table, const void *rows, size_t count, void *block) {
-    const size_t cols = table->cols;
-    for (size_t lane = 0; lane < count; lane++) {
-        for (size_t d = 0; d < cols; d++) {
-            const size_t from = lane * cols + d, to = place(table, lane, d);
-            if (table->kind == PQ_TABLE_F32) {
-                ((float *)block)[to] = ((const float *)rows)[from];
-            } else {
-                ((int8_t *)block)[to] = ((const int8_t *)rows)[from];
-            }
+/* One row, as it arrives, into its lane of a block. */
+static void put_row(const pq_table *table, const uint8_t *row, size_t lane, uint8_t *block) {
+    if (table->kind == PQ_TABLE_PQ) {
+        put_codes(table, row, lane, block);
+        return;
+    }
+    const size_t size = table->row_bytes, unit = unit_size(table), whole = size / unit;
+    uint8_t *to = block + lane * unit;
+    if (unit == 4) {
+        for (size_t u = 0; u < whole; u++) {
+            memcpy(to + u * 4 * PQ_TABLE_BLOCK, row + u * 4, 4);
         }
+        return;
+    }
+    for (size_t u = 0; u < whole; u++) {
+        memcpy(to + u * 2 * PQ_TABLE_BLOCK, row + u * 2, 2);
+    }
+    if (size % 2 == 1) {
+        to[whole * 2 * PQ_TABLE_BLOCK] = row[size - 1];
     }
 }
 
-static const void *rows_at(const pq_table *table, const void *data, size_t row) {
-    return (const char *)data + row * table->cols * element_size(table);
+/* `count` rows into one zeroed block. */
+static void interleave(const pq_table *table, const void *rows, size_t count, void *block) {
+    for (size_t lane = 0; lane < count; lane++) {
+        put_row(table, (const uint8_t *)rows + lane * table->row_bytes, lane, block);
+    }
 }
 
 static pique_status interleave_in_place(pq_table *table, void *data, size_t blocks) {
-    void *block = pq_alloc(table->ctx, block_size(table), 1);
+    const size_t size = pq_table_block_size(table);
+    void *block = pq_alloc(table->ctx, size, 1);
     if (!block) {
         return PIQUE_NO_MEMORY;
     }
     for (size_t b = 0; b < blocks; b++) {
-        char *rows = (char *)data + b * block_size(table);
-        interleave(table, rows, PQ_TABLE_BLOCK, block);
-        memcpy(rows, block, block_size(table));
+        uint8_t *rows = (uint8_t *)data + b * size;
+        interleave(table, rows, pq_table_block_rows(table), block);
+        memcpy(rows, block, size);
     }
     pq_free(table->ctx, block);
     table->blocks = data;
@@ -61,46 +90,90 @@ static pique_status interleave_in_place(pq_table *table, void *data, size_t bloc
 }
 
 static pique_status interleave_widened(pq_table *table, const void *data, size_t blocks) {
-    table->odd = pq_alloc(table->ctx, blocks, block_size(table));
+    const size_t size = pq_table_block_size(table), rows = pq_table_block_rows(table);
+    table->odd = pq_alloc(table->ctx, blocks, size);
     if (!table->odd) {
         return PIQUE_NO_MEMORY;
     }
     for (size_t b = 0; b < blocks; b++) {
-        interleave(table, rows_at(table, data, b * PQ_TABLE_BLOCK), PQ_TABLE_BLOCK,
-                   (char *)table->odd + b * block_size(table));
+        interleave(table, (const uint8_t *)data + b * rows * table->row_bytes, rows,
+                   (uint8_t *)table->odd + b * size);
     }
     table->blocks = table->odd;
     return PIQUE_OK;
 }
 
 static pique_status fill(pq_table *table, void *data) {
-    const size_t blocks = table->rows / PQ_TABLE_BLOCK, rest = table->rows % PQ_TABLE_BLOCK;
+    const size_t block_rows = pq_table_block_rows(table);
+    const size_t blocks = table->rows / block_rows, rest = table->rows % block_rows;
     /* First the tail: what follows moves the rows before it. */
     if (rest > 0) {
-        table->tail = pq_alloc(table->ctx, block_size(table), 1);
+        table->tail = pq_alloc(table->ctx, pq_table_block_size(table), 1);
         if (!table->tail) {
             return PIQUE_NO_MEMORY;
         }
-        interleave(table, rows_at(table, data, blocks * PQ_TABLE_BLOCK), rest, table->tail);
+        interleave(table, (const uint8_t *)data + blocks * block_rows * table->row_bytes, rest,
+                   table->tail);
     }
     if (blocks == 0) {
         return PIQUE_OK;
     }
-    return row_size(table) == table->cols ? interleave_in_place(table, data, blocks)
-                                          : interleave_widened(table, data, blocks);
+    return row_size(table) == table->row_bytes ? interleave_in_place(table, data, blocks)
+                                               : interleave_widened(table, data, blocks);
 }
 
-pique_status pq_table_open(pq_ctx *ctx, pq_table *table, pq_table_kind kind, uint32_t rows,
-                           uint32_t cols, void *data, const float *scales) {
-    *table = (pq_table){.ctx = ctx, .kind = kind, .rows = rows, .cols = cols, .scales = scales};
-    if (cols == 0 || cols > WIDEST) {
+static uint32_t bytes_of_row(const pq_table_parts *parts) {
+    switch (parts->kind) {
+    case PQ_TABLE_F32:
+        return parts->cols * 4;
+    case PQ_TABLE_F16:
+        return parts->cols * 2;
+    case PQ_TABLE_I8:
+        return parts->cols;
+    case PQ_TABLE_I4:
+        return parts->cols / 2 + parts->cols % 2;
+    case PQ_TABLE_PQ:
+        break;
+    }
+    return parts->subspaces / 2;
+}
+
+static pique_status check(pq_ctx *ctx, const pq_table_parts *parts) {
+    const pq_table_kind kind = parts->kind;
+    if (parts->cols == 0 || parts->cols > WIDEST) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: %lu is not a possible width",
-                (unsigned long)cols);
+                (unsigned long)parts->cols);
     }
-    if (kind == PQ_TABLE_I8 && !scales) {
-        PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: int8 rows need scales");
+    if ((kind == PQ_TABLE_I8 || kind == PQ_TABLE_I4) && !parts->scales) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: integer rows need scales");
     }
-    pique_status status = fill(table, data);
+    if (kind == PQ_TABLE_PQ) {
+        const uint32_t m = parts->subspaces;
+        if (m == 0 || m % 2 != 0 || parts->cols % m != 0) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: %lu columns cannot be cut into %lu subspaces",
+                    (unsigned long)parts->cols, (unsigned long)m);
+        }
+        if (!parts->codebook || !parts->map) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: codes need a codebook and its map");
+        }
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_table_open(pq_ctx *ctx, pq_table *table, const pq_table_parts *parts) {
+    *table = (pq_table){.ctx = ctx,
+                        .kind = parts->kind,
+                        .rows = parts->rows,
+                        .cols = parts->cols,
+                        .scales = parts->scales,
+                        .codebook = parts->codebook,
+                        .map = parts->map,
+                        .subspaces = parts->subspaces,
+                        .row_bytes = bytes_of_row(parts)};
+    pique_status status = check(ctx, parts);
+    if (status == PIQUE_OK) {
+        status = fill(table, parts->data);
+    }
     if (status != PIQUE_OK) {
         pq_table_close(table);
     }
@@ -117,24 +190,72 @@ void pq_table_close(pq_table *table) {
 }
 
 uint32_t pq_table_blocks(const pq_table *table) {
-    return table->rows / PQ_TABLE_BLOCK + (table->rows % PQ_TABLE_BLOCK > 0);
+    const uint32_t block_rows = pq_table_block_rows(table);
+    return table->rows / block_rows + (table->rows % block_rows > 0);
 }
 
 const void *pq_table_block(const pq_table *table, uint32_t block) {
-    if (block == table->rows / PQ_TABLE_BLOCK) {
+    if (block == table->rows / pq_table_block_rows(table)) {
         return table->tail;
     }
-    return (const char *)table->blocks + block * block_size(table);
+    return (const uint8_t *)table->blocks + block * pq_table_block_size(table);
+}
+
+void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *rows) {
+    const uint32_t block_rows = pq_table_block_rows(table);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = first + i;
+        put_row(table, (const uint8_t *)rows + (size_t)i * table->row_bytes, row % block_rows,
+                (uint8_t *)pq_table_block(table, row / block_rows));
+    }
+}
+
+uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t subspace) {
+    unsigned shift;
+    const void *block = pq_table_block(table, row / PQ_TABLE_CODES);
+    uint8_t byte = *code_place(block, row % PQ_TABLE_CODES, subspace, &shift);
+    return byte >> shift & 15u;
+}
+
+static void decode(const pq_table *table, uint32_t row, float *out) {
+    const uint32_t cols = table->cols, width = cols / table->subspaces;
+    memset(out, 0, cols * sizeof(*out));
+    for (uint32_t j = 0; j < cols; j++) {
+        uint32_t m = j / width, code = pq_table_code(table, row, m);
+        float y = table->codebook[(size_t)(PQ_TABLE_CENTROIDS * m + code) * width + j % width];
+        for (uint32_t i = 0; i < cols; i++) {
+            out[i] += y * table->map[(size_t)j * cols + i];
+        }
+    }
 }
 
 void pq_table_row(const pq_table *table, uint32_t row, float *out) {
-    const void *block = pq_table_block(table, row / PQ_TABLE_BLOCK);
-    for (size_t d = 0; d < table->cols; d++) {
-        const size_t at = place(table, row % PQ_TABLE_BLOCK, d);
-        if (table->kind == PQ_TABLE_F32) {
-            out[d] = ((const float *)block)[at];
-        } else {
-            out[d] = (float)((const int8_t *)block)[at] * table->scales[row];
+    if (table->kind == PQ_TABLE_PQ) {
+        decode(table, row, out);
+        return;
+    }
+    const uint8_t *block = pq_table_block(table, row / PQ_TABLE_BLOCK);
+    const uint32_t lane = row % PQ_TABLE_BLOCK;
+    const float *scales = table->scales;
+    for (uint32_t d = 0; d < table->cols; d++) {
+        uint16_t half;
+        unsigned byte;
+        switch (table->kind) {
+        case PQ_TABLE_F32:
+            memcpy(&out[d], block + place(4, lane, (size_t)d * 4), sizeof(*out));
+            break;
+        case PQ_TABLE_F16:
+            memcpy(&half, block + place(2, lane, (size_t)d * 2), sizeof(half));
+            out[d] = pq_half_to_float(half);
+            break;
+        case PQ_TABLE_I8:
+            out[d] = (float)(int8_t)block[place(2, lane, d)] * scales[row];
+            break;
+        default: /* int4 */
+            byte = block[place(2, lane, d / 2)] >> d % 2 * 4;
+            out[d] = (float)((int)(byte & 15u) - 8) *
+                     scales[(size_t)row * pq_table_groups(table) + d / PQ_TABLE_GROUP];
+            break;
         }
     }
 }

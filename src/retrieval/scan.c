@@ -11,8 +11,21 @@
  * that belongs in the list. */
 #define SHORTLIST_MARGIN 32
 
-static bool is_excluded(const pq_scan *scan, uint32_t row) {
-    return scan->excluded && (scan->excluded[row / 8] >> row % 8 & 1);
+/* The table that every row is looked up in; what it leaves is scored again. */
+static const pq_table *first_table(const pq_scan *scan) {
+    return scan->codes ? scan->codes : scan->table;
+}
+
+/* The table that gives the row's score, NULL when none has it yet. */
+static const pq_table *table_of(const pq_scan *scan, uint32_t row) {
+    if (!pq_has_row(scan->table->absent, row)) {
+        return scan->table;
+    }
+    return scan->codes && !pq_has_row(scan->codes->absent, row) ? scan->codes : NULL;
+}
+
+static bool is_left_out(const pq_scan *scan, uint32_t row) {
+    return pq_has_row(scan->excluded, row) || pq_has_row(first_table(scan)->absent, row);
 }
 
 /* Looks through the scores of the rows from `first` on. */
@@ -20,14 +33,14 @@ static void collect(const pq_scan *scan, pq_best *best, const float *scores, uin
                     uint32_t rows) {
     for (uint32_t i = 0; i < rows; i++) {
         float score = scores[i];
-        if (scan->table->scales) {
+        if (scan->table->kind == PQ_TABLE_I8) {
             score *= scan->table->scales[first + i];
         }
         if (best->count == best->capacity && score < best->hits[0].score) {
             continue;
         }
         /* Neither -infinity (no interest gave a number) nor NaN (which would break the heap's order). */
-        if (score > -HUGE_VALF && !is_excluded(scan, first + i)) {
+        if (score > -HUGE_VALF && !is_left_out(scan, first + i)) {
             pq_best_offer(best, (pq_hit){.row = first + i, .score = score});
         }
     }
@@ -53,8 +66,48 @@ static void round_interests(const pq_scan *scan, int16_t *out, float *scales) {
     }
 }
 
+/* The best product of the row with an interest, and which gives it; -infinity when no product is a number.
+ * scratch [cols]. */
+static float score_row(const pq_scan *scan, const pq_table *table, const pq_kernels *kernels,
+                       uint32_t row, float *scratch, uint32_t *interest) {
+    uint32_t cols = table->cols;
+    float best = -HUGE_VALF;
+    *interest = 0;
+    pq_table_row(table, row, scratch);
+    for (uint32_t k = 0; k < scan->interest_count; k++) {
+        float score = kernels->dot(scan->interests + (size_t)k * cols, scratch, cols);
+        if (score > best) { /* never when it is NaN */
+            best = score;
+            *interest = k;
+        }
+    }
+    return best;
+}
+
+/* Row by row. */
+static pique_status scan_rows(pq_arena *arena, const pq_scan *scan, pq_best *best) {
+    const pq_table *table = first_table(scan);
+    float *scratch = pq_arena_take(arena, table->cols, sizeof(*scratch));
+    if (!scratch) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t row = 0; row < table->rows; row++) {
+        if (!is_left_out(scan, row)) {
+            pq_hit hit = {.row = row};
+            hit.score = score_row(scan, table, arena->ctx->kernels, row, scratch, &hit.interest);
+            if (hit.score > -HUGE_VALF) {
+                pq_best_offer(best, hit);
+            }
+        }
+    }
+    return PIQUE_OK;
+}
+
 static pique_status scan_all(pq_arena *arena, const pq_scan *scan, pq_best *best) {
-    const pq_table *table = scan->table;
+    const pq_table *table = first_table(scan);
+    if (table->kind != PQ_TABLE_F32 && table->kind != PQ_TABLE_I8) {
+        return scan_rows(arena, scan, best);
+    }
     const pq_kernels *kernels = arena->ctx->kernels;
     uint32_t wide = table->cols + table->cols % 2;
     float scores[CHUNK_BLOCKS * PQ_TABLE_BLOCK];
@@ -86,24 +139,8 @@ static pique_status scan_all(pq_arena *arena, const pq_scan *scan, pq_best *best
     return PIQUE_OK;
 }
 
-float pq_scan_score(const pq_scan *scan, const pq_kernels *kernels, uint32_t row, float *scratch,
-                    uint32_t *interest) {
-    uint32_t cols = scan->table->cols;
-    float best = -HUGE_VALF;
-    *interest = 0;
-    pq_table_row(scan->table, row, scratch);
-    for (uint32_t k = 0; k < scan->interest_count; k++) {
-        float score = kernels->dot(scan->interests + (size_t)k * cols, scratch, cols);
-        if (score > best) { /* never when it is NaN */
-            best = score;
-            *interest = k;
-        }
-    }
-    return best;
-}
-
 pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found) {
-    uint32_t margin = scan->table->kind == PQ_TABLE_I8 ? SHORTLIST_MARGIN : 0;
+    uint32_t margin = scan->codes || scan->table->kind == PQ_TABLE_I8 ? SHORTLIST_MARGIN : 0;
     uint32_t wanted = PQ_MIN(scan->count, scan->table->rows);
     pq_best best = {.capacity = PQ_MIN(wanted + margin, scan->table->rows)};
     *found = 0;
@@ -119,7 +156,11 @@ pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uin
     pq_best exact = {.hits = hits, .capacity = wanted};
     for (uint32_t i = 0; i < best.count; i++) {
         pq_hit hit = {.row = best.hits[i].row};
-        hit.score = pq_scan_score(scan, arena->ctx->kernels, hit.row, scratch, &hit.interest);
+        const pq_table *table = table_of(scan, hit.row);
+        if (!table) {
+            continue;
+        }
+        hit.score = score_row(scan, table, arena->ctx->kernels, hit.row, scratch, &hit.interest);
         if (hit.score > -HUGE_VALF) {
             pq_best_offer(&exact, hit);
         }
@@ -138,7 +179,7 @@ static void score_blocks(const pq_scan *scan, const pq_kernels *kernels, uint32_
 pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores) {
     const pq_table *table = scan->table;
     const pq_kernels *kernels = arena->ctx->kernels;
-    if (table->kind == PQ_TABLE_F32) {
+    if (table->kind == PQ_TABLE_F32 && !table->absent) {
         uint32_t whole = table->rows / PQ_TABLE_BLOCK, rest = table->rows % PQ_TABLE_BLOCK;
         float tail[PQ_TABLE_BLOCK];
         score_blocks(scan, kernels, 0, whole, scores);
@@ -154,7 +195,8 @@ pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores)
     }
     for (uint32_t row = 0; row < table->rows; row++) {
         uint32_t interest;
-        scores[row] = pq_scan_score(scan, kernels, row, scratch, &interest);
+        const pq_table *used = table_of(scan, row);
+        scores[row] = used ? score_row(scan, used, kernels, row, scratch, &interest) : -HUGE_VALF;
     }
     return PIQUE_OK;
 }

@@ -3,7 +3,10 @@
  *
  * An int8 table is scanned with interests rounded to int16 and integer sums; a shortlist somewhat longer
  * than asked is then scored again with the interests as they are. So every instruction set gives the
- * same scores up to float rounding, and the same order wherever scores differ by more than that. */
+ * same scores up to float rounding, and the same order wherever scores differ by more than that.
+ *
+ * Where the file has codes of a product quantiser beside the rows, the codes give the shortlist and the
+ * rows the scores; a row that has not arrived is scored by its code. */
 #ifndef PQ_SCAN_H
 #define PQ_SCAN_H
 
@@ -12,7 +15,8 @@
 #include "retrieval/best.h"
 
 typedef struct {
-    const pq_table *table;
+    const pq_table *table;  /* the rows that give the scores; of any kind */
+    const pq_table *codes;  /* PQ: of the same rows, for the shortlist; NULL: none */
     const float *interests; /* [interest_count, cols] */
     uint32_t interest_count;
     const uint8_t *excluded; /* bit row % 8 of byte row / 8: leave the row out; NULL: none */
@@ -23,13 +27,13 @@ typedef struct {
  * arena gives working memory. */
 pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found);
 
-/* The exact score of one row, and which interest gives it; -infinity when no product is a number.
- * scratch [cols]. */
-float pq_scan_score(const pq_scan *scan, const struct pq_kernels *kernels, uint32_t row,
-                    float *scratch, uint32_t *interest);
-
-/* Exact scores of all rows: scores[rows]. */
+/* Exact scores of all rows: scores[rows]; -infinity where no product is a number and for rows that have
+ * not arrived. */
 pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores);
+
+static inline bool pq_has_row(const uint8_t *rows, uint32_t row) {
+    return rows && (rows[row / 8] >> row % 8 & 1);
+}
 
 static inline void pq_exclude(uint8_t *excluded, uint32_t row) {
     excluded[row / 8] |= (uint8_t)(1u << row % 8);

@@ -14,13 +14,21 @@ export const arrows = {
   'src/file': ['src/base'],
   'src/retrieval': ['src/base', 'src/kernels'],
   'src/api': [...core, 'src/file', 'src/retrieval'],
+  'native/quant': ['src/base'],
   'native/data': [...core, 'src/file', 'pique_train.h'],
   'native/eval': [...core, 'src/file', 'src/retrieval', 'pique_train.h', 'native/data'],
-  'native/train': [...core, 'src/file', 'pique_train.h', 'native/data', 'native/eval'],
+  'native/train': [
+    ...[...core, 'src/file', 'pique_train.h'],
+    ...['native/data', 'native/eval', 'native/quant'],
+  ],
+  'native/export': [
+    ...[...core, 'src/file', 'pique_train.h'],
+    ...['native/data', 'native/eval', 'native/quant'],
+  ],
   'native/report': ['src/base', 'pique_train.h'],
   'native/api': [
     ...[...core, 'src/file', 'src/retrieval', 'src/api', 'pique_train.h'],
-    ...['native/data', 'native/eval', 'native/train', 'native/report'],
+    ...['native/data', 'native/eval', 'native/train', 'native/export', 'native/report'],
   ],
   'native/cli': ['pique_train.h'],
   wasm: [],

@@ -5,9 +5,9 @@
 
 #include "tests/unit/testing.h"
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "file/container.h"
-#include "file/half.h"
 
 enum {
     MODEL_ITEMS = 11,

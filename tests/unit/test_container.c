@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 #include "file/container.h"
-#include "file/quantise.h"
+#include "native/quant/quantise.h"
 
 #include <math.h>
 

@@ -2,8 +2,8 @@
  * way. The reference knows only what the format is: sign, five bits of exponent, ten of fraction. */
 #include "testing.h"
 
+#include "base/half.h"
 #include "base/rng.h"
-#include "file/half.h"
 
 #include <math.h>
 

@@ -3,58 +3,129 @@
  * that this machine has. */
 #include "testing.h"
 
+#include "base/half.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
 #include "retrieval/scan.h"
 
 #include <math.h>
 
-enum { MOST_ROWS = 70, MOST_COLS = 33, MOST_INTERESTS = 8 };
+enum { MOST_ROWS = 70, MOST_COLS = 66, MOST_INTERESTS = 8, MOST_GROUPS = 3 };
 
-/* A table, the interests, and what the rows hold. */
+/* One table in every form: rows of a kind, and codes of a product quantiser. */
 typedef struct {
     testing t;
     pq_arena arena;
-    pq_table table;
-    float rows[MOST_ROWS * MOST_COLS];
-    int8_t codes[MOST_ROWS * MOST_COLS];
-    float floats[MOST_ROWS * MOST_COLS];
-    float scales[MOST_ROWS];
+    pq_table table, codes;
+    uint8_t data[MOST_ROWS * MOST_COLS * 4], code_data[MOST_ROWS * MOST_COLS];
+    float scales[MOST_ROWS * MOST_GROUPS];
+    float codebook[16 * MOST_COLS], map[MOST_COLS * MOST_COLS];
+    float rows[MOST_ROWS * MOST_COLS]; /* what the rows of the table stand for */
     float interests[MOST_INTERESTS * MOST_COLS];
-    uint8_t excluded[MOST_ROWS / 8 + 1];
+    uint8_t excluded[MOST_ROWS / 8 + 1], absent[MOST_ROWS / 8 + 1];
     pq_scan scan;
 } bench;
 
 typedef struct {
     pq_table_kind kind;
     uint32_t rows, cols, interests;
+    uint32_t subspaces; /* of PQ; with another kind: codes beside the rows */
+    uint32_t distinct;  /* row i is as row i % distinct; 0: all differ */
 } shape;
 
-static void fill(bench *b, const shape *s) {
-    pq_rng rng = pq_rng_make(s->rows, s->cols, s->interests * 2 + (s->kind == PQ_TABLE_I8));
-    for (uint32_t i = 0; i < s->rows * s->cols; i++) {
-        b->codes[i] = (int8_t)((int)pq_rng_below(&rng, 255) - 127);
-        b->floats[i] = (float)pq_rng_normal(&rng);
-    }
-    for (uint32_t r = 0; r < s->rows; r++) {
-        b->scales[r] = (float)(0.002 + 0.01 * pq_rng_uniform(&rng));
-    }
-    for (uint32_t i = 0; i < s->interests * s->cols; i++) {
-        b->interests[i] = (float)pq_rng_normal(&rng);
+/* Sets one element of rows of floats or halves. */
+static void set(bench *b, const shape *s, uint32_t row, uint32_t col, float value) {
+    size_t at = (size_t)row * s->cols + col;
+    uint16_t half = pq_half_from_float(value);
+    b->rows[at] = s->kind == PQ_TABLE_F16 ? pq_half_to_float(half) : value;
+    if (s->kind == PQ_TABLE_F32) {
+        memcpy(b->data + 4 * at, &value, 4);
+    } else {
+        memcpy(b->data + 2 * at, &half, 2);
     }
 }
 
-/* What `fill` left (and the test changed) becomes the table. */
-static void build(bench *b, const shape *s) {
-    for (uint32_t i = 0; i < s->rows * s->cols; i++) {
-        b->rows[i] =
-            s->kind == PQ_TABLE_F32 ? b->floats[i] : (float)b->codes[i] * b->scales[i / s->cols];
+static void fill_row(bench *b, const shape *s, uint32_t row) {
+    const uint32_t seed = s->distinct ? row % s->distinct : row, groups = (s->cols + 31) / 32;
+    pq_rng rng = pq_rng_make(seed, s->cols, (uint32_t)s->kind);
+    for (uint32_t g = 0; g < groups; g++) {
+        b->scales[row * (s->kind == PQ_TABLE_I4 ? groups : 1) + g] =
+            (float)((s->kind == PQ_TABLE_I4 ? 16 : 1) * (0.002 + 0.01 * pq_rng_uniform(&rng)));
     }
-    void *data = s->kind == PQ_TABLE_F32 ? (void *)b->floats : (void *)b->codes;
-    assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->table, s->kind, s->rows, s->cols, data,
-                                       s->kind == PQ_TABLE_I8 ? b->scales : NULL));
+    for (uint32_t c = 0; c < s->cols; c++) {
+        size_t at = (size_t)row * s->cols + c;
+        int byte = (int)pq_rng_below(&rng, 255) - 127, nibble = (int)pq_rng_below(&rng, 15) - 7;
+        if (s->kind == PQ_TABLE_I8) {
+            b->data[at] = (uint8_t)(int8_t)byte;
+            b->rows[at] = (float)byte * b->scales[row];
+        } else if (s->kind == PQ_TABLE_I4) {
+            b->data[row * ((s->cols + 1) / 2) + c / 2] |=
+                (uint8_t)((nibble + 8) << (c % 2 * 4) | (c + 1 == s->cols && c % 2 == 0 ? 128 : 0));
+            b->rows[at] = (float)nibble * b->scales[row * groups + c / 32];
+        } else if (s->kind != PQ_TABLE_PQ) {
+            set(b, s, row, c, (float)pq_rng_normal(&rng));
+        }
+    }
+}
+
+/* The row's codes, and what they stand for when they are the rows. */
+static void fill_codes(bench *b, const shape *s, uint32_t row) {
+    uint8_t *bytes = (s->kind == PQ_TABLE_PQ ? b->data : b->code_data) + row * (s->subspaces / 2);
+    pq_rng rng = pq_rng_make(s->distinct ? row % s->distinct : row, s->cols, 77);
+    const uint32_t width = s->cols / s->subspaces;
+    float y[MOST_COLS];
+    for (uint32_t m = 0; m < s->subspaces; m++) {
+        uint32_t code = pq_rng_below(&rng, 16);
+        bytes[m / 2] |= (uint8_t)(code << (m % 2 * 4));
+        memcpy(y + m * width, b->codebook + (16 * m + code) * width, width * sizeof(*y));
+    }
+    for (uint32_t c = 0; s->kind == PQ_TABLE_PQ && c < s->cols; c++) {
+        double sum = 0;
+        for (uint32_t j = 0; j < s->cols; j++) {
+            sum += (double)b->map[j * s->cols + c] * (double)y[j];
+        }
+        b->rows[row * s->cols + c] = (float)sum;
+    }
+}
+
+static void fill(bench *b, const shape *s) {
+    pq_rng rng = pq_rng_make(s->rows, s->cols, s->interests);
+    for (uint32_t i = 0; i < s->interests * s->cols; i++) {
+        b->interests[i] = (float)pq_rng_normal(&rng);
+    }
+    for (uint32_t i = 0; i < 16 * s->cols; i++) {
+        b->codebook[i] = (float)pq_rng_normal(&rng);
+    }
+    for (uint32_t i = 0; i < s->cols * s->cols; i++) {
+        b->map[i] = (float)(pq_rng_normal(&rng) / sqrt(s->cols));
+    }
+    for (uint32_t row = 0; row < s->rows; row++) {
+        fill_row(b, s, row);
+        if (s->subspaces > 0) {
+            fill_codes(b, s, row);
+        }
+    }
+}
+
+/* What `fill` left (and the test changed) becomes the tables. */
+static void build(bench *b, const shape *s) {
+    pq_table_parts parts = {.kind = s->kind,
+                            .rows = s->rows,
+                            .cols = s->cols,
+                            .data = b->data,
+                            .scales = b->scales,
+                            .subspaces = s->subspaces,
+                            .codebook = b->codebook,
+                            .map = b->map};
+    assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->table, &parts));
     b->scan =
         (pq_scan){.table = &b->table, .interests = b->interests, .interest_count = s->interests};
+    if (s->subspaces > 0 && s->kind != PQ_TABLE_PQ) {
+        parts.kind = PQ_TABLE_PQ;
+        parts.data = b->code_data;
+        assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->codes, &parts));
+        b->scan.codes = &b->codes;
+    }
 }
 
 static void open_bench(bench *b) {
@@ -66,6 +137,9 @@ static void open_bench(bench *b) {
 
 static void close_bench(bench *b) {
     pq_table_close(&b->table);
+    if (b->codes.ctx) {
+        pq_table_close(&b->codes);
+    }
     pq_arena_free(&b->arena);
     testing_close(&b->t);
 }
@@ -87,11 +161,11 @@ static double best_product(const bench *b, uint32_t row) {
     return best;
 }
 
-/* Rounding of a sum in float: of 33 terms, each below 4 * 4 in size here. */
-#define CLOSE(a, b) (fabs((a) - (b)) <= 2e-5)
+/* Rounding of a sum in float: of at most 66 terms, each below 4 * 4 in size here. */
+#define CLOSE(a, b) (fabs((a) - (b)) <= 4e-5)
 
 static bool is_out(const bench *b, uint32_t row) {
-    return b->scan.excluded && (b->scan.excluded[row / 8] >> row % 8 & 1);
+    return pq_has_row(b->scan.excluded, row) || pq_has_row(b->table.absent, row);
 }
 
 /* The list is what the search finds: right scores, right winners, falling, nothing better left out. */
@@ -116,7 +190,7 @@ static void check_list(const bench *b, const pq_hit *hits, uint32_t found) {
     }
     for (uint32_t row = 0; found > 0 && row < b->table.rows; row++) {
         if (!listed[row] && !is_out(b, row)) {
-            assert_true(best_product(b, row) <= (double)hits[found - 1].score + 2e-5);
+            assert_true(best_product(b, row) <= (double)hits[found - 1].score + 4e-5);
         }
     }
 }
@@ -135,7 +209,9 @@ static void check_scores(bench *b) {
     pq_arena_reset(&b->arena);
     assert_ok(&b->t.ctx, pq_scan_scores(&b->arena, &b->scan, scores));
     for (uint32_t row = 0; row < b->table.rows; row++) {
-        assert_true(CLOSE((double)scores[row], best_product(b, row)));
+        bool absent = pq_has_row(b->table.absent, row);
+        assert_true(absent ? scores[row] == -HUGE_VALF
+                           : CLOSE((double)scores[row], best_product(b, row)));
     }
 }
 
@@ -165,51 +241,67 @@ static void check_shape(const shape *s) {
         search(&b, 5);
         search(&b, s->rows);
         check_scores(&b); /* leaves nothing out */
+        memset(b.absent, 0, sizeof(b.absent));
+        for (uint32_t row = 0; row < s->rows; row++) { /* whole blocks and single rows */
+            b.absent[row / 8] |= (uint8_t)((row / 16 % 2 == 1 || row % 5 == 2) << row % 8);
+        }
+        b.table.absent = b.absent;
+        b.codes.absent = b.absent;
+        search(&b, 5);
+        search(&b, s->rows);
+        check_scores(&b);
+        b.table.absent = NULL;
+        b.codes.absent = NULL;
     }
     close_bench(&b);
 }
 
 static void test_every_shape(void **state) {
     (void)state;
-    static const uint32_t widths[] = {1, 2, 5, 8, 33};
+    static const uint32_t widths[] = {1, 2, 5, 8, 33, 66};
     for (uint32_t rows = 1; rows <= MOST_ROWS; rows++) {
-        for (size_t w = 0; w < PQ_COUNT(widths); w++) {
-            for (uint32_t k = 1; k <= MOST_INTERESTS; k++) {
-                check_shape(&(shape){PQ_TABLE_F32, rows, widths[w], k});
-                check_shape(&(shape){PQ_TABLE_I8, rows, widths[w], k});
+        for (uint32_t k = 1; k <= MOST_INTERESTS; k++) {
+            for (size_t w = 0; w < PQ_COUNT(widths); w++) {
+                for (int kind = PQ_TABLE_F32; kind < PQ_TABLE_PQ; kind++) {
+                    check_shape(&(shape){(pq_table_kind)kind, rows, widths[w], k, 0, 0});
+                }
             }
+            check_shape(&(shape){PQ_TABLE_PQ, rows, 2, k, 2, 0});
+            check_shape(&(shape){PQ_TABLE_PQ, rows, 12, k, 4, 0});
+            check_shape(&(shape){PQ_TABLE_PQ, rows, 66, k, 22, 0});
         }
     }
 }
 
+static const shape one_of_each[] = {
+    {PQ_TABLE_F32, 21, 33, 3, 0, 2}, {PQ_TABLE_F16, 21, 33, 3, 0, 2},
+    {PQ_TABLE_I8, 21, 33, 3, 0, 2},  {PQ_TABLE_I4, 21, 33, 3, 0, 2},
+    {PQ_TABLE_PQ, 21, 12, 3, 4, 2},  {PQ_TABLE_I8, 21, 12, 3, 4, 2},
+};
+
 /* Equal rows have equal scores wherever they stand, the tail included, and come in their order. */
 static void test_ties_by_row(void **state) {
     (void)state;
-    for (int kind = 0; kind < 2; kind++) {
-        shape s = {kind ? PQ_TABLE_I8 : PQ_TABLE_F32, 21, 33, 3};
+    for (size_t i = 0; i < PQ_COUNT(one_of_each); i++) {
+        const shape *s = &one_of_each[i];
         pq_hit hits[MOST_ROWS];
         float scores[MOST_ROWS];
         uint32_t found;
         bench b;
         open_bench(&b);
-        fill(&b, &s);
-        for (uint32_t row = 0; row < s.rows; row++) { /* two kinds of rows */
-            memcpy(&b.floats[row * s.cols], &b.floats[row % 2 * s.cols], s.cols * sizeof(float));
-            memcpy(&b.codes[row * s.cols], &b.codes[row % 2 * s.cols], s.cols);
-            b.scales[row] = b.scales[row % 2];
-        }
-        build(&b, &s);
+        fill(&b, s);
+        build(&b, s);
         uint32_t better = best_product(&b, 0) > best_product(&b, 1) ? 0 : 1;
         b.scan.count = 16;
         assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
         assert_int_equal(found, 16);
         uint32_t of_better = better == 0 ? 11 : 10;
-        for (uint32_t i = 0; i < found; i++) {
-            uint32_t row = i < of_better ? 2 * i + better : 2 * (i - of_better) + 1 - better;
-            assert_int_equal(hits[i].row, row);
+        for (uint32_t j = 0; j < found; j++) {
+            uint32_t row = j < of_better ? 2 * j + better : 2 * (j - of_better) + 1 - better;
+            assert_int_equal(hits[j].row, row);
         }
         assert_ok(&b.t.ctx, pq_scan_scores(&b.arena, &b.scan, scores));
-        for (uint32_t row = 2; row < s.rows; row++) {
+        for (uint32_t row = 2; row < s->rows; row++) {
             assert_memory_equal(&scores[row], &scores[row % 2], sizeof(float));
         }
         close_bench(&b);
@@ -220,64 +312,70 @@ static void test_ties_by_row(void **state) {
 static void test_rows_without_a_score(void **state) {
     (void)state;
     static const uint32_t bad[] = {0, 8, 18}; /* a first, a middle and a tail row */
-    shape s = {PQ_TABLE_F32, 19, 4, 2};
-    pq_hit hits[MOST_ROWS];
-    float scores[MOST_ROWS];
-    uint32_t found;
-    bench b;
-    open_bench(&b);
-    fill(&b, &s);
-    for (size_t i = 0; i < PQ_COUNT(bad); i++) {
-        b.floats[bad[i] * s.cols + 2] = NAN;
+    for (int kind = PQ_TABLE_F32; kind <= PQ_TABLE_F16; kind++) {
+        shape s = {(pq_table_kind)kind, 19, 4, 2, 0, 0};
+        pq_hit hits[MOST_ROWS];
+        float scores[MOST_ROWS];
+        uint32_t found;
+        bench b;
+        open_bench(&b);
+        fill(&b, &s);
+        for (size_t i = 0; i < PQ_COUNT(bad); i++) {
+            set(&b, &s, bad[i], 2, NAN);
+        }
+        build(&b, &s);
+        b.scan.count = s.rows;
+        assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
+        assert_int_equal(found, s.rows - PQ_COUNT(bad));
+        for (uint32_t i = 0; i < found; i++) {
+            assert_true(isfinite(hits[i].score));
+            assert_true(hits[i].row != bad[0] && hits[i].row != bad[1] && hits[i].row != bad[2]);
+        }
+        assert_ok(&b.t.ctx, pq_scan_scores(&b.arena, &b.scan, scores));
+        for (uint32_t row = 0; row < s.rows; row++) { /* below everything else */
+            bool is_bad = row == bad[0] || row == bad[1] || row == bad[2];
+            assert_true(is_bad ? scores[row] == -HUGE_VALF : (bool)isfinite(scores[row]));
+        }
+        close_bench(&b);
     }
-    build(&b, &s);
-    b.scan.count = s.rows;
-    assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
-    assert_int_equal(found, s.rows - PQ_COUNT(bad));
-    for (uint32_t i = 0; i < found; i++) {
-        assert_true(isfinite(hits[i].score));
-        assert_true(hits[i].row != bad[0] && hits[i].row != bad[1] && hits[i].row != bad[2]);
-    }
-    assert_ok(&b.t.ctx, pq_scan_scores(&b.arena, &b.scan, scores));
-    for (uint32_t row = 0; row < s.rows; row++) { /* below everything else */
-        bool is_bad = row == bad[0] || row == bad[1] || row == bad[2];
-        assert_true(is_bad ? scores[row] == -HUGE_VALF : (bool)isfinite(scores[row]));
-    }
-    close_bench(&b);
 }
 
 /* An interest that gives no number leaves the item to the others. */
 static void test_interest_without_a_score(void **state) {
     (void)state;
-    shape s = {PQ_TABLE_F32, 19, 4, 2};
-    pq_hit hits[MOST_ROWS];
-    float scores[MOST_ROWS];
-    uint32_t found;
-    bench b;
-    open_bench(&b);
-    fill(&b, &s);
-    b.interests[3] = NAN;
-    build(&b, &s);
-    b.scan.count = s.rows;
-    assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
-    assert_ok(&b.t.ctx, pq_scan_scores(&b.arena, &b.scan, scores));
-    assert_int_equal(found, s.rows);
-    for (uint32_t i = 0; i < found; i++) {
-        assert_int_equal(hits[i].interest, 1);
-        assert_true(CLOSE((double)hits[i].score, product(&b, hits[i].row, 1)));
-        assert_true(CLOSE((double)scores[i], product(&b, i, 1)));
+    for (int kind = PQ_TABLE_F32; kind <= PQ_TABLE_F16; kind++) {
+        shape s = {(pq_table_kind)kind, 19, 4, 2, 0, 0};
+        pq_hit hits[MOST_ROWS];
+        float scores[MOST_ROWS];
+        uint32_t found;
+        bench b;
+        open_bench(&b);
+        fill(&b, &s);
+        b.interests[3] = NAN;
+        build(&b, &s);
+        b.scan.count = s.rows;
+        assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
+        assert_ok(&b.t.ctx, pq_scan_scores(&b.arena, &b.scan, scores));
+        assert_int_equal(found, s.rows);
+        for (uint32_t i = 0; i < found; i++) {
+            assert_int_equal(hits[i].interest, 1);
+            assert_true(CLOSE((double)hits[i].score, product(&b, hits[i].row, 1)));
+            assert_true(CLOSE((double)scores[i], product(&b, i, 1)));
+        }
+        close_bench(&b);
     }
-    close_bench(&b);
 }
 
 /* Interests of zeros score every row 0: the order is that of the rows. */
 static void test_interests_of_zeros(void **state) {
     (void)state;
-    for (int kind = 0; kind < 2; kind++) {
-        shape s = {kind ? PQ_TABLE_I8 : PQ_TABLE_F32, 70, 6, 1};
+    for (size_t i = 0; i < PQ_COUNT(one_of_each); i++) {
+        shape s = one_of_each[i];
         pq_hit hits[MOST_ROWS];
         uint32_t found;
         bench b;
+        s.rows = MOST_ROWS;
+        s.distinct = 0;
         open_bench(&b);
         fill(&b, &s);
         memset(b.interests, 0, sizeof(b.interests));
@@ -286,42 +384,70 @@ static void test_interests_of_zeros(void **state) {
         b.scan.count = 9;
         assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
         assert_int_equal(found, 9);
-        for (uint32_t i = 0; i < found; i++) {
-            assert_int_equal(hits[i].row, i);
-            assert_true(hits[i].score == 0);
+        for (uint32_t j = 0; j < found; j++) {
+            assert_int_equal(hits[j].row, j);
+            assert_true(hits[j].score == 0);
         }
         close_bench(&b);
     }
 }
 
-static pique_status search_once(testing *t, void *argument) {
-    static const float item[16] = {1, 2, 3, 4, 5, 6, 7, 8};
-    static int8_t codes[16];
-    static const float scales[8];
-    float interest[2] = {1, 1};
-    float data[16];
-    pq_hit hits[8];
-    pq_table table;
-    pq_arena arena;
+/* Codes beside rows: the rows give the scores, and a row that has not arrived is scored by its code. */
+static void test_codes_and_rows(void **state) {
+    (void)state;
+    shape s = {PQ_TABLE_I8, 70, 12, 3, 4, 0}, decoded = s;
+    pq_hit hits[MOST_ROWS];
     uint32_t found;
-    bool int8 = *(bool *)argument;
-    memcpy(data, item, sizeof(data));
+    bench b, c;
+    open_bench(&b);
+    open_bench(&c);
+    fill(&b, &s);
+    build(&b, &s);
+    decoded.kind = PQ_TABLE_PQ;
+    fill(&c, &decoded);
+    build(&c, &decoded);
+    search(&b, 70); /* everything: in the order of the rows' scores */
+    for (uint32_t row = 0; row < s.rows; row += 2) {
+        pq_exclude(b.absent, row);
+        memcpy(b.rows + row * s.cols, c.rows + row * s.cols, s.cols * sizeof(float));
+    }
+    b.table.absent = b.absent;
+    b.scan.count = s.rows;
+    assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
+    assert_int_equal(found, s.rows);
+    for (uint32_t i = 0; i < found; i++) {
+        assert_true(CLOSE((double)hits[i].score, best_product(&b, hits[i].row)));
+    }
+    b.codes.absent = b.absent; /* now neither is there */
+    assert_ok(&b.t.ctx, pq_scan_top(&b.arena, &b.scan, hits, &found));
+    assert_int_equal(found, s.rows / 2);
+    b.codes.absent = NULL;
+    close_bench(&b);
+    close_bench(&c);
+}
+
+static pique_status search_once(testing *t, void *argument) {
+    bench *b = argument;
+    pq_arena arena;
+    pq_hit hits[8];
+    uint32_t found;
     t->ctx.kernels = pq_kernels_find("best");
-    PQ_TRY(pq_table_open(&t->ctx, &table, int8 ? PQ_TABLE_I8 : PQ_TABLE_F32, 8, 2,
-                         int8 ? (void *)codes : (void *)data, int8 ? scales : NULL));
     pq_arena_init(&arena, &t->ctx);
-    pq_scan scan = {.table = &table, .interests = interest, .interest_count = 1, .count = 3};
-    pique_status status = pq_scan_top(&arena, &scan, hits, &found);
+    pique_status status = pq_scan_top(&arena, &b->scan, hits, &found);
     pq_arena_free(&arena);
-    pq_table_close(&table);
     return status;
 }
 
 static void test_memory_runs_out(void **state) {
     (void)state;
-    for (int kind = 0; kind < 2; kind++) {
-        bool int8 = kind == 1;
-        testing_fail_each(search_once, &int8);
+    for (size_t i = 0; i < PQ_COUNT(one_of_each); i++) {
+        bench b;
+        open_bench(&b);
+        fill(&b, &one_of_each[i]);
+        build(&b, &one_of_each[i]);
+        b.scan.count = 8;
+        testing_fail_each(search_once, &b);
+        close_bench(&b);
     }
 }
 
@@ -332,6 +458,7 @@ int main(void) {
         cmocka_unit_test(test_rows_without_a_score),
         cmocka_unit_test(test_interest_without_a_score),
         cmocka_unit_test(test_interests_of_zeros),
+        cmocka_unit_test(test_codes_and_rows),
         cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "file/half.h"
+#include "base/half.h"
 
 #include <string.h>
 

@@ -1,0 +1,108 @@
+/* product.c — rows to codes and back, with a quantiser that is there. */
+#include "native/quant/product.h"
+
+#include <string.h>
+
+#include "native/quant/settle.h"
+
+#define SWEEPS 6 /* over the subspaces: later ones hardly change a code */
+
+void pq_settle(const pq_settle_args *a, double *open, uint8_t *codes, bool started, int sweeps) {
+    const uint32_t d = a->width, m = a->subspaces, s = d / m;
+    for (int sweep = 0; sweep < sweeps; sweep++) {
+        bool changed = false;
+        for (uint32_t at = 0; at < m; at++) {
+            const float *centroids = a->codebook + (size_t)at * PQ_TABLE_CENTROIDS * s;
+            const float *before = started || sweep ? centroids + (size_t)codes[at] * s : NULL;
+            const uint32_t code = pq_settle_one(a, open, at, before);
+            if (before && code == codes[at]) {
+                continue;
+            }
+            changed = true;
+            codes[at] = (uint8_t)code;
+            for (uint32_t k = 0; k < s; k++) {
+                const double now = centroids[(size_t)code * s + k];
+                const double step = before ? now - before[k] : now;
+                const double *column = a->gram + (size_t)(at * s + k) * d; /* symmetric */
+                for (uint32_t i = 0; i < d; i++) {
+                    open[i] -= step * column[i];
+                }
+            }
+        }
+        if (!changed) {
+            break;
+        }
+    }
+}
+
+uint32_t pq_settle_one(const pq_settle_args *a, const double *open, uint32_t at,
+                       const float *before) {
+    const uint32_t d = a->width, s = d / a->subspaces;
+    const float *centroids = a->codebook + (size_t)at * PQ_TABLE_CENTROIDS * s;
+    uint32_t best = 0;
+    double least = 0;
+    for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
+        const float *centroid = centroids + (size_t)c * s;
+        double cost = 0;
+        for (uint32_t j = 0; j < s; j++) {
+            const double *line = a->gram + (size_t)(at * s + j) * d + (size_t)at * s;
+            double pull = -2 * open[at * s + j];
+            for (uint32_t k = 0; k < s; k++) {
+                pull += line[k] * (before ? centroid[k] - 2 * (double)before[k] : centroid[k]);
+            }
+            cost += centroid[j] * pull;
+        }
+        if (c == 0 || cost < least) {
+            least = cost;
+            best = c;
+        }
+    }
+    return best;
+}
+
+void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, double *scratch) {
+    const uint32_t d = p->width;
+    const pq_settle_args args = {
+        .width = d, .subspaces = p->subspaces, .codebook = p->codebook, .gram = p->gram};
+    double *open = scratch;
+    uint8_t *wide = (uint8_t *)(scratch + d);
+    for (uint32_t i = 0; i < d; i++) {
+        double sum = 0;
+        for (uint32_t j = 0; j < d; j++) {
+            sum += p->lift[(size_t)i * d + j] * row[j];
+        }
+        open[i] = sum;
+    }
+    pq_settle(&args, open, wide, false, SWEEPS);
+    for (uint32_t b = 0; b < p->subspaces / 2; b++) {
+        codes[b] = (uint8_t)(wide[2 * b] | wide[2 * b + 1] << 4);
+    }
+}
+
+void pq_product_decode(const pq_product *p, const uint8_t *codes, float *row) {
+    const uint32_t d = p->width, s = d / p->subspaces;
+    memset(row, 0, d * sizeof(*row));
+    for (uint32_t at = 0; at < p->subspaces; at++) {
+        const uint32_t code = codes[at / 2] >> (at % 2 * 4) & 15;
+        const float *centroid = p->codebook + ((size_t)at * PQ_TABLE_CENTROIDS + code) * s;
+        for (uint32_t k = 0; k < s; k++) {
+            const float *line = p->map + (size_t)(at * s + k) * d;
+            for (uint32_t j = 0; j < d; j++) {
+                row[j] += centroid[k] * line[j];
+            }
+        }
+    }
+}
+
+double pq_product_error(const pq_product *p, const float *row, const float *decoded) {
+    const uint32_t d = p->width;
+    double sum = 0;
+    for (uint32_t i = 0; i < d; i++) {
+        double line = 0;
+        for (uint32_t j = 0; j < d; j++) {
+            line += p->metric[(size_t)i * d + j] * ((double)row[j] - decoded[j]);
+        }
+        sum += line * ((double)row[i] - decoded[i]);
+    }
+    return sum;
+}
