@@ -60,6 +60,28 @@ uint32_t pq_settle_one(const pq_settle_args *a, const double *open, uint32_t at,
     return best;
 }
 
+void pq_product_prepare(pq_product *p) {
+    const uint32_t d = p->width;
+    for (uint32_t i = 0; i < d; i++) {
+        for (uint32_t j = 0; j < d; j++) {
+            double sum = 0;
+            for (uint32_t k = 0; k < d; k++) {
+                sum += p->map[(size_t)i * d + k] * p->metric[(size_t)k * d + j];
+            }
+            p->lift[(size_t)i * d + j] = sum;
+        }
+    }
+    for (uint32_t i = 0; i < d; i++) {
+        for (uint32_t j = 0; j <= i; j++) {
+            double sum = 0;
+            for (uint32_t k = 0; k < d; k++) {
+                sum += p->lift[(size_t)i * d + k] * p->map[(size_t)j * d + k];
+            }
+            p->gram[(size_t)i * d + j] = p->gram[(size_t)j * d + i] = sum;
+        }
+    }
+}
+
 void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, double *scratch) {
     const uint32_t d = p->width;
     const pq_settle_args args = {

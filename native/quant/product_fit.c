@@ -421,25 +421,7 @@ static bool finish(fit *f, const double *l, pq_product *out) {
     if (!round_to_half(out->map, (size_t)d * d) || !round_to_half(f->codebook, (size_t)K * d)) {
         return false;
     }
-    for (uint32_t i = 0; i < d; i++) {
-        for (uint32_t j = 0; j < d; j++) {
-            double sum = 0;
-            for (uint32_t k = 0; k < d; k++) {
-                sum += out->map[(size_t)i * d + k] * out->metric[(size_t)k * d + j];
-            }
-            out->lift[(size_t)i * d + j] = sum;
-        }
-    }
-    for (uint32_t i = 0; i < d; i++) {
-        for (uint32_t j = 0; j < d; j++) {
-            double sum = 0;
-            for (uint32_t k = 0; k < d; k++) {
-                sum += out->lift[(size_t)i * d + k] * out->map[(size_t)j * d + k];
-            }
-            out->gram[(size_t)i * d + j] = sum;
-        }
-    }
-    mirror(out->gram, d);
+    pq_product_prepare(out);
     return true;
 }
 
