@@ -34,11 +34,6 @@ typedef struct {
 /* Opens a model file (gzip or plain container). */
 PIQUE_API PIQUE_CHECKED pique_status pique_model_read(pique_context *ctx, const char *path,
                                                       pique_model **out);
-/* Writes the model at `path` again under `out` with item rows as `quant` ("f32" or "int8").
- * Written aside and renamed: a failure leaves nothing behind. */
-PIQUE_API PIQUE_CHECKED pique_status pique_model_export(pique_context *ctx, const char *path,
-                                                        const char *quant, const char *out);
-
 /* ---- data sets ---- */
 
 typedef struct pique_dataset pique_dataset;
@@ -196,6 +191,50 @@ PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pi
                                                     const pique_dataset *dataset,
                                                     const pique_eval_options *options,
                                                     pique_eval_result *result);
+
+/* ---- export ---- */
+
+typedef struct {
+    /* How item rows are stored: "f32", "f16", "int8", "int4" (a scale for each 32 columns), "pq8", "pq16", "pq32"
+     * (that many bytes of codes an item), or "pq8+int8", ..., where the codes find and the rows score. NULL: the
+     * smallest file whose loss is at most `target_loss`. */
+    const char *quant;
+    /* The other parameters: "f32", "f16" or "int8"; NULL: f32 beside f32 rows, else f16. */
+    const char *dense;
+    /* Its validation split measures the loss, and codes are fitted to the interests that its training events
+     * give. NULL: nothing is measured, and codes are fitted to the item vectors alone. */
+    const pique_dataset *dataset;
+    double target_loss; /* .01: one percent of the metric */
+    const char *metric; /* "ndcg@K", "recall@K", "mrr@K", "auc", "gauc"; NULL: ndcg@10, or auc where
+                           the model ranks */
+    uint32_t threads;   /* 0: one per processor */
+    const pique_listener *listener; /* may be NULL */
+} pique_export_options;
+
+#define PIQUE_EXPORT_TRIALS 10
+
+typedef struct {
+    char scheme[16];
+    uint64_t bytes; /* of the file */
+    double metric;
+    double loss; /* 1 - metric / that of the file exported from */
+} pique_export_trial;
+
+typedef struct {
+    char metric[24]; /* "": nothing was measured */
+    double before;   /* the metric of the file exported from */
+    uint32_t trial_count;
+    pique_export_trial trials[PIQUE_EXPORT_TRIALS]; /* by rising bytes; the last one was written */
+} pique_export_result;
+
+PIQUE_API void pique_export_options_default(pique_export_options *options);
+/* Writes the model at `path` again under `out`. Written aside and renamed: a failure leaves nothing behind. The
+ * bytes depend on file, data and options alone. PIQUE_UNSUPPORTED: the model's width does not allow the scheme,
+ * its rows are narrower already, or codes are asked of a model that only ranks. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_export(pique_context *ctx, const char *path,
+                                                        const pique_export_options *options,
+                                                        const char *out,
+                                                        pique_export_result *result);
 
 /* ---- simulation ---- */
 

@@ -9,6 +9,9 @@
 
 /* ---- reading ---- */
 
+/* Largest unpacked model: keeps a small hostile file from filling the memory. */
+#define PQ_MODEL_LIMIT ((size_t)UINT32_MAX)
+
 /* The whole file in a block of the context's (pq_free, or pique_release), decompressed when it begins
  * as gzip does; several gzip members are joined. A zero byte that `size` does not count follows, so
  * that text is terminated. `limit` bounds the size of the result: a small file may decompress to any

@@ -1,8 +1,25 @@
 #include "native/eval/model_scorer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/context.h"
+#include "base/json.h"
+
+/* Items of a list whose codes found them: beyond, ranks are those of the scores. */
+#define SHORTLIST 100
+
+/* "pq16+int8" and the like. */
+static pique_status has_shortlist(pq_ctx *ctx, const pique_model *model, bool *out) {
+    const char *info = pique_model_info(model);
+    pq_json json;
+    PQ_TRY(pq_json_parse(ctx, info, strlen(info), "description of the model", &json));
+    int quant = pq_json_find(&json, PQ_JSON_ROOT, "quant");
+    pq_span span = quant >= 0 ? pq_json_span(&json, quant) : (pq_span){0};
+    *out = span.size && memchr(span.bytes, '+', span.size);
+    pq_json_free(&json);
+    return PIQUE_OK;
+}
 
 pique_status pq_model_scorer_init(pq_model_scorer *s, pq_ctx *ctx, const pique_model *model,
                                   const pique_dataset *dataset) {
@@ -13,6 +30,7 @@ pique_status pq_model_scorer_init(pq_model_scorer *s, pq_ctx *ctx, const pique_m
     if (!s->numbers || !s->fields) {
         return PIQUE_NO_MEMORY;
     }
+    PQ_TRY(has_shortlist(ctx, model, &s->shortlists));
     for (uint32_t i = 0; i < dataset->items.count; i++) {
         size_t size;
         const char *id = pq_strings_get(&dataset->items, i, &size);
@@ -111,11 +129,45 @@ pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model
     return PIQUE_OK;
 }
 
+static bool is_listed(const pique_recommendation *list, uint32_t count, uint32_t item) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].item == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the codes did not find goes below what they did, so that ranks are those of the lists that are served. */
+static pique_status demote_missed(const pq_model_scorer *s, pq_model_user *own, float *scores) {
+    const pique_recommendation *list;
+    const uint32_t items = pique_model_item_count(s->model);
+    uint32_t count;
+    pique_query query = own->query;
+    query.count = SHORTLIST;
+    query.exclude_seen = true;
+    PQ_TRY(pique_session_recommend(own->session, &query, &list, &count));
+    const float worst = count ? list[count - 1].score : HUGE_VALF;
+    for (uint32_t i = 1; i <= items; i++) {
+        bool seen = false;
+        if (scores[i] < worst || is_listed(list, count, i)) {
+            continue;
+        }
+        for (uint32_t h = 0; h < query.history_count; h++) {
+            seen = seen || query.history[h] == i;
+        }
+        scores[i] = seen ? scores[i] : nextafterf(worst, -HUGE_VALF);
+    }
+    return PIQUE_OK;
+}
+
 static pique_status score(pq_ctx *ctx, const void *shared, void *opened, uint32_t user,
                           const pq_view *view, float *scores) {
     pq_model_user *own = opened;
     PQ_TRY(pq_model_user_query(ctx, shared, own, user, view));
-    return pique_session_scores(own->session, &own->query, scores);
+    PQ_TRY(pique_session_scores(own->session, &own->query, scores));
+    return ((const pq_model_scorer *)shared)->shortlists ? demote_missed(shared, own, scores)
+                                                         : PIQUE_OK;
 }
 
 pq_scorer pq_model_scorer_get(const pq_model_scorer *s) {

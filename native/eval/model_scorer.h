@@ -12,6 +12,7 @@ typedef struct {
     uint32_t *numbers; /* [item_rows] the model's item numbers, 0 when unknown to it */
     uint32_t *fields;  /* [model's profile fields] column of the data set + 1, or 0 */
     uint32_t field_count;
+    bool shortlists; /* codes find, rows score: a list may lack an item that scores high enough */
 } pq_model_scorer;
 
 pique_status pq_model_scorer_init(pq_model_scorer *scorer, pq_ctx *ctx, const pique_model *model,

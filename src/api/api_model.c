@@ -5,33 +5,10 @@
 #include "api/opened.h"
 #include "base/buckets.h"
 #include "base/decimal.h"
-#include "base/half.h"
-
-/* A tensor of floats, finite, of that shape (cols 0: rank 1): the file's own bytes, or converted when
- * the file has it in half precision. */
-static pique_status open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
-                                float **out) {
-    const pq_tensor *tensor = pq_container_find(&model->container, name);
-    pq_dtype dtype = tensor && tensor->dtype == PQ_F16 ? PQ_F16 : PQ_F32;
-    PQ_TRY(pq_container_get(&model->container, name, dtype, rows, cols, &tensor));
-    PQ_TRY(pq_tensor_finite(model->ctx, tensor));
-    *out = tensor->data;
-    if (dtype == PQ_F16) {
-        const uint16_t *halves = tensor->data;
-        *out = pq_arena_take(&model->floats, tensor->count, sizeof(**out));
-        if (!*out) {
-            return PIQUE_NO_MEMORY;
-        }
-        for (size_t i = 0; i < tensor->count; i++) {
-            (*out)[i] = pq_half_to_float(halves[i]);
-        }
-    }
-    return PIQUE_OK;
-}
 
 static pique_status bind(void *user, const char *name, uint32_t rows, uint32_t cols,
                          pq_real **value) {
-    return open_floats(user, name, rows, cols, value);
+    return pq_open_floats(user, name, rows, cols, value);
 }
 
 /* A list of strings stored as bytes and offsets. */
@@ -60,34 +37,6 @@ static pique_status open_strings(pique_model *model, const char *name, pq_string
         PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor \"%s\": %s", name, reason);
     }
     return status;
-}
-
-/* Rows of items: floats, or int8 with scales. */
-static pique_status open_table(pique_model *model, const char *name, const char *scale_name,
-                               uint32_t cols, pq_table *out) {
-    uint32_t rows = model->m.items.rows;
-    const pq_tensor *tensor = pq_container_find(&model->container, name);
-    float *scales = NULL;
-    pq_table_kind kind = PQ_TABLE_F32;
-    if (tensor && tensor->dtype == PQ_I8) {
-        PQ_TRY(open_floats(model, scale_name, rows, 0, &scales));
-        for (uint32_t i = 0; i < rows; i++) {
-            if (scales[i] < 0) {
-                PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\": scale %u is negative",
-                        scale_name, (unsigned)i);
-            }
-        }
-        kind = PQ_TABLE_I8;
-    }
-    PQ_TRY(pq_container_get(&model->container, name, kind == PQ_TABLE_I8 ? PQ_I8 : PQ_F32, rows,
-                            cols, &tensor));
-    if (kind == PQ_TABLE_F32) {
-        PQ_TRY(pq_tensor_finite(model->ctx, tensor));
-    }
-    return pq_table_open(
-        model->ctx, out,
-        &(pq_table_parts){
-            .kind = kind, .rows = rows, .cols = cols, .data = tensor->data, .scales = scales});
 }
 
 /* Required metadata as text of the context's. */
@@ -260,33 +209,16 @@ static pique_status open_categories(pique_model *model) {
     return PIQUE_OK;
 }
 
-static pique_status open_items(pique_model *model) {
-    pq_model *m = &model->m;
-    PQ_TRY(open_table(model, PQ_ITEM_WEIGHT, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX, m->width,
-                      &model->vectors));
-    m->items.vectors = &model->vectors;
-    if (pq_items_own_behaviours(&m->items)) {
-        PQ_TRY(open_table(model, PQ_BEHAVIOUR_WEIGHT, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX,
-                          pq_items_width(&m->items), &model->behaviours));
-        model->has_behaviours = true;
-        m->items.behaviours = &model->behaviours;
-    } else if (m->items.normalise) {
-        float *lengths;
-        PQ_TRY(open_floats(model, PQ_ITEM_LENGTH, m->items.rows, 0, &lengths));
-        m->items.lengths = lengths;
-    }
-    return PIQUE_OK;
-}
-
 /* A member of the description: text as a JSON string, or JSON as it is. */
-static pique_status describe(pique_model *model, pq_text *out, const char *key, bool is_json) {
+static pique_status describe(pique_model *model, pq_text *out, const char *key, const char *name,
+                             bool is_json) {
     char *text = NULL;
     PQ_TRY(pq_container_text(&model->container, key, &text));
     if (!text) {
         return PIQUE_OK;
     }
     pique_status status = PIQUE_OK;
-    pq_text_add(out, ",\"%s\":", key + strlen("pique."));
+    pq_text_add(out, ",\"%s\":", name);
     if (is_json) {
         pq_json json;
         status = pq_json_parse(model->ctx, text, strlen(text), key, &json);
@@ -315,18 +247,25 @@ static pique_status make_info(pique_model *model, size_t size) {
     pq_text out;
     pq_text_init(&out, model->ctx);
     pq_text_add(&out,
-                "{\"model\":\"%s\",\"task\":\"%s\",\"quant\":\"%s\",\"items\":%u,\"interests\":%u,",
-                m->def->name, pq_task_name(m->def->task),
-                model->vectors.kind == PQ_TABLE_I8 ? "int8" : "f32", (unsigned)model->ids.count,
+                "{\"model\":\"%s\",\"task\":\"%s\",\"items\":%u,\"interests\":%u,\"quant\":\"",
+                m->def->name, pq_task_name(m->def->task), (unsigned)model->ids.count,
                 (unsigned)m->interests);
-    pq_text_add(&out, "\"width\":%u,\"history\":%u,\"bytes\":%lu", (unsigned)m->width,
-                (unsigned)m->max_history, (unsigned long)size);
+    pq_write_scheme(model, &out);
+    pq_text_add(&out, "\",\"width\":%u,\"history\":%u,\"bytes\":%lu",
+                (unsigned)m->width, (unsigned)m->max_history, (unsigned long)size);
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
-    static const char keys[][16] = {"pique.config", "pique.metrics", "pique.data", "pique.card"};
+    static const struct {
+        const char *key, *name;
+        bool is_json;
+    } members[] = {{"pique.config", "config", true},
+                   {"pique.metrics", "metrics", true},
+                   {"pique.quant.loss", "loss", true},
+                   {"pique.data", "data", false},
+                   {"pique.card", "card", false}};
     pique_status status = PIQUE_OK;
-    for (size_t i = 0; i < PQ_COUNT(keys) && status == PIQUE_OK; i++) {
-        status = describe(model, &out, keys[i], i < 2);
+    for (size_t i = 0; i < PQ_COUNT(members) && status == PIQUE_OK; i++) {
+        status = describe(model, &out, members[i].key, members[i].name, members[i].is_json);
     }
     pq_text_add(&out, "}");
     if (status == PIQUE_OK) {
@@ -338,13 +277,6 @@ static pique_status make_info(pique_model *model, size_t size) {
     }
     model->info = out.data;
     return PIQUE_OK;
-}
-
-/* Of the rows that behaviours have; 0 when there are none, which fails later. */
-static uint32_t row_width(const pique_model *model) {
-    const pq_tensor *rows = pq_container_find(&model->container, PQ_BEHAVIOUR_WEIGHT);
-    rows = rows ? rows : pq_container_find(&model->container, PQ_ITEM_WEIGHT);
-    return rows && rows->rank == 2 ? rows->shape[1] : 0;
 }
 
 static pique_status open_all(pique_model *model, size_t size) {
@@ -359,11 +291,11 @@ static pique_status open_all(pique_model *model, size_t size) {
     pq_model *m = &model->m;
     m->items.rows = model->ids.count + 2;
     m->items.baked = true;
-    m->items.baked_width = row_width(model);
+    pq_find_width(model);
     m->params.bind = bind;
     m->params.bind_user = model;
     PQ_TRY(pq_model_declare(m));
-    PQ_TRY(open_items(model));
+    PQ_TRY(pq_open_items(model));
     PQ_TRY(open_categories(model));
     return make_info(model, size);
 }
@@ -403,6 +335,7 @@ void pique_model_free(pique_model *model) {
     }
     pq_strings_free(&model->ids);
     pq_table_close(&model->vectors);
+    pq_table_close(&model->codes);
     pq_table_close(&model->behaviours);
     pq_model_free(&model->m);
     pq_container_close(&model->container);

@@ -171,7 +171,8 @@ static pique_status prepare(pique_session *s, const pique_query *q, pq_scan *sca
     if (nothing_known(s, q)) {
         memset(s->vectors, 0, (size_t)s->live * s->model->m.width * sizeof(float));
     }
-    *scan = (pq_scan){.table = &s->model->vectors,
+    *scan = (pq_scan){.table = s->model->m.items.vectors,
+                      .codes = s->model->shortlist,
                       .interests = s->vectors,
                       .interest_count = s->live,
                       .count = q->count};

@@ -4,7 +4,16 @@
  *            pique.config   the model's fields   pique.profile  names of the profile fields
  *            pique.quant    of the item rows     pique.metrics  JSON object
  *            pique.data     where the data came from            pique.card  text for people
- * tensors    item.weight          (rows, D) F32, or I8 with item.weight.scale (rows) F32
+ *            pique.quant.loss  JSON: what the export lost on the validation split
+ * tensors    item.weight          (rows, D) F32, F16, or I8 with item.weight.scale (rows); or int4: U8
+ *                                 (rows, ceil(D / 2)), byte j = code[2j] + 8 | (code[2j + 1] + 8) << 4 with codes
+ *                                 -7..7 (an odd width's last half is 8), and item.weight.scale
+ *                                 (rows, ceil(D / 32)), a scale for each group of 32 columns
+ *            item.codes           U8 (rows, M / 2): codes of a product quantiser of M subspaces, M dividing D;
+ *                                 byte j = code of subspace 2j | that of 2j + 1 << 4
+ *            item.codebook        (16 M, D / M): row 16 m + c is centroid c of subspace m
+ *            item.codes.map       (D, D): A; with y a row's centroids side by side the row is A' y. Codes give
+ *                                 the shortlist where item.weight stands beside them, else the rows
  *            item.length          (rows) F32: behaviour i is item.length[i] * item.weight[i]
  *            behaviour.weight     (rows, D) likewise, where behaviours are not multiples of items
  *            item.category.<name> (rows) U8: which of at most 255 categories, the first of several, 0: none; the
@@ -14,8 +23,8 @@
  *            profile.<name>.terms U8, and .offsets U32: a field of categories; or, a field of numbers,
  *            profile.<name>.bounds (buckets - 1) F32, rising, and profile.<name>.missing (1) U32, the code of
  *                                 a number that is not known
- *            and the parameters of the model under their own names, F32
- *            F16 may stand for F32 everywhere but in item rows and bounds
+ *            and the parameters of the model under their own names, F32, or of rank 2 also I8 with NAME.scale (rows)
+ *            F16 may stand for F32 everywhere but in bounds
  * Row 0 of items is PAD, rows 1..n are the items in the order of their ids, row n + 1 is UNKNOWN. */
 #ifndef PQ_LAYOUT_H
 #define PQ_LAYOUT_H
@@ -24,6 +33,9 @@
 #define PQ_FORMAT "1"
 
 #define PQ_ITEM_WEIGHT "item.weight"
+#define PQ_ITEM_CODES "item.codes"
+#define PQ_ITEM_CODEBOOK "item.codebook"
+#define PQ_ITEM_CODES_MAP "item.codes.map"
 #define PQ_ITEM_LENGTH "item.length"
 #define PQ_BEHAVIOUR_WEIGHT "behaviour.weight"
 #define PQ_ITEM_IDS "item.ids"

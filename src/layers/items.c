@@ -23,10 +23,12 @@ static pq_param *add_table(pq_params *params, const char *column, const char *wh
 
 /* From the width of a file's rows. */
 static void count_columns(pq_items *items, pq_params *params) {
-    uint32_t wide = items->baked_width, linear = items->linear, d = items->width;
+    uint32_t linear = items->linear, d = items->width;
+    uint32_t wide = items->baked_width << items->baked_halves;
     uint32_t fields = wide > linear ? (wide - linear) / d : 0;
     items->column_count = fields ? fields - 1 : 0;
-    if ((fields == 0 || items->column_count > PQ_MAX_FIELDS || wide != pq_items_width(items)) &&
+    uint32_t spare = wide - pq_items_width(items);
+    if ((fields == 0 || items->column_count > PQ_MAX_FIELDS || spare > items->baked_halves) &&
         params->status == PIQUE_OK) {
         params->status =
             pq_fail(params->ctx, PIQUE_CORRUPT,

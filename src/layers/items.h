@@ -48,6 +48,7 @@ typedef struct {
     bool baked;        /* serving: rows come from the tables below */
     uint32_t
         baked_width; /* of the rows in the file, which tells how many columns stand side by side */
+    bool baked_halves; /* it counts bytes of two columns each, of which the last may be unused */
 
     /* training */
     pq_param *ids;

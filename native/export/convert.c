@@ -1,0 +1,333 @@
+#include "native/export/convert.h"
+
+#include <string.h>
+
+#include "base/half.h"
+#include "file/layout.h"
+#include "native/quant/product.h"
+#include "native/quant/quantise.h"
+
+/* Below so many columns a scale a row takes as much as the codes save. */
+#define LEAST_INT8_COLUMNS 8
+
+void pq_conversion_init(pq_conversion *c, pq_ctx *ctx, const pq_container *from,
+                        const pq_scheme *scheme, const double *moment) {
+    *c = (pq_conversion){.ctx = ctx, .from = from, .scheme = *scheme, .moment = moment};
+    pq_arena_init(&c->arena, ctx);
+    pq_writer_init(&c->writer, ctx);
+}
+
+void pq_conversion_free(pq_conversion *c) {
+    if (c->ctx) {
+        pq_writer_free(&c->writer);
+        pq_arena_free(&c->arena);
+    }
+}
+
+static bool ends_with(const char *name, const char *ending) {
+    size_t size = strlen(name), length = strlen(ending);
+    return size >= length && strcmp(name + size - length, ending) == 0;
+}
+
+static bool is_rows(const char *name) {
+    return strcmp(name, PQ_ITEM_WEIGHT) == 0 || strcmp(name, PQ_BEHAVIOUR_WEIGHT) == 0;
+}
+
+static char *join(pq_arena *arena, const char *bytes, size_t size, const char *suffix) {
+    char *name = pq_arena_take(arena, size + strlen(suffix) + 1, 1);
+    if (name) {
+        memcpy(name, bytes, size);
+        memcpy(name + size, suffix, strlen(suffix) + 1);
+    }
+    return name;
+}
+
+static char *scale_of(pq_conversion *c, const char *name) {
+    return join(&c->arena, name, strlen(name), PQ_SCALE_SUFFIX);
+}
+
+/* ---- floats ---- */
+
+/* `least` bounds from below what may be rounded to a multiple of 2^-24. */
+static bool fits_half(const float *values, size_t count, float least) {
+    for (size_t i = 0; i < count; i++) {
+        float size = values[i] < 0 ? -values[i] : values[i];
+        if (!(size <= PQ_HALF_MAX) || (size > 0 && size < least)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As F16 where halves can hold the numbers, else as F32; cols 0: rank 1. */
+static pique_status add_halves(pq_conversion *c, const char *name, uint32_t rows, uint32_t cols,
+                               const float *values, float least) {
+    size_t count = (size_t)rows * (cols ? cols : 1);
+    if (!fits_half(values, count, least)) {
+        pq_writer_tensor(&c->writer, name, PQ_F32, rows, cols, values);
+        return PIQUE_OK;
+    }
+    uint16_t *halves = pq_arena_take(&c->arena, count, sizeof(*halves));
+    if (!halves) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        halves[i] = pq_half_from_float(values[i]);
+    }
+    pq_writer_tensor(&c->writer, name, PQ_F16, rows, cols, halves);
+    return PIQUE_OK;
+}
+
+static pique_status add_int8(pq_conversion *c, const char *name, uint32_t rows, uint32_t cols,
+                             const float *values) {
+    const char *scale_name = scale_of(c, name);
+    int8_t *codes = pq_arena_take(&c->arena, (size_t)rows * cols, sizeof(*codes));
+    float *scales = pq_arena_take(&c->arena, rows, sizeof(*scales));
+    if (!scale_name || !codes || !scales) {
+        return PIQUE_NO_MEMORY;
+    }
+    pq_quantise_rows(values, rows, cols, false, codes, scales);
+    if (fits_half(scales, rows, PQ_HALF_MIN_NORMAL)) {
+        pq_quantise_rows(values, rows, cols, true, codes, scales);
+    }
+    pq_writer_tensor(&c->writer, name, PQ_I8, rows, cols, codes);
+    return add_halves(c, scale_name, rows, 0, scales, PQ_HALF_MIN_NORMAL);
+}
+
+static pique_status add_int4(pq_conversion *c, const char *name, uint32_t rows, uint32_t cols,
+                             const float *values) {
+    const uint32_t bytes = (uint32_t)pq_int4_bytes(cols), groups = pq_int4_groups(cols);
+    const size_t count = (size_t)rows * groups;
+    const char *scale_name = scale_of(c, name);
+    uint8_t *codes = pq_arena_take(&c->arena, (size_t)rows * bytes, sizeof(*codes));
+    float *scales = pq_arena_take(&c->arena, count, sizeof(*scales));
+    if (!scale_name || !codes || !scales) {
+        return PIQUE_NO_MEMORY;
+    }
+    pq_int4_encode(values, rows, cols, false, codes, scales);
+    if (fits_half(scales, count, PQ_HALF_MIN_NORMAL)) {
+        pq_int4_encode(values, rows, cols, true, codes, scales);
+    }
+    pq_writer_tensor(&c->writer, name, PQ_U8, rows, bytes, codes);
+    return add_halves(c, scale_name, rows, groups, scales, PQ_HALF_MIN_NORMAL);
+}
+
+/* ---- item rows ---- */
+
+pq_rows pq_rows_of(const pq_container *from, const char *name) {
+    const pq_tensor *rows = pq_container_find(from, name);
+    switch (rows ? rows->dtype : PQ_DTYPE_COUNT) {
+    case PQ_F32:
+        return PQ_ROWS_F32;
+    case PQ_F16:
+        return PQ_ROWS_F16;
+    case PQ_I8:
+        return PQ_ROWS_INT8;
+    case PQ_U8:
+        return PQ_ROWS_INT4;
+    default:
+        return PQ_ROWS_NONE;
+    }
+}
+
+pique_status pq_read_rows(pq_arena *arena, const pq_container *from, const char *name, float **out,
+                          uint32_t *rows, uint32_t *width) {
+    const pq_tensor *tensor = pq_container_find(from, name);
+    const char *scale_name = join(arena, name, strlen(name), PQ_SCALE_SUFFIX);
+    const pq_tensor *scale = scale_name ? pq_container_find(from, scale_name) : NULL;
+    *rows = tensor->shape[0];
+    *width = tensor->shape[1];
+    *out = pq_arena_take(arena, tensor->count, sizeof(**out));
+    if (!*out || !scale_name) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (size_t i = 0; i < tensor->count; i++) {
+        switch (tensor->dtype) {
+        case PQ_F32:
+            (*out)[i] = ((const float *)tensor->data)[i];
+            break;
+        case PQ_F16:
+            (*out)[i] = pq_half_to_float(((const uint16_t *)tensor->data)[i]);
+            break;
+        default: { /* int8: the model was opened before, so the scales are there */
+            size_t row = i / *width;
+            float factor = scale->dtype == PQ_F16
+                               ? pq_half_to_float(((const uint16_t *)scale->data)[row])
+                               : ((const float *)scale->data)[row];
+            (*out)[i] = (float)((const int8_t *)tensor->data)[i] * factor;
+        }
+        }
+    }
+    return PIQUE_OK;
+}
+
+static const char *const row_names[] = {"f32", "f16", "int8", "int4", "codes"};
+
+/* Rows as they are, or narrower. */
+static pique_status add_rows(pq_conversion *c, const char *name, pq_rows kind) {
+    const pq_tensor *tensor = pq_container_find(c->from, name);
+    const pq_rows has = pq_rows_of(c->from, name);
+    if (has > kind) {
+        PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
+                "tensor \"%s\" is %s already: what rounding took cannot be brought back", name,
+                row_names[has]);
+    }
+    float *values;
+    uint32_t rows, width;
+    if (has == kind) {
+        const char *scale_name = scale_of(c, name);
+        const pq_tensor *scale = scale_name ? pq_container_find(c->from, scale_name) : NULL;
+        if (!scale_name) {
+            return PIQUE_NO_MEMORY;
+        }
+        pq_writer_tensor(&c->writer, name, tensor->dtype, tensor->shape[0], tensor->shape[1],
+                         tensor->data);
+        if (scale) {
+            pq_writer_tensor(&c->writer, scale_name, scale->dtype, scale->shape[0],
+                             scale->rank == 2 ? scale->shape[1] : 0, scale->data);
+        }
+        return PIQUE_OK;
+    }
+    PQ_TRY(pq_read_rows(&c->arena, c->from, name, &values, &rows, &width));
+    switch (kind) {
+    case PQ_ROWS_F16:
+        return add_halves(c, name, rows, width, values, 0);
+    case PQ_ROWS_INT8:
+        return add_int8(c, name, rows, width, values);
+    default:
+        return add_int4(c, name, rows, width, values);
+    }
+}
+
+static pique_status add_codes(pq_conversion *c) {
+    float *values;
+    uint32_t rows, width;
+    pq_product product;
+    if (pq_rows_of(c->from, PQ_ITEM_WEIGHT) > PQ_ROWS_INT8) {
+        PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
+                "tensor \"" PQ_ITEM_WEIGHT "\" is too coarse to fit codes to: export from f32");
+    }
+    PQ_TRY(pq_read_rows(&c->arena, c->from, PQ_ITEM_WEIGHT, &values, &rows, &width));
+    PQ_TRY(pq_scheme_check_width(c->ctx, &c->scheme, width));
+    /* Without PAD, which stands first, and UNKNOWN. */
+    PQ_TRY(pq_product_fit(&c->arena, values + width, rows - 2, width, 2 * c->scheme.bytes,
+                          c->moment, &product));
+    const uint32_t bytes = c->scheme.bytes;
+    uint8_t *codes = pq_arena_take(&c->arena, (size_t)rows * bytes, 1);
+    double *scratch = pq_arena_take(&c->arena, 2 * (size_t)width, sizeof(*scratch));
+    if (!codes || !scratch) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        pq_product_encode(&product, values + (size_t)i * width, codes + (size_t)i * bytes, scratch);
+    }
+    pq_writer_tensor(&c->writer, PQ_ITEM_CODES, PQ_U8, rows, bytes, codes);
+    PQ_TRY(add_halves(c, PQ_ITEM_CODEBOOK, product.subspaces * PQ_TABLE_CENTROIDS,
+                      width / product.subspaces, product.codebook, 0));
+    return add_halves(c, PQ_ITEM_CODES_MAP, width, width, product.map, 0);
+}
+
+static pique_status add_item_rows(pq_conversion *c, const char *name) {
+    bool items = strcmp(name, PQ_ITEM_WEIGHT) == 0;
+    if (items && c->scheme.bytes) {
+        PQ_TRY(add_codes(c));
+    }
+    if (!items && c->scheme.rows == PQ_ROWS_NONE) {
+        return add_rows(c, name, PQ_ROWS_INT4); /* behaviours are looked up, never scanned */
+    }
+    return c->scheme.rows == PQ_ROWS_NONE ? PIQUE_OK : add_rows(c, name, c->scheme.rows);
+}
+
+/* ---- the whole file ---- */
+
+/* A parameter or a list. Which bucket a number falls into must not hang on the kind of file. */
+static pique_status add_other(pq_conversion *c, const char *name, const pq_tensor *tensor) {
+    const uint32_t rows = tensor->shape[0], cols = tensor->rank == 2 ? tensor->shape[1] : 0;
+    bool number = tensor->dtype == PQ_F32 && !ends_with(name, PQ_BOUNDS_SUFFIX);
+    if (number && c->scheme.dense == PQ_DENSE_INT8 && rows > 1 && cols >= LEAST_INT8_COLUMNS) {
+        return add_int8(c, name, rows, cols, tensor->data);
+    }
+    if (number && c->scheme.dense != PQ_DENSE_F32) {
+        return add_halves(c, name, rows, cols, tensor->data, 0);
+    }
+    pq_writer_tensor(&c->writer, name, tensor->dtype, rows, cols, tensor->data);
+    return PIQUE_OK;
+}
+
+static bool is_scale_of_rows(const char *name) {
+    return strcmp(name, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX) == 0 ||
+           strcmp(name, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX) == 0;
+}
+
+static pique_status add_tensors(pq_conversion *c) {
+    for (uint32_t i = 0; i < c->from->count; i++) {
+        const pq_tensor *tensor = &c->from->tensors[i];
+        const char *name = join(&c->arena, tensor->name.bytes, tensor->name.size, "");
+        if (!name) {
+            return PIQUE_NO_MEMORY;
+        }
+        if (tensor->rank == 0 || tensor->rank > 2) {
+            PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED, "tensor \"%s\" has %u dimensions", name,
+                    (unsigned)tensor->rank);
+        }
+        if (is_rows(name)) {
+            PQ_TRY(add_item_rows(c, name));
+        } else if (!is_scale_of_rows(name)) {
+            PQ_TRY(add_other(c, name, tensor));
+        }
+    }
+    return PIQUE_OK;
+}
+
+static bool is_late(const char *key) {
+    return strcmp(key, "pique.card") == 0 || strcmp(key, "pique.quant.loss") == 0;
+}
+
+static pique_status add_metadata(pq_conversion *c) {
+    const pq_json *json = &c->from->json;
+    int object = c->from->metadata, at = pq_json_first(json, object);
+    for (int i = 0; i < pq_json_size(json, object); i++, at = pq_json_next(json, at)) {
+        size_t size = 0;
+        char *key = pq_json_string(json, at, &size), *value = NULL;
+        pique_status status = key ? pq_container_text(c->from, key, &value) : PIQUE_NO_MEMORY;
+        if (status == PIQUE_OK && value && !is_late(key)) {
+            const char *text = strcmp(key, "pique.quant") == 0 ? c->scheme.name : value;
+            pq_writer_text(&c->writer, key, text, strlen(text));
+        }
+        pq_free(c->ctx, key);
+        pq_free(c->ctx, value);
+        PQ_TRY(status);
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_convert(pq_conversion *c) {
+    if (pq_container_find(c->from, PQ_ITEM_CODES)) {
+        PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
+                "the file has product-quantised items already: export from the f32 file");
+    }
+    PQ_TRY(add_metadata(c));
+    return add_tensors(c);
+}
+
+pique_status pq_conversion_finish(pq_conversion *c, const char *loss, const char *line) {
+    char *card = NULL;
+    pq_text text;
+    pq_text_init(&text, c->ctx);
+    pique_status status = pq_container_text(c->from, "pique.card", &card);
+    if (status == PIQUE_OK && (card || line)) {
+        pq_text_add(&text, "%s", "");
+        pq_text_bytes(&text, card ? card : "", card ? strlen(card) : 0);
+        pq_text_bytes(&text, line ? line : "", line ? strlen(line) : 0);
+        status = pq_text_status(&text);
+        if (status == PIQUE_OK) {
+            pq_writer_text(&c->writer, "pique.card", text.data, text.size);
+        }
+    }
+    if (status == PIQUE_OK && loss) {
+        pq_writer_text(&c->writer, "pique.quant.loss", loss, strlen(loss));
+    }
+    pq_text_free(&text);
+    pq_free(c->ctx, card);
+    return status;
+}

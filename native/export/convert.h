@@ -1,0 +1,34 @@
+/* convert.h — the tensors of a model file in another scheme. */
+#ifndef PQ_CONVERT_H
+#define PQ_CONVERT_H
+
+#include "base/arena.h"
+#include "file/container.h"
+#include "native/export/scheme.h"
+
+typedef struct {
+    pq_ctx *ctx;
+    const pq_container *from;
+    pq_arena arena; /* names and tensors that were converted */
+    pq_writer writer;
+    pq_scheme scheme;
+    const double *moment; /* [D, D] of interests, for codes; NULL: not known */
+} pq_conversion;
+
+void pq_conversion_init(pq_conversion *c, pq_ctx *ctx, const pq_container *from,
+                        const pq_scheme *scheme, const double *moment);
+void pq_conversion_free(pq_conversion *c);
+
+/* Adds all tensors, and the metadata but the loss and the card. PIQUE_UNSUPPORTED where the file has its rows
+ * narrower than asked for. */
+pique_status pq_convert(pq_conversion *c);
+/* Adds the card with a line about the loss, and the loss as JSON; loss NULL: the card as it was. */
+pique_status pq_conversion_finish(pq_conversion *c, const char *loss, const char *line);
+
+/* The model's item rows as floats; [rows, width] from the arena. */
+pique_status pq_read_rows(pq_arena *arena, const pq_container *from, const char *name, float **out,
+                          uint32_t *rows, uint32_t *width);
+/* What the file's item rows are. */
+pq_rows pq_rows_of(const pq_container *from, const char *name);
+
+#endif
