@@ -65,7 +65,7 @@ pique_status pq_rounding_declare(pq_rounding *r, pq_model *m, pq_round_kind kind
     return m->params.status;
 }
 
-pique_status pq_rounding_open(pq_rounding *r, const pq_model *m, uint32_t threads) {
+pique_status pq_rounding_open(pq_rounding *r, uint32_t threads) {
     const size_t count = (size_t)r->rows * r->width, square = (size_t)r->width * r->width;
     r->threads = threads;
     if (r->kind == PQ_ROUND_NONE) {
@@ -80,7 +80,7 @@ pique_status pq_rounding_open(pq_rounding *r, const pq_model *m, uint32_t thread
     r->product.lift = pq_arena_take(&r->arena, square, sizeof(double));
     if (!r->exact || !r->rounded || !r->stale || !r->scratch || !r->product.metric ||
         !r->product.gram || !r->product.lift) {
-        return pq_fail(m->ctx, PIQUE_NO_MEMORY, "out of memory: %u rounded item vectors",
+        return pq_fail(r->ctx, PIQUE_NO_MEMORY, "out of memory: %u rounded item vectors",
                        (unsigned)r->rows);
     }
     return PIQUE_OK;
@@ -140,9 +140,6 @@ void pq_rounding_load(pq_rounding *r) {
 }
 
 pique_status pq_rounding_fit(pq_rounding *r, const pq_model *m, const double *moment) {
-    if (!r->codebook) {
-        return PIQUE_OK;
-    }
     const uint32_t subspaces = kinds[r->kind].subspaces, items = r->rows - 2;
     const size_t square = (size_t)r->width * r->width;
     pq_product fitted;

@@ -33,10 +33,10 @@ typedef struct {
 /* Declares what the kind keeps; the model has been declared. PIQUE_ARGUMENT when the model cannot be rounded
  * so: the message says what can. Also after a failure pq_rounding_free takes what there is. */
 pique_status pq_rounding_declare(pq_rounding *rounding, pq_model *m, pq_round_kind kind);
-/* Memory for the rows, of which m->items now tells the number. */
-pique_status pq_rounding_open(pq_rounding *rounding, const pq_model *m, uint32_t threads);
+/* Memory for the rows. */
+pique_status pq_rounding_open(pq_rounding *rounding, uint32_t threads);
 void pq_rounding_free(pq_rounding *rounding);
-/* Fits a product quantiser to the vectors as they stand, for queries with mean outer product `moment`. */
+/* Fits the product quantiser, of which there is a codebook, to the vectors as they stand, for queries with mean outer product `moment`. */
 pique_status pq_rounding_fit(pq_rounding *rounding, const pq_model *m, const double *moment);
 /* Takes it from the parameters, as a checkpoint has filled them. */
 void pq_rounding_load(pq_rounding *rounding);

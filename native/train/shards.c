@@ -1,7 +1,5 @@
 #include "native/train/shards.h"
 
-#include <string.h>
-
 #include "native/eval/team.h"
 
 #define STREAM_TAPE 0x74617065u
@@ -123,49 +121,6 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
     }
     if (pq_grads_sum(grads, PQ_SHARDS, s->threads) != PIQUE_OK) {
         return pq_fail(s->ctx, PIQUE_NO_MEMORY, "%s", s->shard[0].ctx.error);
-    }
-    return PIQUE_OK;
-}
-
-#define MOMENT_SAMPLES 4096
-#define MOMENT_BATCH 256
-
-/* moment += q q' of a batch's interests; the others are zero. */
-static pique_status add_interests(pq_shards *s, const pq_sampler *sampler, size_t first,
-                                  uint32_t count, double *moment) {
-    pq_shard *shard = &s->shard[0];
-    const uint32_t d = s->m->width;
-    const pq_sample_range range = {first, count, s->m->max_history, 0};
-    pq_batch batch = {0};
-    pq_arena_reset(&shard->batch);
-    PQ_TRY(pq_sampler_batch(sampler, &shard->batch, &range, &batch));
-    uint32_t *live = pq_arena_take(&shard->batch, count, sizeof(*live));
-    if (!live) {
-        return PIQUE_NO_MEMORY;
-    }
-    pq_tape_begin(&shard->tape, NULL, false, (pq_rng){0});
-    const pq_var *v = s->m->def->user(&shard->tape, s->m, &batch, live);
-    for (uint32_t r = 0; v && r < v->rows; r++) {
-        const pq_real *q = v->value + (size_t)r * d;
-        for (size_t i = 0; i < (size_t)d * d; i++) {
-            moment[i] += (double)q[i / d] * q[i % d];
-        }
-    }
-    return v ? PIQUE_OK : shard->tape.status;
-}
-
-pique_status pq_shards_moment(pq_shards *s, const pq_sampler *sampler, double *moment) {
-    const size_t square = (size_t)s->m->width * s->m->width;
-    const size_t last = PQ_MIN(sampler->count, (size_t)MOMENT_SAMPLES);
-    memset(moment, 0, square * sizeof(*moment));
-    for (size_t first = 0; first < last; first += MOMENT_BATCH) {
-        const uint32_t count = (uint32_t)PQ_MIN(last - first, (size_t)MOMENT_BATCH);
-        if (add_interests(s, sampler, first, count, moment) != PIQUE_OK) {
-            return pq_fail(s->ctx, s->shard[0].tape.status, "%s", s->shard[0].ctx.error);
-        }
-    }
-    for (size_t i = 0; i < square; i++) {
-        moment[i] /= (double)last;
     }
     return PIQUE_OK;
 }

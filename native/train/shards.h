@@ -35,8 +35,5 @@ pique_status pq_grads_sum(pq_grads *const *grads, uint32_t count, uint32_t threa
  * random draws. */
 pique_status pq_shards_step(pq_shards *shards, const pq_sampler *sampler, size_t first,
                             uint32_t count, uint64_t step, double *loss);
-/* The mean of q q' [D, D] over the interests q that samples give, up to some thousands of them: where queries
- * lie. */
-pique_status pq_shards_moment(pq_shards *shards, const pq_sampler *sampler, double *moment);
 
 #endif
