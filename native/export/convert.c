@@ -229,7 +229,7 @@ static pique_status add_codes(pq_conversion *c) {
 
 static pique_status add_item_rows(pq_conversion *c, const char *name) {
     bool items = strcmp(name, PQ_ITEM_WEIGHT) == 0;
-    if (items && c->scheme.bytes) {
+    if (items && c->scheme.bytes && !pq_container_find(c->from, PQ_ITEM_CODES)) {
         PQ_TRY(add_codes(c));
     }
     if (!items && c->scheme.rows == PQ_ROWS_NONE) {
@@ -240,10 +240,17 @@ static pique_status add_item_rows(pq_conversion *c, const char *name) {
 
 /* ---- the whole file ---- */
 
+static bool is_of_codes(const char *name) {
+    return strcmp(name, PQ_ITEM_CODEBOOK) == 0 || strcmp(name, PQ_ITEM_CODES_MAP) == 0;
+}
+
 /* A parameter or a list. Which bucket a number falls into must not hang on the kind of file. */
 static pique_status add_other(pq_conversion *c, const char *name, const pq_tensor *tensor) {
     const uint32_t rows = tensor->shape[0], cols = tensor->rank == 2 ? tensor->shape[1] : 0;
     bool number = tensor->dtype == PQ_F32 && !ends_with(name, PQ_BOUNDS_SUFFIX);
+    if (number && is_of_codes(name)) {
+        return add_halves(c, name, rows, cols, tensor->data, 0);
+    }
     if (number && c->scheme.dense == PQ_DENSE_INT8 && rows > 1 && cols >= LEAST_INT8_COLUMNS) {
         return add_int8(c, name, rows, cols, tensor->data);
     }
@@ -301,11 +308,22 @@ static pique_status add_metadata(pq_conversion *c) {
     return PIQUE_OK;
 }
 
-pique_status pq_convert(pq_conversion *c) {
-    if (pq_container_find(c->from, PQ_ITEM_CODES)) {
+/* Codes can only be kept as they are, which is how a run that was trained for them is exported. */
+static pique_status check_codes(const pq_conversion *c) {
+    const pq_tensor *codes = pq_container_find(c->from, PQ_ITEM_CODES);
+    bool kept = codes && codes->rank == 2 && codes->shape[1] == c->scheme.bytes &&
+                pq_rows_of(c->from, PQ_ITEM_WEIGHT) == c->scheme.rows;
+    if (codes && !kept) {
         PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
-                "the file has product-quantised items already: export from the f32 file");
+                "the file has product-quantised items already, which can only stay as they are: "
+                "export %s from an f32 file",
+                c->scheme.name);
     }
+    return PIQUE_OK;
+}
+
+pique_status pq_convert(pq_conversion *c) {
+    PQ_TRY(check_codes(c));
     PQ_TRY(add_metadata(c));
     return add_tensors(c);
 }

@@ -36,7 +36,7 @@ static inline size_t pq_product_bytes(const pq_product *product) {
  * PIQUE_NUMERIC. */
 pique_status pq_product_fit(pq_arena *arena, const float *rows, uint32_t count, uint32_t width,
                             uint32_t subspaces, const double *moment, pq_product *out);
-/* gram and lift of the map and metric that are there. */
+/* gram and lift from map and metric, where these were changed. */
 void pq_product_prepare(pq_product *product);
 /* One row to codes [M / 2] as base/table.h has them; scratch [2 D]. */
 void pq_product_encode(const pq_product *product, const float *row, uint8_t *codes,

@@ -113,7 +113,7 @@ void pq_int4_round(const float *row, uint32_t cols, float *out) {
         const uint32_t count = PQ_MIN((uint32_t)PQ_TABLE_GROUP, cols - first);
         const float scale = best_scale(row + first, count, true);
         for (uint32_t i = first; i < first + count; i++) {
-            out[i] = code_of(row[i], scale, INT4_LIMIT) * scale;
+            out[i] = (float)(int)code_of(row[i], scale, INT4_LIMIT) * scale; /* never -0 */
         }
     }
 }

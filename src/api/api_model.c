@@ -246,13 +246,13 @@ static pique_status make_info(pique_model *model, size_t size) {
     const pq_model *m = &model->m;
     pq_text out;
     pq_text_init(&out, model->ctx);
-    pq_text_add(&out,
-                "{\"model\":\"%s\",\"task\":\"%s\",\"items\":%u,\"interests\":%u,\"quant\":\"",
-                m->def->name, pq_task_name(m->def->task), (unsigned)model->ids.count,
-                (unsigned)m->interests);
+    pq_text_add(&out, "{\"model\":\"%s\",\"task\":\"%s\",\"quant\":\"", m->def->name,
+                pq_task_name(m->def->task));
     pq_write_scheme(model, &out);
-    pq_text_add(&out, "\",\"width\":%u,\"history\":%u,\"bytes\":%lu",
-                (unsigned)m->width, (unsigned)m->max_history, (unsigned long)size);
+    pq_text_add(&out, "\",\"items\":%u,\"interests\":%u,\"width\":%u,\"history\":%u,",
+                (unsigned)model->ids.count, (unsigned)m->interests, (unsigned)m->width,
+                (unsigned)m->max_history);
+    pq_text_add(&out, "\"bytes\":%lu", (unsigned long)size);
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
     static const struct {

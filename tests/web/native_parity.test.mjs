@@ -1,6 +1,6 @@
 /**
  * The same file gives the same recommendations everywhere: native with every instruction set, WASM with
- * SIMD, WASM without, for float and for int8 weights. The data are invented, and MovieLens as well where
+ * SIMD, WASM without, for every kind of item rows. The data are invented, and MovieLens as well where
  * PIQUE_DATA has it; PIQUE_CLI names the command line to ask.
  */
 import assert from 'node:assert/strict';
@@ -19,6 +19,12 @@ const { load } = await importDist('index.js');
 
 const movielens = path.join(process.env.PIQUE_DATA ?? '', 'ml-latest-small');
 const hasMovielens = Boolean(process.env.PIQUE_DATA) && existsSync(movielens);
+
+/** Kinds of item rows; the models are 64 wide. */
+const schemes = [
+  ...['f32', 'f16', 'int8', 'int4', 'pq8', 'pq16', 'pq32'],
+  ...['pq8+int8', 'pq16+int8', 'pq32+int8'],
+];
 
 /** The systems of the runs on invented data, which bear their names. */
 const invented = ['mind', 'comirec'];
@@ -61,7 +67,7 @@ function readHistories(file, userColumn, itemColumn, timeColumn) {
   return sorted.slice(0, USERS).map((events) => events.map(({ id }) => id));
 }
 
-/** Trains on `data` and leaves f32.pique, int8.pique and histories.txt in the folder `name`. */
+/** Trains on `data` and leaves a file of each scheme and histories.txt in the folder `name`. */
 function prepare(name, data, histories, settings) {
   const training = [
     '--threads',
@@ -73,7 +79,7 @@ function prepare(name, data, histories, settings) {
   ];
   const where = ['--data', data, '--out', at(name, 'run'), '--epochs', settings.epochs];
   run(['train', '--model', settings.model, ...where, ...training]);
-  for (const quant of ['f32', 'int8']) {
+  for (const quant of schemes) {
     run([
       'export',
       at(name, 'run/model.pique'),
@@ -157,7 +163,7 @@ function assertAllSame(expected, found, who) {
 
 async function compare(name, histories) {
   assert.equal(histories.length, USERS);
-  for (const quant of ['f32', 'int8']) {
+  for (const quant of schemes) {
     const scalar = askNative(name, quant, 'scalar');
     assert.equal(scalar.length, USERS);
     for (const list of scalar) assert.equal(list.length, COUNT);
