@@ -308,12 +308,14 @@ static pique_status add_metadata(pq_conversion *c) {
     return PIQUE_OK;
 }
 
-/* Codes can only be kept as they are, which is how a run that was trained for them is exported. */
+bool pq_keeps_codes(const pq_container *from, const pq_scheme *scheme) {
+    const pq_tensor *codes = pq_container_find(from, PQ_ITEM_CODES);
+    return codes && codes->rank == 2 && codes->shape[1] == scheme->bytes &&
+           pq_rows_of(from, PQ_ITEM_WEIGHT) == scheme->rows;
+}
+
 static pique_status check_codes(const pq_conversion *c) {
-    const pq_tensor *codes = pq_container_find(c->from, PQ_ITEM_CODES);
-    bool kept = codes && codes->rank == 2 && codes->shape[1] == c->scheme.bytes &&
-                pq_rows_of(c->from, PQ_ITEM_WEIGHT) == c->scheme.rows;
-    if (codes && !kept) {
+    if (pq_container_find(c->from, PQ_ITEM_CODES) && !pq_keeps_codes(c->from, &c->scheme)) {
         PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
                 "the file has product-quantised items already, which can only stay as they are: "
                 "export %s from an f32 file",

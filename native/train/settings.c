@@ -75,6 +75,10 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
                 "sampler = in_batch gives negatives that a batch shares, which loss = "
                 "sampled_softmax alone takes");
     }
+    if (train->quantise && train->quantise_from > train->epochs) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "quantise_from = %d is behind the last of %d epochs",
+                (int)train->quantise_from, (int)train->epochs);
+    }
     bool of_labels = train->metric >= PQ_METRIC_AUC;
     if (of_labels != (m->def->task == PQ_TASK_RANKING)) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "metric = %s is for models that %s, which %s does not",
