@@ -6,8 +6,8 @@
 
 #include "file/layout.h"
 #include "native/data/fileio.h"
-#include "native/export/convert.h"
 #include "native/eval/moment.h"
+#include "native/export/convert.h"
 #include "native/export/loss.h"
 
 void pique_export_options_default(pique_export_options *options) {

@@ -81,8 +81,8 @@ static pq_model unrounded(const pq_model *m) {
 }
 
 /* Exact ones: they are rounded when they are written. */
-static pique_status bake_rows(const pq_model *trained, const pique_dataset *dataset, pq_arena *arena,
-                              rows *out) {
+static pique_status bake_rows(const pq_model *trained, const pique_dataset *dataset,
+                              pq_arena *arena, rows *out) {
     const pq_model copy = unrounded(trained), *m = &copy;
     uint32_t count = m->items.rows;
     size_t wide = pq_items_width(&m->items);
@@ -192,7 +192,8 @@ static pique_status add_names(pq_writer *w, pq_ctx *ctx, const char *key, const 
 
 static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
                                  const pq_bake_options *options) {
-    const char *quant = pq_rounding_name(options->rounding ? options->rounding->kind : PQ_ROUND_NONE);
+    const char *quant =
+        pq_rounding_name(options->rounding ? options->rounding->kind : PQ_ROUND_NONE);
     pq_text text;
     pq_text_init(&text, m->ctx);
     pq_text_add(&text, "{");

@@ -271,8 +271,8 @@ pique_status pq_checkpoint_weights(pq_ctx *ctx, const char *path, const pq_param
         status = read_weights(&container, params);
     }
     if (status == PIQUE_CORRUPT) { /* it may be good for another model */
-        status = pq_fail(ctx, PIQUE_ARGUMENT, "training cannot start from %s: %.400s", path,
-                         ctx->error);
+        status =
+            pq_fail(ctx, PIQUE_ARGUMENT, "training cannot start from %s: %.400s", path, ctx->error);
     }
     pq_free(ctx, made);
     pq_container_close(&container);

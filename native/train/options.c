@@ -60,7 +60,8 @@ const pq_field pq_train_fields[] = {
     {"clip", PQ_FIELD_REAL, AT(clip), 0, 1e9, NULL, "0", NULL, NULL,
      "largest norm of the whole gradient; 0: no limit"},
     {"quantise", PQ_FIELD_CHOICE, AT(quantise), 0, 0, "none,int4,pq8,pq16,pq32", "none", NULL, NULL,
-     "training aware of quantisation: scores and behaviours see item vectors as this scheme of `pique "
+     "training aware of quantisation: scores and behaviours see item vectors as this scheme of "
+     "`pique "
      "export` gives them back"},
     {"quantise_from", PQ_FIELD_INT, AT(quantise_from), 0, 100000, NULL, "0", NULL, NULL,
      "quantise: first epoch with it; 0: the last quarter of the epochs"},

@@ -145,8 +145,8 @@ pique_status pq_rounding_fit(pq_rounding *r, const pq_model *m, const double *mo
     pq_product fitted;
     PQ_TRY(look(r, m));
     pq_arena_mark mark = pq_arena_here(&r->arena);
-    pique_status status = pq_product_fit(&r->arena, r->exact + r->width, items, r->width, subspaces,
-                                         moment, &fitted);
+    pique_status status =
+        pq_product_fit(&r->arena, r->exact + r->width, items, r->width, subspaces, moment, &fitted);
     if (status == PIQUE_OK) {
         memcpy(r->codebook->value, fitted.codebook,
                (size_t)PQ_TABLE_CENTROIDS * r->width * sizeof(float));

@@ -13,7 +13,13 @@
 #include "models/model.h"
 #include "native/quant/product.h"
 
-typedef enum { PQ_ROUND_NONE, PQ_ROUND_INT4, PQ_ROUND_PQ8, PQ_ROUND_PQ16, PQ_ROUND_PQ32 } pq_round_kind;
+typedef enum {
+    PQ_ROUND_NONE,
+    PQ_ROUND_INT4,
+    PQ_ROUND_PQ8,
+    PQ_ROUND_PQ16,
+    PQ_ROUND_PQ32
+} pq_round_kind;
 
 typedef struct {
     pq_ctx *ctx;

@@ -292,8 +292,9 @@ static void card(const trainer *t, const pique_eval_result *result, pq_text *out
     metric_list(t, result, false, out);
     pq_text_add(out, ".\n");
     if (rounds(t)) {
-        pq_text_add(out, "Item vectors are %s, which training has taken into account since epoch %u.\n",
-                    pq_rounding_name(t->rounding.kind), (unsigned)pq_train_rounds_from(&t->options));
+        pq_text_add(
+            out, "Item vectors are %s, which training has taken into account since epoch %u.\n",
+            pq_rounding_name(t->rounding.kind), (unsigned)pq_train_rounds_from(&t->options));
     }
 }
 
@@ -310,9 +311,8 @@ static pique_status save_model(trainer *t, const pique_eval_result *metrics) {
     card(t, metrics, &text);
     PQ_TRY_GOTO(status, pq_text_status(&json));
     PQ_TRY_GOTO(status, pq_text_status(&text));
-    const pq_bake_options bake = {.metrics = json.data,
-                                  .card = text.data,
-                                  .rounding = rounds(t) ? &t->rounding : NULL};
+    const pq_bake_options bake = {
+        .metrics = json.data, .card = text.data, .rounding = rounds(t) ? &t->rounding : NULL};
     PQ_TRY_GOTO(status, pq_bake(&t->model, t->dataset, &bake, &bytes, &size));
     status = pq_file_write(t->ctx, t->model_path, bytes, size, true);
 done:
@@ -462,8 +462,8 @@ static pique_status epoch(trainer *t) {
     if (due) {
         PQ_TRY(evaluate(t));
         bool waits = t->rounding.kind != PQ_ROUND_NONE && !rounds(t);
-        bool tired = !waits && t->options.patience > 0 &&
-                     t->state.stale >= (uint32_t)t->options.patience;
+        bool tired =
+            !waits && t->options.patience > 0 && t->state.stale >= (uint32_t)t->options.patience;
         t->state.finished = last || tired;
     }
     if (!t->state.finished) {

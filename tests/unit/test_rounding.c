@@ -105,8 +105,7 @@ static void test_training_sees_what_is_served(void **state) {
         double moved = 0;
         open_run(&r, cases[c].model, cases[c].settings, cases[c].kind);
         const uint32_t d = r.model.width, items = r.model.items.rows - 2;
-        assert_non_null(
-            strstr(pique_model_info(r.served), pq_rounding_name(cases[c].kind)));
+        assert_non_null(strstr(pique_model_info(r.served), pq_rounding_name(cases[c].kind)));
         for (uint32_t i = 1; i <= items; i++) {
             pq_table_row(r.served->m.items.vectors, i, row);
             for (uint32_t j = 0; j < d; j++) {
@@ -152,7 +151,9 @@ static void test_what_cannot_be_rounded(void **state) {
     static const struct {
         const char *model, *set[4], *message;
     } wrong[] = {
-        {"sasrec", {"quantise=pq16", "dim=48"}, "multiple of 32, not 48 (pq8 takes multiples of 16"},
+        {"sasrec",
+         {"quantise=pq16", "dim=48"},
+         "multiple of 32, not 48 (pq8 takes multiples of 16"},
         {"mind", {"quantise=pq8", "dim=24"}, "multiple of 16, not 24"},
         {"mind", {"quantise=pq32", "dim=96"}, "multiple of 64, not 96"},
         {"fm", {"quantise=int4"}, "quantise = int4 is for models that retrieve, which fm does not"},

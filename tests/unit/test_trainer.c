@@ -258,7 +258,8 @@ static void test_the_model_of_a_rounded_run(void **state) {
         const char *quant, *more[10];
     } ways[] = {
         {"int4", {"quantise=int4", "hidden=6", "lr=2", "eval_every=1", "schedule=constant"}},
-        {"pq8", {"quantise=pq8", "dim=16", "hidden=6", "lr=2", "eval_every=1", "schedule=constant"}},
+        {"pq8",
+         {"quantise=pq8", "dim=16", "hidden=6", "lr=2", "eval_every=1", "schedule=constant"}},
     };
     for (size_t i = 0; i < PQ_COUNT(ways); i++) {
         place p;
@@ -365,9 +366,9 @@ static void test_columns_that_cannot_be_named(void **state) {
 static void test_start_from_another_run(void **state) {
     (void)state;
     static const char *const of_first[] = {"hidden=6", NULL},
-                            *const still[] = {"hidden=6", "lr=0", "epochs=3", "metric=mrr", NULL},
-                            *const other[] = {"hidden=6", "dim=12", NULL},
-                            *const rounded[] = {"hidden=6", "quantise=int4", "dim=8", NULL};
+                             *const still[] = {"hidden=6", "lr=0", "epochs=3", "metric=mrr", NULL},
+                             *const other[] = {"hidden=6", "dim=12", NULL},
+                             *const rounded[] = {"hidden=6", "quantise=int4", "dim=8", NULL};
     char path[TESTING_PATH], gone[TESTING_PATH];
     place p;
     open_place(&p, "genre");
