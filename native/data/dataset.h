@@ -43,6 +43,9 @@ typedef struct {
     float *bounds; /* [bound_count], rising */
     uint32_t bound_count;
     uint32_t missing; /* the code of a missing number */
+    float *
+        quantile; /* [rows] of a code: its place among the training values, from 0 to 1, and 1 for UNKNOWN; NULL: codes
+                         have vectors of their own */
 
     /* Of the profile, what the file said: cells[cell[user] - 1], 0: nothing. A model encodes it by itself. */
     pq_strings cells;

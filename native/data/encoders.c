@@ -117,21 +117,44 @@ static bool is_full(const encoding *e, size_t before) {
 
 /* ---- categories ---- */
 
+/* The next value of the cell, which is stepped over: the last one when `from_end`. */
+static pq_span next_term(pq_span *cell, char separator, bool from_end) {
+    size_t first = 0, end = cell->size;
+    while (from_end && first < end && cell->bytes[end - 1] != separator) {
+        end--;
+    }
+    if (from_end) {
+        pq_span last = {.bytes = cell->bytes + end, .size = cell->size - end};
+        cell->size = end ? end - 1 : 0;
+        return last;
+    }
+    while (first < end && cell->bytes[first] != separator) {
+        first++;
+    }
+    pq_span term = {.bytes = cell->bytes, .size = first};
+    cell->bytes += first + (first < end);
+    cell->size -= first + (first < end);
+    return term;
+}
+
+/* A sequence has its newest value last, and that comes first. */
 static pique_status add_terms(encoding *e, void *user, uint32_t row, pq_span cell) {
     const pq_column_spec *spec = &e->column->spec;
-    char separator = spec->kind == PQ_COLUMN_MULTI ? spec->separator : 0;
+    bool sequence = spec->kind == PQ_COLUMN_SEQUENCE;
+    bool joined = (sequence || spec->kind == PQ_COLUMN_MULTI) && spec->separator;
     size_t before = e->count;
     while (cell.size && !is_full(e, before)) {
-        const char *stop = separator ? memchr(cell.bytes, separator, cell.size) : NULL;
-        size_t size = stop ? (size_t)(stop - cell.bytes) : cell.size;
-        if (size) {
-            uint32_t term;
-            PQ_TRY(pq_strings_add(user, cell.bytes, size, &term));
-            PQ_TRY(add(e, row, term));
+        pq_span term = cell;
+        if (joined) {
+            term = next_term(&cell, spec->separator, sequence);
+        } else {
+            cell.size = 0;
         }
-        size += stop != NULL;
-        cell.bytes += size;
-        cell.size -= size;
+        if (term.size) {
+            uint32_t number;
+            PQ_TRY(pq_strings_add(user, term.bytes, term.size, &number));
+            PQ_TRY(add(e, row, number));
+        }
     }
     return PIQUE_OK;
 }
@@ -285,12 +308,36 @@ static pique_status fit_buckets(encoding *e, const double *sorted, size_t count)
     return PIQUE_OK;
 }
 
+/* The mean place of a code's training values, sorted, among all: equal ones share the middle of theirs, the least has
+ * 0 and the greatest 1. A single bucket tells nothing, and has 0. */
+static pique_status fit_quantiles(pq_ctx *ctx, pq_feature *f, const double *sorted, size_t count) {
+    f->quantile = pq_alloc(ctx, f->rows, sizeof(*f->quantile));
+    if (!f->quantile) {
+        return PIQUE_NO_MEMORY;
+    }
+    size_t first = 0;
+    for (uint32_t b = 0; f->bound_count > 0 && b <= f->bound_count; b++) {
+        size_t end = first;
+        while (end < count && (b == f->bound_count || sorted[end] <= (double)f->bounds[b])) {
+            end++;
+        }
+        double twice = (double)first + (double)(end > first ? end - 1 : first);
+        f->quantile[b + 1] = (float)(twice / 2 / (double)(count - 1));
+        first = end;
+    }
+    f->quantile[f->rows - 1] = 1;
+    return PIQUE_OK;
+}
+
 static pique_status bucket_numbers(encoding *e, number_state *s) {
     PQ_TRY(each_cell(e, take_number, s));
     if (s->count) {
         qsort(s->training, s->count, sizeof(*s->training), compare);
     }
     PQ_TRY(fit_buckets(e, s->training, s->count));
+    if (e->column->spec.quantile) {
+        PQ_TRY(fit_quantiles(e->ctx, e->out, s->training, s->count));
+    }
     PQ_TRY(each_cell(e, code_number, s));
     /* Of items the first and the last row are PAD and UNKNOWN. */
     uint32_t first = e->numbers ? 1 : 0, end = e->row_count - (e->numbers ? 1 : 0);

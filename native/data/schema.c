@@ -7,28 +7,32 @@
 
 #define DEFAULT_BUCKETS 10
 #define DEFAULT_TEXT_BUCKETS 1024
+#define DEFAULT_QUANTILES 100
 
 typedef struct {
-    int32_t type, buckets, min_count, max_values, missing;
+    int32_t type, buckets, min_count, max_values, missing, as;
 } options;
 
 #define AT(member) offsetof(options, member)
 
 static const pq_field fields[] = {
-    {"type", PQ_FIELD_CHOICE, AT(type), 0, 0, "category,multi,number,text,skip", "category", NULL,
-     NULL, "what the column's values are"},
+    {"type", PQ_FIELD_CHOICE, AT(type), 0, 0, "category,multi,sequence,number,text,skip",
+     "category", NULL, NULL, "what the column's values are"},
     {"buckets", PQ_FIELD_INT, AT(buckets), 2, 1 << 16, NULL, "2", NULL, NULL,
      "codes that numbers or words are mapped to"},
     {"min_count", PQ_FIELD_INT, AT(min_count), 1, 1 << 30, NULL, "1", NULL, NULL,
      "values that fewer have are UNKNOWN"},
     {"max_values", PQ_FIELD_INT, AT(max_values), 1, 1 << 20, NULL, "1", NULL, NULL,
-     "the first so many values of one cell count"},
+     "so many values of one cell count: the first, of a sequence the last"},
     {"missing", PQ_FIELD_CHOICE, AT(missing), 0, 0, "median,own", "median", NULL, NULL,
      "the code of a missing number"},
+    {"as", PQ_FIELD_CHOICE, AT(as), 0, 0, "buckets,quantile", "buckets", NULL, NULL,
+     "a number is a bucket with a vector of its own, or its quantile times one vector"},
     {0},
 };
 
 #define BIT(kind) (1u << (kind))
+#define JOINED (BIT(PQ_COLUMN_MULTI) | BIT(PQ_COLUMN_SEQUENCE))
 
 /* Which keys say something about which kinds. */
 static const struct {
@@ -36,10 +40,11 @@ static const struct {
     uint32_t kinds;
 } meanings[] = {
     {"buckets", BIT(PQ_COLUMN_NUMBER) | BIT(PQ_COLUMN_TEXT)},
-    {"min_count", BIT(PQ_COLUMN_CATEGORY) | BIT(PQ_COLUMN_MULTI)},
-    {"max_values", BIT(PQ_COLUMN_MULTI) | BIT(PQ_COLUMN_TEXT)},
+    {"min_count", BIT(PQ_COLUMN_CATEGORY) | JOINED},
+    {"max_values", JOINED | BIT(PQ_COLUMN_TEXT)},
     {"missing", BIT(PQ_COLUMN_NUMBER)},
-    {"separator", BIT(PQ_COLUMN_MULTI)},
+    {"as", BIT(PQ_COLUMN_NUMBER)},
+    {"separator", JOINED},
 };
 
 /* A column of the schema, for messages. */
@@ -99,14 +104,14 @@ void pq_schema_free(pq_schema *schema) {
 
 /* A profile field has one value, so text and several values are for items alone. */
 static bool serves(const place *p, int32_t kind) {
-    return strcmp(p->part, "users") != 0 || (kind != PQ_COLUMN_MULTI && kind != PQ_COLUMN_TEXT);
+    return strcmp(p->part, "users") != 0 || !((JOINED | BIT(PQ_COLUMN_TEXT)) & BIT(kind));
 }
 
 static pique_status fail_kind(const place *p, pq_span given) {
     char quote[PQ_QUOTE_SIZE];
     PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\" is \"%s\", not one of %s", p->schema->file, p->part,
             p->name, pq_source_quote(quote, given.bytes, given.size),
-            serves(p, PQ_COLUMN_TEXT) ? "category, multi, number, text, skip"
+            serves(p, PQ_COLUMN_TEXT) ? "category, multi, sequence, number, text, skip"
                                       : "category, number, skip");
 }
 
@@ -136,7 +141,7 @@ static pique_status read_separator(const place *p, int at, char *out) {
 
 /* Whether the schema may say `key` of such a column. */
 static pique_status check_key(const place *p, pq_span key, int32_t kind) {
-    static const char *const names[] = {"category", "multi", "number", "text", "skip"};
+    static const char *const names[] = {"category", "multi", "sequence", "number", "text", "skip"};
     char quote[PQ_QUOTE_SIZE];
     pq_source_quote(quote, key.bytes, key.size);
     for (size_t i = 0; i < PQ_COUNT(meanings); i++) {
@@ -149,7 +154,7 @@ static pique_status check_key(const place *p, pq_span key, int32_t kind) {
         }
     }
     PQ_FAIL(p->ctx, PIQUE_DATA,
-            "%s: %s.\"%s\": unknown key \"%s\" (type, buckets, min_count, max_values, missing, "
+            "%s: %s.\"%s\": unknown key \"%s\" (type, buckets, min_count, max_values, missing, as, "
             "separator)",
             p->schema->file, p->part, p->name, quote);
 }
@@ -175,7 +180,9 @@ static pique_status read_options(const place *p, int object, pq_column_spec *spe
         reason[sizeof(reason) - 1] = 0;
         PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\": %s", p->schema->file, p->part, p->name, reason);
     }
-    spec->buckets = given.buckets;
+    spec->quantile = given.as == 1;
+    bool steps = spec->quantile && pq_json_find(json, object, "buckets") < 0;
+    spec->buckets = steps ? DEFAULT_QUANTILES : given.buckets;
     spec->min_count = given.min_count;
     spec->max_values = given.max_values;
     spec->own_missing = given.missing == 1;

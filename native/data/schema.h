@@ -15,6 +15,7 @@
 typedef enum {
     PQ_COLUMN_CATEGORY,
     PQ_COLUMN_MULTI,
+    PQ_COLUMN_SEQUENCE,
     PQ_COLUMN_NUMBER,
     PQ_COLUMN_TEXT,
     PQ_COLUMN_SKIP,
@@ -28,6 +29,7 @@ typedef struct {
     int32_t max_values; /* 0: all */
     bool
         own_missing; /* numbers that are missing have a code of their own instead of the median's */
+    bool quantile;   /* numbers: one vector times the quantile instead of a vector for each code */
     bool declared;   /* by the schema */
     char separator;  /* of several values; 0: none is known */
 } pq_column_spec;

@@ -105,22 +105,30 @@ static pique_status bake_rows(const pq_model *trained, const pique_dataset *data
     return status;
 }
 
-/* A profile table whose UNKNOWN row, which no user in training has, is the mean of the others. */
-static pique_status profile_table(const pq_param *param, pq_arena *arena, const float **out) {
-    float *copy = pq_arena_take(arena, (size_t)param->rows * param->cols, sizeof(float));
-    if (!copy) {
+/* A profile table as a file has it: a row for each code, and UNKNOWN, if no user in training has it, the mean of the
+ * others. */
+static pique_status profile_table(const pq_param *param, const pq_feature *feature, pq_arena *arena,
+                                  const float **out) {
+    uint32_t count = feature->rows, cols = param->cols, unknown = count - 1;
+    float *table = pq_arena_take(arena, (size_t)count * cols, sizeof(float));
+    if (!table) {
         return PIQUE_NO_MEMORY;
     }
-    memcpy(copy, param->value, (size_t)param->rows * param->cols * sizeof(float));
-    uint32_t unknown = param->rows - 1;
-    for (uint32_t j = 0; unknown > 1 && j < param->cols; j++) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = !feature->quantile || i == 0 ? i : i == unknown ? 2 : 1;
+        for (uint32_t j = 0; j < cols; j++) {
+            float value = (float)param->value[(size_t)row * cols + j];
+            table[(size_t)i * cols + j] = feature->quantile ? feature->quantile[i] * value : value;
+        }
+    }
+    for (uint32_t j = 0; !feature->trains_unknown && unknown > 1 && j < cols; j++) {
         double sum = 0;
         for (uint32_t i = 1; i < unknown; i++) {
-            sum += copy[(size_t)i * param->cols + j];
+            sum += table[(size_t)i * cols + j];
         }
-        copy[(size_t)unknown * param->cols + j] = (float)(sum / (unknown - 1));
+        table[(size_t)unknown * cols + j] = (float)(sum / (unknown - 1));
     }
-    *out = copy;
+    *out = table;
     return PIQUE_OK;
 }
 
@@ -129,16 +137,17 @@ static pique_status add_params(pq_writer *w, const pq_model *m, const pique_data
     for (uint32_t i = 0; i < m->params.count; i++) {
         const pq_param *param = m->params.list[i];
         const float *values = param->value;
+        uint32_t count = param->rows;
         if (param->unsaved) {
             continue;
         }
         for (uint32_t f = 0; f < m->profile.column_count; f++) {
-            bool own = m->profile.fields[f] == param || m->profile.weights[f] == param;
-            if (own && !dataset->profile[f].trains_unknown) {
-                PQ_TRY(profile_table(param, arena, &values));
+            if (m->profile.fields[f] == param || m->profile.weights[f] == param) {
+                PQ_TRY(profile_table(param, &dataset->profile[f], arena, &values));
+                count = dataset->profile[f].rows;
             }
         }
-        pq_writer_tensor(w, param->name, PQ_F32, param->rows, param->cols, values);
+        pq_writer_tensor(w, param->name, PQ_F32, count, param->cols, values);
     }
     return PIQUE_OK;
 }

@@ -1,5 +1,7 @@
 #include "native/train/optimiser.h"
 
+#include <string.h>
+
 #include "native/eval/team.h"
 
 pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_params *params) {
@@ -30,6 +32,17 @@ pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_pa
         }
     }
     return PIQUE_OK;
+}
+
+void pq_optimiser_forget(const pq_optimiser *o) {
+    for (uint32_t i = 0; i < o->params->count; i++) {
+        const pq_param *param = o->params->list[i];
+        size_t size = (size_t)param->rows * param->cols * sizeof(pq_real);
+        if (!param->frozen) {
+            memset(o->first[i], 0, size);
+            memset(o->second[i], 0, size);
+        }
+    }
 }
 
 static double square_of(const pq_kernels *kernels, const pq_real *row, uint32_t cols) {
@@ -150,7 +163,7 @@ pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_gr
     double norm;
     PQ_TRY(gradient_norm(o, grads, &norm));
     o->step++;
-    double t = (double)o->step;
+    double t = (double)(o->step - o->since);
     update u = {.kernels = o->ctx->kernels,
                 .options = adam,
                 .args = {.rate = (pq_real)(adam->lr / (1 - pq_pow(adam->beta1, t))),
@@ -167,7 +180,8 @@ pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_gr
     for (uint32_t i = 0; i < o->params->count; i++) {
         const pq_param *param = o->params->list[i];
         const pq_grad *grad = &grads->list[i];
-        if (param->frozen || !(grad->used || adam->dense_rows)) {
+        bool still = param->frozen || (param->pretrained && !o->pretraining);
+        if (still || !(grad->used || adam->dense_rows)) {
             continue;
         }
         if (param->statistic) {

@@ -26,12 +26,16 @@ typedef struct {
     pq_real **first, **second; /* moments by parameter index; NULL for frozen ones */
     pq_real *zeros;            /* as long as the widest row */
     uint64_t step;             /* steps taken */
+    uint64_t since;            /* of them before this stage of training: Adam does not count them */
+    bool pretraining;          /* parameters that are `pretrained` move */
     uint32_t threads;          /* 1 until it is set; the result does not depend on it */
 } pq_optimiser;
 
 pique_status pq_optimiser_init(pq_optimiser *optimiser, pq_ctx *ctx, const pq_params *params);
 /* Cuts every row of the embedding tables back to the length; 0: nothing. */
 void pq_optimiser_limit_rows(const pq_optimiser *optimiser, double max_norm);
+/* Forgets the moments, as a new stage of training begins. */
+void pq_optimiser_forget(const pq_optimiser *optimiser);
 /* One step along `grads`. PIQUE_NUMERIC, with nothing changed, when the gradient is not finite: the message
  * names the step and the first parameter where. */
 pique_status pq_optimiser_step(pq_optimiser *optimiser, const pq_adam *adam, const pq_grads *grads);

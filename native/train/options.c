@@ -8,6 +8,8 @@
 const pq_field pq_train_fields[] = {
     {"epochs", PQ_FIELD_INT, AT(epochs), 1, 100000, NULL, "20", NULL, NULL,
      "passes over the users"},
+    {"pretrain", PQ_FIELD_INT, AT(pretrain), 0, 100000, NULL, "0", NULL, NULL,
+     "epochs before those, of models that train in two stages: the first stage's"},
     {"batch", PQ_FIELD_INT, AT(batch), 1, 1 << 20, NULL, "512", "256", "256", "labels in a batch"},
     {"samples_per_user", PQ_FIELD_INT, AT(samples_per_user), 0, 1 << 20, NULL, "20", "0", "0",
      "labels drawn from each user per epoch; 0: every event"},

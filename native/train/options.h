@@ -28,8 +28,8 @@ typedef enum {
 } pq_metric;
 
 typedef struct {
-    int32_t epochs, batch, negatives, samples_per_user, eval_every, patience, cutoff, warmup,
-        lr_every, optimiser, quantise, quantise_from;
+    int32_t epochs, pretrain, batch, negatives, samples_per_user, eval_every, patience, cutoff,
+        warmup, lr_every, optimiser, quantise, quantise_from;
     int32_t sampler, schedule, metric, supervision, loss, pair_negatives;
     bool dense_rows;
     double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip,

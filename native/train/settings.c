@@ -85,6 +85,12 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
                 of_labels ? "auc, gauc or logloss" : "recall, ndcg or mrr",
                 of_labels ? "rank" : "retrieve", m->def->name);
     }
+    if (train->pretrain > 0 && !m->def->pretrains) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT,
+                "pretrain = %d is for models that train in two stages, which %s does not",
+                (int)train->pretrain, m->def->name);
+    }
+    m->pretrain = (uint32_t)train->pretrain;
     m->loss = (pq_loss_options){.kind = (pq_loss)train->loss,
                                 .pair_count = (uint32_t)train->pair_negatives,
                                 .smoothing = train->label_smoothing,

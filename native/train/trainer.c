@@ -35,6 +35,8 @@ typedef struct {
     char *model_path, *checkpoint_path, *config_path, *journal_path;
     uint32_t threads;
     uint64_t steps_per_epoch;
+    /* The stage of the epoch being trained: epochs before it, and of it. */
+    uint32_t earlier, epochs;
     double began; /* of this process, minus the seconds of earlier ones */
     double last_checkpoint;
 } trainer;
@@ -66,7 +68,7 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
     for (uint32_t f = 0; f < count; f++) {
         PQ_TRY(check_name(ctx, features[f].name));
         out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
-                             features[f].values};
+                             features[f].values, features[f].quantile};
     }
     return PIQUE_OK;
 }
@@ -184,6 +186,26 @@ static pique_status open_run(trainer *t) {
     return save_checkpoint(t);
 }
 
+/* ---- stages ---- */
+
+static uint32_t last_epoch(const trainer *t) {
+    return (uint32_t)t->options.pretrain + (uint32_t)t->options.epochs;
+}
+
+/* The epoch tells the stage, so that a resumed run finds itself in the right one. Each stage begins with an optimiser
+ * that has seen nothing. */
+static void enter_stage(trainer *t) {
+    uint32_t pretrain = (uint32_t)t->options.pretrain;
+    bool first = t->state.epoch <= pretrain;
+    t->model.pretraining = t->optimiser.pretraining = first;
+    t->earlier = first ? 0 : pretrain;
+    t->epochs = first ? pretrain : (uint32_t)t->options.epochs;
+    t->optimiser.since = t->earlier * t->steps_per_epoch;
+    if (t->optimiser.step == t->optimiser.since) {
+        pq_optimiser_forget(&t->optimiser);
+    }
+}
+
 /* ---- evaluation ---- */
 
 /* Larger is better. */
@@ -247,30 +269,35 @@ static void add_fixed(pq_text *out, double value, int digits) {
     pq_text_add(out, "%s", number);
 }
 
+typedef struct {
+    const char *name;
+    bool cut;
+    double value;
+} figure;
+
 /* The figures of an evaluation as members of a JSON object, or for people. */
 static void metric_list(const trainer *t, const pique_eval_result *r, bool json, pq_text *out) {
-    const struct {
-        const char *name;
-        bool cut;
-        double value;
-    } of_lists[] = {{"recall", true, r->model.recall[0]},
-                    {"ndcg", true, r->model.ndcg[0]},
-                    {"mrr", false, r->model.mrr}},
-      of_labels[] = {{"auc", false, r->labels.auc},
-                     {"gauc", false, r->labels.gauc},
-                     {"logloss", false, r->labels.logloss}};
-    for (size_t i = 0; i < PQ_COUNT(of_lists); i++) {
-        const char *name = r->ranking ? of_labels[i].name : of_lists[i].name;
-        double value = r->ranking ? of_labels[i].value : of_lists[i].value;
+    const figure of_lists[] = {{"recall", true, r->model.recall[0]},
+                               {"ndcg", true, r->model.ndcg[0]},
+                               {"mrr", false, r->model.mrr}};
+    const figure of_labels[] = {{"auc", false, r->labels.auc},
+                                {"gauc", false, r->labels.gauc},
+                                {"logloss", false, r->labels.logloss},
+                                {"accuracy", false, r->labels.accuracy},
+                                {"ece", false, r->labels.ece}};
+    const figure *list = r->ranking ? of_labels : of_lists;
+    size_t count = r->ranking ? PQ_COUNT(of_labels) : PQ_COUNT(of_lists);
+    for (size_t i = 0; i < count; i++) {
         char cut[16] = "";
-        if (!r->ranking && of_lists[i].cut) {
+        if (list[i].cut) {
             snprintf(cut, sizeof(cut), "@%d", (int)t->options.cutoff);
         }
-        pq_text_add(out, json ? "%s\"%s%s\":" : "%s%s%s ", i ? json ? "," : ", " : "", name, cut);
+        pq_text_add(out, json ? "%s\"%s%s\":" : "%s%s%s ", i ? json ? "," : ", " : "", list[i].name,
+                    cut);
         if (json) {
-            pq_text_number(out, value);
-        } else if (value == value) {
-            add_fixed(out, value, 4);
+            pq_text_number(out, list[i].value);
+        } else if (list[i].value == list[i].value) {
+            add_fixed(out, list[i].value, 4);
         } else { /* GAUC of users with one pair each */
             pq_text_add(out, "-");
         }
@@ -281,8 +308,8 @@ static void card(const trainer *t, const pique_eval_result *result, pq_text *out
     const pique_dataset *d = t->dataset;
     pq_text_add(out, "%s: %s.\n", t->model.def->name, t->model.def->summary);
     pq_text_add(out, "Data: %s.\n", d->provenance ? d->provenance : "not named");
-    pq_text_add(out, "Seed %u, epoch %u of %d.\n", (unsigned)t->asked->seed,
-                (unsigned)t->state.epoch, (int)t->options.epochs);
+    pq_text_add(out, "Seed %u, epoch %u of %u.\n", (unsigned)t->asked->seed,
+                (unsigned)t->state.epoch, (unsigned)last_epoch(t));
     pq_text_add(out, t->dataset->test_validates
                          ? "Best epoch chosen on the test file, its labelled pairs: "
                      : result->ranking
@@ -322,14 +349,44 @@ done:
     return status;
 }
 
-static pique_status journal_line(trainer *t, double loss, const pique_eval_result *metrics) {
+/* What the epoch came to, for people. */
+static pique_status tell_epoch(const trainer *t, double loss, const pique_eval_result *metrics) {
+    pq_text text;
+    if (!t->listener || !t->listener->log) {
+        return PIQUE_OK;
+    }
+    pq_text_init(&text, t->ctx);
+    pq_text_add(&text, "epoch %u: loss ", (unsigned)t->state.epoch);
+    add_fixed(&text, loss, 4);
+    pq_text_add(&text, ", ");
+    if (metrics) {
+        pq_text_add(&text, "%s ", split_name(t));
+        metric_list(t, metrics, false, &text);
+    } else {
+        pq_text_add(&text, "pretraining");
+    }
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK) {
+        t->listener->log(t->listener->user, text.data);
+    }
+    pq_text_free(&text);
+    return status;
+}
+
+/* metrics NULL: of an epoch of pretraining. */
+static pique_status journal_line(trainer *t, const pique_eval_result *metrics) {
+    double loss = t->state.loss_sum / (double)t->steps_per_epoch;
     pq_text line;
     pq_text_init(&line, t->ctx);
     pq_text_add(&line, "{\"step\":%lu,\"epoch\":%u,\"loss\":", (unsigned long)t->optimiser.step,
                 (unsigned)t->state.epoch);
     pq_text_number(&line, loss);
-    pq_text_add(&line, ",\"split\":\"%s\",", split_name(t));
-    metric_list(t, metrics, true, &line);
+    if (metrics) {
+        pq_text_add(&line, ",\"split\":\"%s\",", split_name(t));
+        metric_list(t, metrics, true, &line);
+    } else {
+        pq_text_add(&line, ",\"pretraining\":true");
+    }
     pq_text_add(&line, ",\"seconds\":");
     add_fixed(&line, pq_seconds() - t->began, 3);
     pq_text_add(&line, ",\"train_seconds\":");
@@ -339,21 +396,8 @@ static pique_status journal_line(trainer *t, double loss, const pique_eval_resul
     if (status == PIQUE_OK) {
         status = pq_journal_append(&t->journal, line.data, line.size);
     }
-    if (status == PIQUE_OK && t->listener && t->listener->log) {
-        pq_text told;
-        pq_text_init(&told, t->ctx);
-        pq_text_add(&told, "epoch %u: loss ", (unsigned)t->state.epoch);
-        add_fixed(&told, loss, 4);
-        pq_text_add(&told, ", %s ", split_name(t));
-        metric_list(t, metrics, false, &told);
-        status = pq_text_status(&told);
-        if (status == PIQUE_OK) {
-            t->listener->log(t->listener->user, told.data);
-        }
-        pq_text_free(&told);
-    }
     pq_text_free(&line);
-    return status;
+    return status == PIQUE_OK ? tell_epoch(t, loss, metrics) : status;
 }
 
 static pique_status evaluate(trainer *t) {
@@ -369,7 +413,7 @@ static pique_status evaluate(trainer *t) {
                t->state.stale % (uint32_t)t->options.lr_every == 0) {
         t->state.drops++;
     }
-    return journal_line(t, t->state.loss_sum / (double)t->steps_per_epoch, &metrics);
+    return journal_line(t, &metrics);
 }
 
 /* ---- rounding ---- */
@@ -408,7 +452,7 @@ static pique_status prepare_rounding(trainer *t) {
 /* ---- the loop ---- */
 
 static pique_status step(trainer *t) {
-    uint64_t total = t->steps_per_epoch * (uint64_t)t->options.epochs;
+    uint64_t total = t->steps_per_epoch * t->epochs, since = t->optimiser.since;
     size_t first = (size_t)t->state.batch * (size_t)t->options.batch;
     uint32_t count = (uint32_t)PQ_MIN((size_t)t->options.batch, t->sampler.count - first);
     uint64_t number = t->optimiser.step + 1;
@@ -418,9 +462,10 @@ static pique_status step(trainer *t) {
     }
     PQ_TRY(pq_shards_step(&t->shards, &t->sampler, first, count, number, &loss));
     const pq_train_options *o = &t->options;
-    uint32_t drops = o->schedule == PQ_SCHEDULE_STEP ? (t->state.epoch - 1) / (uint32_t)o->lr_every
-                                                     : t->state.drops;
-    pq_adam adam = pq_train_step(o, pq_learning_rate(o, number, total, drops));
+    uint32_t drops = o->schedule == PQ_SCHEDULE_STEP
+                         ? (t->state.epoch - t->earlier - 1) / (uint32_t)o->lr_every
+                         : t->state.drops;
+    pq_adam adam = pq_train_step(o, pq_learning_rate(o, number - since, total, drops));
     PQ_TRY(pq_optimiser_step(&t->optimiser, &adam, &t->shards.shard[0].grads));
     if (!(loss - loss == 0)) {
         PQ_FAIL(t->ctx, PIQUE_NUMERIC,
@@ -432,8 +477,9 @@ static pique_status step(trainer *t) {
     t->state.loss_sum += loss;
     t->state.batch++;
     if (t->listener && t->listener->progress) {
-        pique_progress progress = {"train", number,        total, pq_seconds() - t->began,
-                                   loss,    t->state.epoch};
+        pique_progress progress = {
+            "train", number,        t->steps_per_epoch * last_epoch(t), pq_seconds() - t->began,
+            loss,    t->state.epoch};
         t->listener->progress(t->listener->user, &progress);
     }
     return PIQUE_OK;
@@ -445,6 +491,7 @@ static bool cancelled(const trainer *t) {
 
 static pique_status epoch(trainer *t) {
     PQ_TRY(pq_sampler_epoch(&t->sampler, t->state.epoch));
+    enter_stage(t);
     PQ_TRY(prepare_rounding(t));
     while (t->state.batch < t->steps_per_epoch) {
         PQ_TRY(step(t));
@@ -457,9 +504,11 @@ static pique_status epoch(trainer *t) {
             PQ_TRY(save_checkpoint(t));
         }
     }
-    bool last = t->state.epoch == (uint32_t)t->options.epochs;
-    bool due = last || t->state.epoch % (uint32_t)t->options.eval_every == 0;
-    if (due) {
+    bool last = t->state.epoch == last_epoch(t), pretraining = t->model.pretraining;
+    bool due = last || (t->state.epoch - t->earlier) % (uint32_t)t->options.eval_every == 0;
+    if (pretraining) { /* what serves has learnt nothing yet */
+        PQ_TRY(journal_line(t, NULL));
+    } else if (due) {
         PQ_TRY(evaluate(t));
         bool waits = t->rounding.kind != PQ_ROUND_NONE && !rounds(t);
         bool tired =
@@ -471,7 +520,7 @@ static pique_status epoch(trainer *t) {
         t->state.batch = 0;
         t->state.loss_sum = 0;
     }
-    return due ? save_checkpoint(t) : PIQUE_OK;
+    return due && !pretraining ? save_checkpoint(t) : PIQUE_OK;
 }
 
 static void close_trainer(trainer *t) {

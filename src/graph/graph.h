@@ -43,9 +43,10 @@ typedef struct {
     pq_real *value;
     uint32_t index;
     pq_init init;
-    bool sparse;  /* an embedding table: gradients and updates by row */
-    bool frozen;  /* belongs to the model file, is not trained */
-    bool unsaved; /* trained, but not part of the model file (baked into other tensors there) */
+    bool sparse;     /* an embedding table: gradients and updates by row */
+    bool frozen;     /* belongs to the model file, is not trained */
+    bool unsaved;    /* trained, but not part of the model file (baked into other tensors there) */
+    bool pretrained; /* moves in the epochs of pretraining alone */
     bool
         statistic; /* (3, D): running mean and variance of batches; row 2 is not used. Its "gradient" holds
                        what a step saw, as sums over rows: x - mean, (x - mean)², and the count */

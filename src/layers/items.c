@@ -54,10 +54,11 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     }
     for (uint32_t f = 0; f < items->column_count; f++) {
         const pq_column *column = &items->columns[f];
-        items->fields[f] = add_table(params, column->name, "", column->rows, items->width, init);
+        items->fields[f] =
+            add_table(params, column->name, "", pq_column_rows(column), items->width, init);
         if (items->linear) {
-            items->weights[f + 1] =
-                add_table(params, column->name, ".linear", column->rows, items->linear, weight);
+            items->weights[f + 1] = add_table(params, column->name, ".linear",
+                                              pq_column_rows(column), items->linear, weight);
         }
     }
     if (items->behaviour == PQ_BEHAVIOUR_CONCAT_SELU) {
@@ -71,8 +72,37 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     }
 }
 
+#if PQ_TRAINING
+pq_var *pq_column_scaled(pq_tape *t, const pq_param *table, const pq_column *column,
+                         const uint32_t *codes, uint32_t n) {
+    pq_var *quantiles = pq_tape_var(t, n, 1, false);
+    uint32_t *rows = pq_tape_take(t, n, sizeof(*rows));
+    for (uint32_t i = 0; quantiles && rows && i < n; i++) {
+        uint32_t code = codes[i];
+        rows[i] = code == 0 ? 0 : code == column->rows - 1 ? 2 : 1;
+        quantiles->value[i] = column->quantile[code];
+    }
+    return rows ? pq_op_scale_rows(t, pq_op_gather(t, table, rows, n), quantiles, NULL) : NULL;
+}
+
+static pq_var *scaled_of_items(pq_tape *t, const pq_param *table, const pq_column *column,
+                               const uint32_t *ids, uint32_t n) {
+    uint32_t *codes = pq_tape_take(t, n, sizeof(*codes));
+    for (uint32_t i = 0; codes && i < n; i++) {
+        uint32_t at = column->offsets[ids[i]];
+        codes[i] = at < column->offsets[ids[i] + 1] ? column->values[at] : 0;
+    }
+    return codes ? pq_column_scaled(t, table, column, codes, n) : NULL;
+}
+#endif
+
 static pq_var *bag(pq_tape *t, const pq_param *table, const pq_column *column, const uint32_t *ids,
                    uint32_t n) {
+#if PQ_TRAINING
+    if (column->quantile) {
+        return scaled_of_items(t, table, column, ids, n);
+    }
+#endif
     pq_bag bag = {.owners = ids, .offsets = column->offsets, .values = column->values};
     return pq_op_bag(t, table, &bag, n);
 }

@@ -4,7 +4,7 @@ static pq_param *add_table(pq_params *params, const pq_column *column, const cha
                            uint32_t width, pq_init init) {
     char name[48];
     (void)pq_format(name, sizeof(name), "profile.%.28s%s", column->name, what);
-    pq_param *table = pq_params_add(params, name, column->rows, width, init);
+    pq_param *table = pq_params_add(params, name, pq_column_rows(column), width, init);
     if (table) {
         table->sparse = true;
     }
@@ -32,6 +32,11 @@ static pq_var *field(pq_tape *t, const pq_profile *profile, const pq_param *tabl
     for (uint32_t i = 0; column && i < b; i++) {
         column[i] = codes ? codes[(size_t)i * profile->column_count + f] : 0;
     }
+#if PQ_TRAINING
+    if (column && profile->columns[f].quantile) {
+        return pq_column_scaled(t, table, &profile->columns[f], column, b);
+    }
+#endif
     return column ? pq_op_gather(t, table, column, b) : NULL;
 }
 
@@ -53,4 +58,24 @@ pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const uint32_t 
         sum = f == 0 ? next : pq_op_add(t, sum, next);
     }
     return sum;
+}
+
+void pq_profile_declare_map(pq_profile *profile, pq_params *params, bool keep, uint32_t n,
+                            pq_init init) {
+    profile->column_count = keep ? profile->column_count : 0;
+    pq_profile_declare(profile, params);
+    if (profile->column_count > 0) {
+        profile->map =
+            pq_params_add(params, "profile.w", n, profile->column_count * profile->width, init);
+    }
+}
+
+pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b,
+                       const uint32_t *users, pq_var *x) {
+    if (!profile->map || !x) {
+        return x;
+    }
+    pq_var *p = pq_profile_vector(t, profile, codes, b);
+    p = pq_op_linear(t, p, pq_tape_param(t, profile->map), NULL);
+    return pq_op_add(t, x, users ? pq_op_select_rows(t, p, users, x->rows) : p);
 }

@@ -3,6 +3,7 @@
 #ifndef PQ_PROFILE_H
 #define PQ_PROFILE_H
 
+#include "base/fields.h"
 #include "layers/items.h"
 
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
 
     pq_param *fields[PQ_MAX_FIELDS];
     pq_param *weights[PQ_MAX_FIELDS];
+    pq_param *map; /* (n, F * D_p) of pq_profile_add */
 } pq_profile;
 
 void pq_profile_declare(pq_profile *profile, pq_params *params);
@@ -22,5 +24,21 @@ void pq_profile_declare(pq_profile *profile, pq_params *params);
 pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b);
 /* The sum of the codes' linear weights, (B, 1); NULL when there are no fields. */
 pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b);
+
+/* For models that add the profile to a vector of the user: its options (`keep`: whether they do), width and map to n
+ * numbers, called profile.w, where there are fields. */
+void pq_profile_declare_map(pq_profile *profile, pq_params *params, bool keep, uint32_t n,
+                            pq_init init);
+/* x (C, n) plus what the map makes of the profiles of b users, or x alone. users [C]: whose each row is; NULL: of
+ * each user one. */
+pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b,
+                       const uint32_t *users, pq_var *x);
+
+/* A row of a table of fields; `at` is the offset of a bool. */
+#define PQ_PROFILE_FIELD(at)                                                                       \
+    {                                                                                              \
+        "profile", PQ_FIELD_BOOL, at, 0, 0, NULL, "1", "0", NULL,                                  \
+            PQ_HELP("the fields of the user's profile count too, where there are any")             \
+    }
 
 #endif

@@ -1,9 +1,9 @@
 /* fnn.c — fnn and fnn_plus: networks on what a factorisation machine makes of the fields.
  *
- * fnn (Zhang et al., ECIR 2016): a field's row is its vector and its linear weight, x = [v_1; w_1; …; v_F; w_F],
- *     machine = w0 + sum of w_i + sum over i < j of <v_i, v_j>,    log-odds = MLP(x)
- * The paper trains the machine first and then the network. Here both learn side by side, each by a log loss of its
- * own, and the rows learn by the machine's alone when they are `frozen` for the network.
+ * fnn (Zhang et al., ECIR 2016): a field's row is its vector and its linear weight, x = [v_1; w_1; …; v_F; w_F]. It is
+ * trained in two stages:
+ *     pretraining:  machine = w0 + sum of w_i + sum over i < j of <v_i, v_j>
+ *     then:         log-odds = MLP(x), on the rows that the machine left, which go on learning or are `frozen`
  *
  * fnn_plus, end to end:
  *     log-odds = sum of w_i + MLP(sum over i < j of v_i * v_j) */
@@ -28,7 +28,7 @@ static const pq_field fnn_fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", "200", "64", "32", "300", "0", NULL, "100", "tanh",
                       NULL, NULL, "0", NULL, "0.5"),
     {"embedding", PQ_FIELD_CHOICE, AT(rows), 0, 0, "trainable,frozen", "trainable", "frozen", NULL,
-     PQ_HELP("whether the network's loss moves the rows of fields too, or the machine's alone")},
+     PQ_HELP("whether the network moves the rows of fields that pretraining left, or keeps them")},
     PQ_CTR_END,
 };
 
@@ -67,7 +67,14 @@ static pique_status declare_fnn(pq_model *m) {
     fnn *c = m->self;
     pq_ctr_options in = with_weight(c);
     pq_ctr_input_declare(m, &in, false, 0);
+    for (uint32_t i = 0; i < m->params.count; i++) {
+        m->params.list[i]->pretrained = c->rows == ROWS_FROZEN;
+    }
     if (!m->items.baked) {
+        if (c->rows == ROWS_FROZEN && m->pretrain == 0) {
+            PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
+                    "embedding = frozen keeps what pretraining learns, and pretrain = 0 is none");
+        }
         c->bias = pq_params_add(&m->params, "bias", 1, 1, (pq_init){.kind = PQ_INIT_ZERO});
         if (c->bias) {
             c->bias->unsaved = true;
@@ -101,12 +108,14 @@ static pq_var *machine(pq_tape *t, const fnn *c, pq_var *x) {
 static pq_var *loss_fnn(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const fnn *c = m->self;
     pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
-    pq_var *x = look_up(t, m, b), *seen = x;
-    if (x && c->rows == ROWS_FROZEN) {
-        seen = pq_tape_constant(t, x->value, x->rows, x->cols);
+    pq_var *x = look_up(t, m, b);
+    if (m->pretraining) {
+        return pq_op_logistic_loss(t, machine(t, c, x), &args);
     }
-    pq_var *first = pq_op_logistic_loss(t, machine(t, c, x), &args);
-    return pq_op_add(t, first, pq_op_logistic_loss(t, pq_mlp_run(t, &c->mlp, seen), &args));
+    if (x && c->rows == ROWS_FROZEN) {
+        x = pq_tape_constant(t, x->value, x->rows, x->cols);
+    }
+    return pq_op_logistic_loss(t, pq_mlp_run(t, &c->mlp, x), &args);
 }
 
 /* ---- fnn_plus ---- */
@@ -128,10 +137,12 @@ static pq_var *score_plus(pq_tape *t, const pq_model *m, const pq_batch *b) {
 const pq_model_def pq_model_fnn = {
     .name = "fnn",
     .task = PQ_TASK_RANKING,
-    .summary = PQ_HELP("a network on the vectors that a factorisation machine learns"),
+    .summary = PQ_HELP("a network on the vectors that a factorisation machine learnt before"),
     .fields = fnn_fields,
-    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
-    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
+    .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST " pretrain=5"),
+    .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED " pretrain=20"),
+    .training_paper = PQ_HELP("pretrain=5"),
+    .pretrains = true,
     .self_size = sizeof(fnn),
     .declare = declare_fnn,
     .loss = PQ_TRAINING ? loss_fnn : NULL,

@@ -67,6 +67,7 @@ typedef struct {
     /* Whether a state is defined after every row, so that every event can be a label. */
     bool causal;
     bool history_negatives; /* training wants a negative for each behaviour */
+    bool pretrains;         /* `loss` is another one while the model is `pretraining` */
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */
     pique_status (*declare)(pq_model *m);
@@ -95,6 +96,9 @@ struct pq_model {
      * normalises over the batch wants few, since each part has statistics of its own. */
     uint32_t batch_parts;
     pq_loss_options loss;
+    /* Set by the training loop: how many epochs pretrain, and whether this is one of them. */
+    uint32_t pretrain;
+    bool pretraining;
 };
 
 /* batch_parts of models that normalise over the batch. */

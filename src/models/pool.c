@@ -19,7 +19,6 @@ typedef struct {
     pq_head head;
 
     pq_param *user, *item, *b1; /* (H, D), (H, D), (1, H); H = 1 without the hidden layer */
-    pq_param *of_profile;       /* (H, F D); NULL: none */
     pq_param *w2, *b2;
 } pool;
 
@@ -35,8 +34,7 @@ static const pq_field fields[] = {
     {"hidden", PQ_FIELD_INT, AT(hidden), 0, 4096, NULL, "64", "0", NULL,
      PQ_HELP(
          "width of the hidden layer (ReLU); 0: none, and all users have the same order of items")},
-    {"profile", PQ_FIELD_BOOL, AT(profile), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("the fields of the user's profile count too, where there are any")},
+    PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
      PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
@@ -55,15 +53,11 @@ static pique_status declare(pq_model *m) {
     m->items.init_scale = c->init_scale;
     m->profile.width = d;
     m->profile.init_scale = c->init_scale;
-    m->profile.column_count = c->profile ? m->profile.column_count : 0;
     pq_items_declare(&m->items, p);
-    pq_profile_declare(&m->profile, p);
     pq_init first = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(2.0 * d)};
     c->user = pq_params_add(p, "user.w", out, d, first);
     c->item = pq_params_add(p, "item.w", out, d, first);
-    if (m->profile.column_count > 0) {
-        c->of_profile = pq_params_add(p, "profile.w", out, d * m->profile.column_count, first);
-    }
+    pq_profile_declare_map(&m->profile, p, c->profile, out, first);
     c->b1 = pq_params_add(p, "b1", 1, out, first);
     if (c->hidden) {
         pq_init second = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(out)};
@@ -79,10 +73,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     pq_var *x = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
     pq_var *p = pq_op_pool_segments(t, x, NULL, &how);
     pq_var *user = pq_dense(t, p, c->user, c->b1);
-    if (c->of_profile) {
-        pq_var *profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
-        user = pq_op_add(t, user, pq_op_linear(t, profile, pq_tape_param(t, c->of_profile), NULL));
-    }
+    user = pq_profile_add(t, &m->profile, b->profile, b->history.count, NULL, user);
     pq_var *e = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
     pq_var *item = pq_op_linear(t, e, pq_tape_param(t, c->item), NULL);
     pq_var *y =

@@ -79,12 +79,16 @@ pq_var *pq_causal_loss(pq_tape *t, const pq_model *m, pq_var *states, const pq_b
     return pq_retrieval_loss(t, m, u, b, scale);
 }
 
-pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
-                       uint32_t *live) {
+pq_var *pq_one_interest(pq_tape *t, const pq_model *m, pq_var *v, const pq_batch *b,
+                        uint32_t *live) {
     for (uint32_t i = 0; i < b->history.count; i++) {
         live[i] = 1;
     }
-    pq_var *v = pq_last_rows(t, states, &b->history);
     similarity_shares(t, m, b, v);
     return v;
+}
+
+pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
+                       uint32_t *live) {
+    return pq_one_interest(t, m, pq_last_rows(t, states, &b->history), b, live);
 }

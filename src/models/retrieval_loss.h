@@ -13,9 +13,12 @@ pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_bat
 /* For models with a state after every row, states (T, D). The loss of the rows that labels follow: */
 pq_var *pq_causal_loss(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
                        double scale);
-/* The users' vectors: the state of each segment's last row, (B, D), zeros for an empty segment; all live
- * counts are 1. There are no couplings to explain with, so behaviours count by how well they match the
- * vector: b->shares, when wanted, get max(0, <e_t, v>) as shares. */
+/* What `user` gives of models with one vector for each user, v (B, D): all live counts are 1. There are no
+ * couplings to explain with, so behaviours count by how well they match the vector: b->shares, when wanted,
+ * get max(0, <e_t, v>) as shares. */
+pq_var *pq_one_interest(pq_tape *t, const pq_model *m, pq_var *v, const pq_batch *b,
+                        uint32_t *live);
+/* The same where the vector is the state of each segment's last row, zeros for an empty segment. */
 pq_var *pq_causal_user(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
                        uint32_t *live);
 

@@ -1,6 +1,7 @@
 /* rnn.c — ranking by a recurrent network that reads the history and then the candidate:
- *     h = cells over (e_1, …, e_L, e_candidate)                  (C, H)
+ *     h = cells over (e_1, …, e_L, e_candidate + P p)            (C, H)
  *     log-odds = w' h + b
+ * p is the user's profile, where `profile` lets it count.
  * All candidates of a user have the same history, so it is read once, and each candidate takes one step
  * from the state that it left. */
 #include "layers/dense.h"
@@ -12,6 +13,7 @@
 typedef struct {
     int32_t dim, history;
     double init_scale;
+    bool profile;
     pq_head head;
     pq_recurrent net;
 
@@ -33,6 +35,7 @@ static const pq_field fields[] = {
      PQ_HELP("newest behaviours that are looked at")},
     {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.2", "0", NULL,
      PQ_HELP("of the input of every layer")},
+    PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
      PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
@@ -48,8 +51,11 @@ static pique_status declare(pq_model *m) {
     m->items.width = d;
     m->items.pool = PQ_POOL_SUM;
     m->items.init_scale = c->init_scale;
-    m->profile.column_count = 0; /* the sequence alone */
+    m->profile.width = d;
+    m->profile.init_scale = c->init_scale;
     pq_items_declare(&m->items, &m->params);
+    pq_profile_declare_map(&m->profile, &m->params, c->profile, d,
+                           (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
     pq_recurrent_declare(&c->net, &m->params, d);
     pq_init linear = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)};
     c->w = pq_params_add(&m->params, "out.w", 1, h, linear);
@@ -82,6 +88,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
         states.layer[i] = pq_op_select_rows(t, last, b->candidate_users, b->candidate_count);
     }
     pq_var *e = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
+    e = pq_profile_add(t, &m->profile, b->profile, b->history.count, b->candidate_users, e);
     pq_var *h = pq_recurrent_run(t, &c->net, e, &candidates, &states, NULL);
     return pq_head_apply(t, &c->head, pq_dense(t, h, c->w, c->b));
 }
@@ -92,7 +99,7 @@ const pq_model_def pq_model_rnn = {
     .summary = PQ_HELP("a label by a recurrent network over the history and then the candidate"),
     .fields = fields,
     .training_best =
-        PQ_HELP("batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+        PQ_HELP("batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
     .training_seed =
         PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .self_size = sizeof(rnn),

@@ -1,7 +1,9 @@
 /* rnn_als.c — rnn_als and rnn_joint: a recurrent network makes the user's vector, and an inner product with an
  * item's vector is the log-odds of the item's label, so that the same model ranks candidates and finds items:
  *     h_t = cells over (e_1, …, e_t)                             (T, D)
- *     log-odds = <h_L, e_candidate>
+ *     u = h_L + P p                                              (B, D)
+ *     log-odds = <u, e_candidate>
+ * p is the user's profile, where `profile` lets it count.
  * rnn_joint also predicts after every behaviour which one follows, and after the last the candidate:
  *     o_t = W h_t + b over the N items, or <h_t, e_i> with the item vectors themselves
  *     loss = log loss + lambda (mean over samples of the mean over t of cross-entropy(o_t, next))
@@ -16,6 +18,7 @@
 typedef struct {
     int32_t dim, history;
     double init_scale;
+    bool profile;
     pq_recurrent net;
 
     pq_next_item next; /* of rnn_joint */
@@ -48,7 +51,7 @@ typedef struct {
          "0",                                                                                      \
          NULL,                                                                                     \
          PQ_HELP("of the input of every layer")},                                                  \
-    {                                                                                              \
+        PQ_PROFILE_FIELD(AT(profile)), {                                                           \
         "init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,                \
             PQ_HELP("deviation of new item vectors; 0: Glorot uniform")                            \
     }
@@ -74,8 +77,11 @@ static pique_status declare(pq_model *m) {
     m->items.width = d;
     m->items.pool = PQ_POOL_SUM;
     m->items.init_scale = c->init_scale;
-    m->profile.column_count = 0; /* the sequence alone */
+    m->profile.width = d;
+    m->profile.init_scale = c->init_scale;
     pq_items_declare(&m->items, &m->params);
+    pq_profile_declare_map(&m->profile, &m->params, c->profile, d,
+                           (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
     c->net.hidden = c->dim;
     pq_recurrent_declare(&c->net, &m->params, d);
     return pq_next_item_declare(m, &c->next);
@@ -89,8 +95,14 @@ static pq_var *states(pq_tape *t, const pq_model *m, const pq_batch *b) {
     return pq_recurrent_run(t, &c->net, x, &b->history, NULL, NULL);
 }
 
+/* u of the users, (B, D). */
+static pq_var *users(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
+    pq_var *last = pq_last_rows(t, states, &b->history);
+    return pq_profile_add(t, &m->profile, b->profile, b->history.count, NULL, last);
+}
+
 static pq_var *match(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *states) {
-    pq_var *u = pq_last_rows(t, states, &b->history);
+    pq_var *u = users(t, m, b, states);
     pq_var *e = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
     return pq_op_dot_rows(t, pq_op_select_rows(t, u, b->candidate_users, b->candidate_count), e);
 }
@@ -100,7 +112,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 }
 
 static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *live) {
-    return pq_causal_user(t, m, states(t, m, b), b, live);
+    return pq_one_interest(t, m, users(t, m, b, states(t, m, b)), b, live);
 }
 
 static pq_var *joint_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
@@ -112,7 +124,7 @@ static pq_var *joint_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
 }
 
 #define TRAINING_BEST                                                                              \
-    "batch=1024 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"
+    "batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"
 #define TRAINING_SEED "batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"
 
 const pq_model_def pq_model_rnn_als = {

@@ -81,6 +81,22 @@ describe('typed columns', () => {
     assert.notDeepEqual(rank(model, 'town=nowhere'), rank(model));
   });
 
+  test('a number may count as its quantile', () => {
+    const schema = join(place, 'quantile.json');
+    const number = { type: 'number', as: 'quantile' };
+    writeFileSync(schema, JSON.stringify({ items: { year: number }, users: { age: number } }));
+    const out = join(place, 'quantile');
+    const { code, stderr } = train(out, '--schema', schema);
+    assert.equal(code, 0, stderr);
+    const file = join(out, 'model.pique');
+    const { auc } = JSON.parse(good(['eval', file, '--data', data, '--schema', schema, '--json']));
+    assert.ok(auc > 0.9, `auc ${auc}`);
+    assert.deepEqual(rank(file), rank(file, 'age=49'));
+    assert.deepEqual(rank(file, 'age=-5'), rank(file, 'age=20')); // the least has the quantile 0
+    const scoreOf = (age) => rank(file, `age=${age}`).find(({ id }) => id === 't1').score;
+    assert.ok(scoreOf(30) < scoreOf(75)); // the odd things are for the old
+  });
+
   test('a text where a number belongs is wrong usage', () => {
     const asked = ['--history', '', '--candidates', 't1', '--profile', 'town=town-1,age=old'];
     bad(['rank', model, ...asked], 2, /--profile: "age" takes a number, not "old"/);

@@ -57,7 +57,8 @@ describe('ranking', () => {
 
   test('the journal and the card have the figures of labels', () => {
     const last = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1);
-    for (const key of ['auc', 'gauc', 'logloss']) assert.ok(key in JSON.parse(last));
+    const keys = ['auc', 'gauc', 'logloss', 'accuracy', 'ece'];
+    for (const key of keys) assert.ok(key in JSON.parse(last));
     assert.match(good(['info', model]), /labelled pairs: auc [01]\.\d+, gauc -, logloss/);
   });
 
@@ -111,6 +112,15 @@ describe('ranking', () => {
         assert.ok(i === 0 || score <= items[i - 1].score);
       }
     }
+  });
+
+  test('rank: of a history that is too long the newest part counts', () => {
+    const numbers = (count, step) => Array.from({ length: count }, (_, n) => (n * step) % THINGS);
+    const score = (history) =>
+      rank(model, '--history', list(history), '--candidates', list(numbers(THINGS, 1)));
+    const newest = numbers(60, 3);
+    assert.deepEqual(score([...numbers(500, 7), ...newest]), score(newest));
+    assert.notDeepEqual(score(numbers(500, 7)), score(newest));
   });
 
   test('rank: -k, unknown candidates, an empty history', () => {

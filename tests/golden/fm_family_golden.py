@@ -34,11 +34,12 @@ TOWERS = dict(ALL, **NET, out=2, scale=3)
 HEAD = dict(ALL, **NET, head_tanh=0)
 CNN = dict(HEAD, dim=5, axis="dims", filters=2, taps=3)
 
-# The second value: "training" normalises over the batch.
+# The second value: "training" normalises over the batch, "pretraining" has five steps of that first.
 VARIANTS = {
     "lr": {"plain": ({}, "")},
     "fm": {"plain": (FM, ""), "bare": (dict(FM, linear=0, history=0), "")},
-    "fnn": {"trainable": (FNN, ""), "frozen": (dict(FNN, embedding="frozen", history=0), "")},
+    "fnn": {"trainable": (FNN, "pretraining"), "alone": (dict(FNN, activation="relu"), ""),
+            "frozen": (dict(FNN, embedding="frozen", history=0), "pretraining")},
     "fnn_plus": {"plain": (dict(PLUS, activation="relu"), ""),
                  "seed": (dict(PLUS, half=0, linear=0, head_tanh=1, history=0), "")},
     "wide_deep": {"linear": (WIDE, ""), "crosses": (dict(WIDE, crosses=6), ""),
@@ -188,11 +189,19 @@ class Model:
     def score_fnn(self, batch):
         return self.net.run(self.vectors(batch).flatten(1)).reshape(-1)
 
-    def loss_fnn(self, batch, log_loss):
+    def log_loss(self, scores, batch):
+        return functional.binary_cross_entropy_with_logits(scores, torch.tensor(batch["labels"], dtype=torch.float64))
+
+    def machine_loss(self, batch):
+        """The factorisation machine of fnn, whose linear weights stand last in each row."""
         rows = self.vectors(batch)
         machine = self.pairs(rows[:, :, :-1]).sum((1, 2)) + rows[:, :, -1].sum(1) + self.p["bias"][0, 0]
-        seen = rows.detach() if self.config["embedding"] == "frozen" else rows
-        return log_loss(machine) + log_loss(self.net.run(seen.flatten(1)).reshape(-1))
+        return self.log_loss(machine, batch)
+
+    def network_loss(self, batch):
+        rows = self.vectors(batch)
+        rows = rows.detach() if self.config["embedding"] == "frozen" else rows
+        return self.log_loss(self.net.run(rows.flatten(1)).reshape(-1), batch)
 
     def declare_fnn_plus(self, rng):
         self.net = self.network(rng, "mlp", self.d)
@@ -321,12 +330,7 @@ class Model:
         return getattr(self, f"score_{self.name}")(batch)
 
     def loss(self, batch):
-        labels = torch.tensor(batch["labels"], dtype=torch.float64)
-
-        def log_loss(scores):
-            return functional.binary_cross_entropy_with_logits(scores, labels)
-
-        return self.loss_fnn(batch, log_loss) if self.name == "fnn" else log_loss(self.scores(batch))
+        return self.network_loss(batch) if self.name == "fnn" else self.log_loss(self.scores(batch), batch)
 
     def looked_up(self, batch):
         """Statistics of the step before are in place when the next one looks up."""
@@ -361,7 +365,8 @@ def make(name, config, mode, seed):
         tensors["expect.interests"] = matrix(model.interests(batches[0]))
         tensors["expect.live"] = [1] * len(batches[0]["histories"])
     model.training = mode == "training"
-    tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up, dict(ADAM, epsilon=EPSILON)))
+    first = model.machine_loss if mode == "pretraining" else None
+    tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up, dict(ADAM, epsilon=EPSILON), first))
     tensors.update({f"after.{key}": matrix(value) for key, value in model.statistics.items()})
     return tensors
 
@@ -371,6 +376,8 @@ def main():
     for name, variants in VARIANTS.items():
         for variant, (config, mode) in variants.items():
             settings = " ".join([*(f"{key}={value}" for key, value in config.items()), f"epsilon={EPSILON}"])
+            if name == "fnn":
+                settings += f" pretrain={int(mode == 'pretraining')}"
             about = {"preset": "best", "config": settings, "mode": mode or "serving"}
             write(os.path.join(folder, f"{name}-{variant}.safetensors"), make(name, config, mode, 1), about)
 

@@ -25,6 +25,7 @@ typedef struct {
     pq_model model;
     pq_train_options training;
     bool as_in_training; /* the ten steps normalise over their batches */
+    bool pretraining;    /* and the first five of them pretrain */
     /* Histories of the two batches, cut to what the model looks at. */
     uint32_t *starts[2], *items[2], *negatives[2];
     int64_t *times[2];
@@ -78,6 +79,7 @@ static void open_model(golden *g, const char *model) {
     assert_ok(ctx, pq_container_text(&g->file, "config", &config));
     assert_ok(ctx, pq_container_text(&g->file, "mode", &mode));
     g->as_in_training = mode && strcmp(mode, "training") == 0;
+    g->pretraining = mode && strcmp(mode, "pretraining") == 0;
     pq_free(ctx, mode);
     assert_ok(ctx, pq_container_text(&g->file, "preset", &preset));
     assert_true(config && preset);
@@ -297,6 +299,11 @@ static void check_ten_steps(golden *g) {
     pq_optimiser optimiser;
     assert_ok(&g->t.ctx, pq_optimiser_init(&optimiser, &g->t.ctx, &g->model.params));
     for (int step = 0; step < 10; step++) {
+        g->model.pretraining = optimiser.pretraining = g->pretraining && step < 5;
+        if (g->pretraining && step == 5) {
+            optimiser.since = optimiser.step;
+            pq_optimiser_forget(&optimiser);
+        }
         run_step(g, step);
         if (step == 0) {
             check_gradients(g);

@@ -74,13 +74,16 @@ def adam_step(p, moments, step, rows, adam=ADAM):
         value.grad = None
 
 
-def ten_steps(p, batches, loss_of, looked_up, adam=ADAM):
+def ten_steps(p, batches, loss_of, looked_up, adam=ADAM, pretraining=None):
     """Trains p on the batches in turn: the gradients of the first step, the losses, p afterwards.
-    loss_of(batch) is a scalar, looked_up(batch) the rows of embedding tables that it touches."""
-    tensors, losses, moments = {}, [], {}
+    loss_of(batch) is a scalar, looked_up(batch) the rows of embedding tables that it touches. pretraining(batch) is
+    the loss of the first five steps where it is given; the others then have an Adam of their own."""
+    tensors, losses, moments, before = {}, [], {}, 0
     for step in range(1, 11):
         batch = batches[(step - 1) % len(batches)]
-        loss = loss_of(batch)
+        if pretraining and step == 6:
+            moments, before = {}, 5
+        loss = (pretraining if pretraining and step <= 5 else loss_of)(batch)
         loss.backward()
         losses.append(loss.item())
         if step == 1:
@@ -88,7 +91,7 @@ def ten_steps(p, batches, loss_of, looked_up, adam=ADAM):
                 if value.requires_grad:
                     unused = torch.zeros_like(value)
                     tensors[f"grad.{name}"] = matrix(unused if value.grad is None else value.grad)
-        adam_step(p, moments, step, looked_up(batch), adam)
+        adam_step(p, moments, step - before, looked_up(batch), adam)
     tensors["expect.losses"] = numpy.array(losses)
     for name, value in p.items():
         if value.requires_grad:

@@ -44,18 +44,21 @@ VARIANTS = {
         "gru-two-layers": dict(RNN, cell="gru", layers=2),
         "lstm-three-layers": dict(RNN, cell="lstm", layers=3),
         "lstm": dict(RNN, cell="lstm", dim=3, hidden=6),
+        "profile": dict(RNN, profile=1, cell="gru"),
         "seed": dict(RNN, head_tanh=1),
     },
     "rnn_als": {
         "rnn": ALS,
         "gru": dict(ALS, cell="gru"),
         "lstm-two-layers": dict(ALS, cell="lstm", layers=2),
+        "profile": dict(ALS, profile=1),
         "seed": ALS,
     },
     "rnn_joint": {
         "own": JOINT,
         "tied": dict(JOINT, aux_output="tied", cell="gru"),
         "keep": dict(JOINT, last_step_when_negative="keep", cell="lstm", layers=2),
+        "profile": dict(JOINT, profile=1),
         "tied-tanh": dict(JOINT, aux_output="tied", aux_head="tanh_softmax_ce"),
         "seed": dict(JOINT, aux_head="tanh_softmax_ce", last_step_when_negative="keep",
                      **{"lambda": 1}),  # fmt: skip
@@ -82,11 +85,7 @@ class Model:
             out = h or 1
             self.add(rng, {"user.w": (out, d), "item.w": (out, d), "b1": (1, out)})
             self.add(rng, {"w2": (1, out), "b2": (1, 1)} if h else {})
-            if config.get("profile"):
-                self.add(rng, {f"profile.{field}": (rows, d) for field, rows in PROFILE.items()})
-                for field in PROFILE:
-                    self.p[f"profile.{field}"].data[0] = 0
-                self.add(rng, {"profile.w": (out, d * len(PROFILE))})
+            self.add_profile(rng, out)
             return
         self.net = CELLS[config["cell"]](d, h, config["layers"], batch_first=True)
         for layer in range(config["layers"]):
@@ -99,6 +98,15 @@ class Model:
             self.add(rng, {"out.w": (1, h), "out.b": (1, 1)})
         if config.get("aux_output") == "own":
             self.add(rng, {"aux.w": (ITEMS - 2, d + 1)})
+        self.add_profile(rng, d)
+
+    def add_profile(self, rng, out):
+        if self.config.get("profile"):
+            d = self.config["dim"]
+            self.add(rng, {f"profile.{field}": (rows, d) for field, rows in PROFILE.items()})
+            for field in PROFILE:
+                self.p[f"profile.{field}"].data[0] = 0
+            self.add(rng, {"profile.w": (out, d * len(PROFILE))})
 
     def add(self, rng, shapes):
         for name, shape in shapes.items():
@@ -107,14 +115,25 @@ class Model:
     def vectors(self, ids):
         return torch.stack(item_fields(self.p, ids)).sum(0)
 
-    def states(self, sequences):
-        """[B, T, H]; what stands behind a sequence's end is of no use."""
+    def of_profile(self, batch, users):
+        """What the profile's map makes of these users, (len(users), width), or 0."""
+        if "profile.w" not in self.p:
+            return 0
+        codes = torch.tensor([batch["profile"][user] for user in users])
+        rows = [self.p[f"profile.{field}"][codes[:, i]] * (codes[:, i : i + 1] > 0)
+                for i, field in enumerate(PROFILE)]  # fmt: skip
+        return torch.cat(rows, 1) @ self.p["profile.w"].T
+
+    def states(self, sequences, extra=0):
+        """[B, T, H]; what stands behind a sequence's end is of no use. extra [B, d] joins the last input of each."""
         width = max(map(len, sequences))
         ids = torch.tensor([s + [0] * (width - len(s)) for s in sequences])
-        return self.net(self.vectors(ids))[0]
+        at_end = torch.tensor([[float(t + 1 == len(s)) for t in range(width)] for s in sequences])
+        x = self.vectors(ids)
+        return self.net(x + at_end.unsqueeze(-1) * extra.unsqueeze(1) if torch.is_tensor(extra) else x)[0]
 
-    def last(self, sequences):
-        states = self.states(sequences)
+    def last(self, sequences, extra=0):
+        states = self.states(sequences, extra)
         none = torch.zeros(states.shape[-1])
         return torch.stack([states[b, len(s) - 1] if s else none for b, s in enumerate(sequences)])
 
@@ -130,17 +149,15 @@ class Model:
                 pooled.append(total / max(1, len(history)) if mean else total)
             both = torch.cat([torch.stack(pooled), self.vectors(candidates)], 1)
             x = functional.linear(both, torch.cat([p["user.w"], p["item.w"]], 1), p["b1"][0])
-            if "profile.w" in p:
-                codes = torch.tensor([batch["profile"][user] for user in batch["users"]])
-                rows = [p[f"profile.{field}"][codes[:, i]] * (codes[:, i : i + 1] > 0)
-                        for i, field in enumerate(PROFILE)]  # fmt: skip
-                x = x + torch.cat(rows, 1) @ p["profile.w"].T
+            x = x + self.of_profile(batch, batch["users"])
             x = functional.linear(torch.relu(x), p["w2"], p["b2"][0]) if "w2" in p else x
         elif name == "rnn":
+            extra = self.of_profile(batch, batch["users"])
             sequences = [h + [c] for h, c in zip(histories, batch["candidates"])]
-            x = functional.linear(self.last(sequences), p["out.w"], p["out.b"][0])
+            x = functional.linear(self.last(sequences, extra), p["out.w"], p["out.b"][0])
         else:
-            x = (self.last(histories) * self.vectors(candidates)).sum(1)
+            users = self.last(histories) + self.of_profile(batch, batch["users"])
+            x = (users * self.vectors(candidates)).sum(1)
         x = x.reshape(-1)
         return torch.tanh(x) if self.config.get("head_tanh") else x
 
@@ -220,7 +237,9 @@ def make(name, config, seed):
     tensors.update(batch_tensors("b", batches[1]))
     tensors["expect.scores"] = matrix(model.scores(batches[0]))
     if name in ("rnn_als", "rnn_joint"):
-        tensors["expect.interests"] = matrix(model.last(batches[0]["histories"]))
+        everyone = range(len(batches[0]["histories"]))
+        users = model.last(batches[0]["histories"]) + model.of_profile(batches[0], everyone)
+        tensors["expect.interests"] = matrix(users)
         tensors["expect.live"] = [1] * len(batches[0]["histories"])
     tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up))
     return tensors

@@ -8,7 +8,7 @@ static const struct {
 } fixtures[] = {
     {"lr", {"plain"}},
     {"fm", {"plain", "bare"}},
-    {"fnn", {"trainable", "frozen"}},
+    {"fnn", {"trainable", "alone", "frozen"}},
     {"fnn_plus", {"plain", "seed"}},
     {"wide_deep", {"linear", "crosses", "poly2-dense"}},
     {"deepfm", {"sum", "concat-norms", "seed"}},

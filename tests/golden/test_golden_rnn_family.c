@@ -4,9 +4,10 @@
 #include "tests/golden/golden_check.h"
 
 static const char *const pool[] = {"mean", "sum", "profile", "seed"};
-static const char *const rnn[] = {"rnn", "gru-two-layers", "lstm-three-layers", "lstm", "seed"};
-static const char *const rnn_als[] = {"rnn", "gru", "lstm-two-layers", "seed"};
-static const char *const rnn_joint[] = {"own", "tied", "keep", "tied-tanh", "seed"};
+static const char *const rnn[] = {"rnn",  "gru-two-layers", "lstm-three-layers",
+                                  "lstm", "profile",        "seed"};
+static const char *const rnn_als[] = {"rnn", "gru", "lstm-two-layers", "profile", "seed"};
+static const char *const rnn_joint[] = {"own", "tied", "keep", "profile", "tied-tanh", "seed"};
 
 int main(void) {
     return golden_run("pool", pool, PQ_COUNT(pool)) | golden_run("rnn", rnn, PQ_COUNT(rnn)) |

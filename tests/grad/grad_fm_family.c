@@ -223,6 +223,8 @@ void grad_fm_family(void **state) {
         {"concat_mlp", "dim=3 " NET},
         {"concat_mlp", "dim=3 head_tanh=1 head_dropout=0.3 " NET},
         {"feature_mlp", "dim=2 " NET},
+        {"feature_mlp", "dim=2 history=0 activation=leaky hidden1=3 hidden2=2"},
+        {"feature_mlp", "dim=2 history=0 activation=rrelu hidden1=3 hidden2=2"},
         {"feature_mlp", "dim=2 history=0 activation=dice hidden1=3 hidden2=0"},
         {"cnn", "dim=4 filters=2 " NET},
         {"cnn", "dim=2 axis=fields taps=2 filters=3 " NET},
@@ -233,8 +235,9 @@ void grad_fm_family(void **state) {
         grad_open(&g, i);
         assert_ok(&g.t.ctx, interest_case_model(&r.model, &g.t.ctx, cases[i][0], cases[i][1]));
         g.params = &r.model.params;
-        for (uint32_t training = 0; training < 2; training++) {
-            g.training = training == 1;
+        for (uint32_t way = 0; way < (r.model.def->pretrains ? 4 : 2); way++) {
+            g.training = way % 2 == 1;
+            r.model.pretraining = way >= 2;
             grad_check(&g, cases[i][1], loss, NULL, &r);
         }
         pq_model_free(&r.model);

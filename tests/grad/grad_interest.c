@@ -20,6 +20,9 @@ void grad_interest(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"pool", "dim=2 hidden=3"},
+        {"rnn", "dim=2 hidden=2 cell=lstm"},
+        {"rnn_als", "dim=2 cell=rnn"},
+        {"rnn_joint", "dim=2 cell=gru aux_output=own"},
         {"din", "dim=2 " TOWER UNIT},
         {"din", "dim=2 hidden1=3 hidden2=2 activation=prelu norm=layers dropout=0.3 " UNIT},
         {"din", "dim=2 att_norm=none attention1=3 attention2=0 attention_activation=dice " TOWER},

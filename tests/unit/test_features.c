@@ -2,6 +2,8 @@
  * come of it, and that training alone is fitted on. */
 #include "testing.h"
 
+#include <math.h>
+
 #include "base/buckets.h"
 #include "native/data/readers.h"
 
@@ -171,6 +173,40 @@ static void test_numbers(void **state) {
     finish(&r);
 }
 
+/* The values of the quantile map to [0, 1] at the training values (0, 1, 1, 2), and of ranks (5, 6, 6, 6, 9). */
+static void test_quantiles(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    r.interactions = six_users;
+    r.users = "user,age,sum\na,0,5\nb,1,6\nc,1,6\nd,2,6\ne,,9\nf,,\n";
+    r.schema =
+        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\"}, \"sum\": {\"type\": "
+        "\"number\", \"as\": \"quantile\", \"missing\": \"own\"}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    static const float of_age[] = {0, 0, 0.5F, 1, 1}, of_sum[] = {0, 0, 0.5F, 1, 1};
+    const pq_feature *age = &r.dataset->profile[0], *sum = &r.dataset->profile[1];
+    assert_true(age->rows == 5 && sum->rows == 5 && age->missing == 2 && sum->missing == 4);
+    assert_memory_equal(age->quantile, of_age, sizeof(of_age));
+    assert_memory_equal(sum->quantile, of_sum, sizeof(of_sum));
+    drop(&r);
+
+    /* Steps of several values have the middle of their places; a constant has 0. */
+    r.users = "user,age,sum\na,1,7\nb,2,7\nc,3,7\nd,4,7\ne,5,7\nf,6,7\n";
+    r.schema =
+        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\", \"buckets\": 3}, "
+        "\"sum\": {\"type\": \"number\", \"as\": \"quantile\"}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    age = &r.dataset->profile[0];
+    static const float of_steps[] = {0, 0.1F, 0.5F, 0.9F, 1};
+    assert_int_equal(age->rows, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_true(fabsf(age->quantile[i] - of_steps[i]) < 1e-6F);
+    }
+    assert_true(r.dataset->profile[1].rows == 3 && r.dataset->profile[1].quantile[1] == 0);
+    finish(&r);
+}
+
 static void test_numbers_of_items(void **state) {
     (void)state;
     reading r;
@@ -229,6 +265,34 @@ static void test_categories(void **state) {
     assert_value(kind, item(&r, "i"), 1);
     assert_value(kind, item(&r, "k"), 2);
     assert_true(kind->trains_unknown);
+    finish(&r);
+}
+
+/* The newest values, which stand last, count where a sequence is longer than max_values. */
+static void test_sequences(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    r.interactions = "user,item,timestamp\nu,i,1\nu,j,2\nv,k,3\nv,l,4\n";
+    r.items = "item,path,more\ni,a|b|c|b,a b\nj,|a|,\nk,b,c  b\nl,,a a\n";
+    r.schema = "{\"items\": {\"path\": {\"type\": \"sequence\", \"max_values\": 2}, \"more\": "
+               "{\"type\": \"sequence\", \"separator\": \" \", \"min_count\": 2}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    const pq_feature *path = &r.dataset->item_features[0], *more = &r.dataset->item_features[1];
+    assert_int_equal(path->terms.count, 3);
+    assert_values(path, item(&r, "i"), 2, (const uint32_t[]){2, 3});
+    assert_value(path, item(&r, "j"), 1);
+    assert_value(path, item(&r, "k"), 2);
+    assert_values(path, item(&r, "l"), 0, NULL);
+    assert_int_equal(more->terms.count, 2); /* c stands once */
+    assert_values(more, item(&r, "i"), 2, (const uint32_t[]){2, 1});
+    assert_values(more, item(&r, "k"), 2, (const uint32_t[]){2, 3});
+    assert_value(more, item(&r, "l"), 1);
+    drop(&r);
+    r.users = "user,path\nu,a|b\n";
+    r.schema = "{\"users\": {\"path\": \"sequence\"}}";
+    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
+                   "users.\"path\" is \"sequence\", not one of category, number, skip");
     finish(&r);
 }
 
@@ -339,7 +403,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inference),        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_numbers_of_items), cmocka_unit_test(test_text_where_a_number_belongs),
-        cmocka_unit_test(test_categories),       cmocka_unit_test(test_text),
+        cmocka_unit_test(test_categories),       cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_quantiles),        cmocka_unit_test(test_text),
         cmocka_unit_test(test_training_alone),   cmocka_unit_test(test_memory_failures),
         cmocka_unit_test(test_buckets),
     };

@@ -179,31 +179,28 @@ static void test_serves_without(void **state) {
     }
 }
 
-/* Frozen rows learn from the machine alone: the network's weights do not change their gradients. */
-static void test_frozen_rows(void **state) {
+/* What has a gradient: in pretraining the machine, afterwards the network, and the rows when they are not frozen. */
+static void test_stages(void **state) {
     (void)state;
-    for (int frozen = 0; frozen < 2; frozen++) {
+    for (int way = 0; way < 4; way++) {
+        bool frozen = way % 2 == 1, pretraining = way >= 2;
         bench b;
         pq_grads grads;
-        pq_real first[4], second[4];
         bench_open(&b, "fnn", frozen ? "dim=3 embedding=frozen " NET : "dim=3 " NET);
-        const pq_param *ids = pq_params_find(&b.model.params, "item.id");
-        const pq_param *w = pq_params_find(&b.model.params, "mlp1.w");
+        b.model.pretraining = pretraining;
         assert_ok(&b.t.ctx, pq_grads_init(&grads, &b.t.ctx, &b.model.params));
-        for (int round = 0; round < 2; round++) {
-            pq_grads_clear(&grads);
-            pq_tape_begin(&b.tape, &grads, true, (pq_rng){0});
-            assert_ok(&b.t.ctx,
-                      pq_tape_backward(&b.tape, pq_model_loss(&b.tape, &b.model, &b.batch)));
-            const pq_real *row = pq_grad_row(&grads.list[ids->index], ids, 4);
-            assert_non_null(row);
-            memcpy(round ? second : first, row, sizeof(first));
-            assert_true(grads.list[w->index].used);
-            for (uint32_t j = 0; j < w->rows * w->cols; j++) {
-                w->value[j] *= 2;
+        pq_tape_begin(&b.tape, &grads, true, (pq_rng){0});
+        assert_ok(&b.t.ctx, pq_tape_backward(&b.tape, pq_model_loss(&b.tape, &b.model, &b.batch)));
+        for (uint32_t i = 0; i < b.model.params.count; i++) {
+            const pq_param *param = b.model.params.list[i];
+            bool network = strncmp(param->name, "mlp", 3) == 0;
+            bool bias = strcmp(param->name, "bias") == 0;
+            bool wanted = network ? !pretraining : bias ? pretraining : pretraining || !frozen;
+            if (grads.list[i].used != wanted) {
+                fail_msg("way %d: %s is%s used", way, param->name, wanted ? " not" : "");
             }
+            assert_int_equal(param->pretrained, frozen && param->sparse);
         }
-        assert_int_equal(memcmp(first, second, sizeof(first)) == 0, frozen);
         pq_grads_free(&grads);
         bench_close(&b);
     }
@@ -218,6 +215,7 @@ static void test_options(void **state) {
         {"cnn", "dim=2", "taps = 3 is wider than the 2 numbers of a vector", PIQUE_ARGUMENT},
         {"cnn", "axis=fields", "taps = 3 is wider than the 2 fields", PIQUE_ARGUMENT},
         {"wide_deep", "linear=0", "leaves nothing to be wide", PIQUE_ARGUMENT},
+        {"fnn", "embedding=frozen", "pretrain = 0 is none", PIQUE_ARGUMENT},
         {"afm", "history=0", "afm needs two fields", PIQUE_DATA}};
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         testing t;
@@ -249,6 +247,7 @@ static void test_presets(void **state) {
             assert_ok(&t.ctx, mind_case_set(&t.ctx, &m, "history=2"));
         }
         m.items.rows = RNN_CASE_ITEMS;
+        m.pretrain = m.def->pretrains;
         assert_ok(&t.ctx, pq_model_declare(&m));
         pq_params_draw(&m.params, 1);
         double first = overfit(&m, &batch, 0.001, 1, NULL, NULL);
@@ -323,7 +322,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alone),          cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_users_differ),   cmocka_unit_test(test_towers_meet),
-        cmocka_unit_test(test_serves_without), cmocka_unit_test(test_frozen_rows),
+        cmocka_unit_test(test_serves_without), cmocka_unit_test(test_stages),
         cmocka_unit_test(test_options),        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_exclusive_or),
     };

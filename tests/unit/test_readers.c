@@ -354,7 +354,7 @@ static void test_schema(void **state) {
         {"{\"things\": {}}", "schema.json: unknown table \"things\""},
         {"{\"items\": {\"colour\": \"skip\"}}", "items.\"colour\": "},
         {"{\"items\": {\"tags\": \"float\"}}",
-         "items.\"tags\" is \"float\", not one of category, multi, number, text, skip"},
+         "items.\"tags\" is \"float\", not one of category, multi, sequence, number, text, skip"},
         {"{\"users\": {\"age\": \"multi\"}}",
          "users.\"age\" is \"multi\", not one of category, number, skip"},
         {"{\"users\": {\"age\": 1}}", "users.\"age\" is \"1\", not one of"},

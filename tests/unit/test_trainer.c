@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/rng.h"
+#include "file/container.h"
 #include "pique_train.h"
 
 #define MOST_SETTINGS 24
@@ -18,8 +19,8 @@ typedef struct {
     const char *init;        /* a run of the folder, or a file of one */
 } place;
 
-/* Events of 40 users on 25 items with a genre, users with an age; `column` names the items' column. */
-static void open_place(place *p, const char *column) {
+/* Ratings of 40 users of 25 items with a genre, users with an age; `column` names the items' column. */
+static void open_ratings(place *p, const char *column, bool labelled) {
     char path[TESTING_PATH], data[TESTING_PATH];
     pique_dataset_options options;
     *p = (place){.model = NULL};
@@ -28,11 +29,12 @@ static void open_place(place *p, const char *column) {
     assert_int_equal(mkdir(data, 0700), 0);
     FILE *file = fopen(testing_path(path, data, "interactions.csv"), "w");
     assert_non_null(file);
-    fprintf(file, "user,item,timestamp\n");
+    fprintf(file, "user,item,timestamp,rating\n");
     for (unsigned u = 0; u < 40; u++) {
         pq_rng rng = pq_rng_make(2, u, 0);
         for (unsigned i = 0; i < 4 + u % 9; i++) {
-            fprintf(file, "u%u,i%u,%u\n", u, (unsigned)pq_rng_below(&rng, 25), 100 + i);
+            unsigned item = pq_rng_below(&rng, 25);
+            fprintf(file, "u%u,i%u,%u,%u\n", u, item, 100 + i, 1 + (u + item * item) % 5);
         }
     }
     assert_int_equal(fclose(file), 0);
@@ -53,7 +55,12 @@ static void open_place(place *p, const char *column) {
     assert_int_equal(pique_context_create(NULL, &p->ctx), PIQUE_OK);
     pique_dataset_options_default(&options);
     options.path = data;
+    options.labelled = labelled;
     assert_ok(p->ctx, pique_dataset_open(p->ctx, &options, NULL, &p->data));
+}
+
+static void open_place(place *p, const char *column) {
+    open_ratings(p, column, false);
 }
 
 static void close_place(place *p) {
@@ -288,6 +295,121 @@ static void test_the_model_of_a_rounded_run(void **state) {
     }
 }
 
+/* ---- two stages ---- */
+
+/* A tensor of the state that a run is in, as a copy. */
+static float *state_of(place *p, const char *name, const char *tensor, size_t *count) {
+    char run[TESTING_PATH], path[TESTING_PATH];
+    size_t size;
+    pq_container file;
+    char *bytes =
+        testing_read(testing_path(path, testing_path(run, p->folder, name), "last.ckpt"), &size);
+    assert_non_null(bytes);
+    assert_ok(p->ctx, pq_container_open(p->ctx, bytes, size, &file));
+    const pq_tensor *found = pq_container_find(&file, tensor);
+    assert_non_null(found);
+    *count = found->count;
+    float *copy = malloc(found->count * sizeof(*copy));
+    assert_non_null(copy);
+    memcpy(copy, found->data, found->count * sizeof(*copy));
+    pq_container_close(&file);
+    free(bytes);
+    return copy;
+}
+
+/* Whether the tensor is the same in two runs. */
+static bool same_state(place *p, const char *first, const char *second, const char *tensor) {
+    size_t counts[2];
+    float *a = state_of(p, first, tensor, &counts[0]), *b = state_of(p, second, tensor, &counts[1]);
+    assert_int_equal(counts[0], counts[1]);
+    bool same = memcmp(a, b, counts[0] * sizeof(*a)) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
+static bool all_zero(place *p, const char *name, const char *tensor) {
+    size_t count;
+    float *values = state_of(p, name, tensor, &count);
+    bool zero = true;
+    for (size_t i = 0; i < count; i++) {
+        zero = zero && values[i] == 0;
+    }
+    free(values);
+    return zero;
+}
+
+#define STAGES "dim=3", "hidden1=6", "hidden2=3", "pretrain=2", "dense_rows=1", "weight_decay=0.1"
+
+/* Pretraining moves the rows and the network waits; then the network learns, and frozen rows stay, though the
+ * optimiser moves all rows in each step and they would decay. */
+static void test_frozen_rows_stay(void **state) {
+    (void)state;
+    static const char *const frozen[] = {STAGES, "embedding=frozen", NULL};
+    static const char *const trainable[] = {STAGES, "embedding=trainable", NULL};
+    static const char *const rows[] = {"item.id", "item.genre", "profile.age", "bias"};
+    for (int way = 0; way < 2; way++) {
+        place p;
+        open_ratings(&p, "genre", true);
+        p.model = "fnn";
+        p.more = way ? trainable : frozen;
+        assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+        char *journal = journal_of(&p, "whole");
+        unsigned steps = 0;
+        assert_int_equal(sscanf(journal, "{\"step\":%u,\"epoch\":1,", &steps), 1);
+        free(journal);
+        assert_failure(p.ctx, train(&p, "start", 1, false, 1), PIQUE_CANCELLED, "resumed");
+        assert_failure(p.ctx, train(&p, "machine", 1, false, (int)(2 * steps)), PIQUE_CANCELLED,
+                       "resumed");
+        for (size_t i = 0; i < PQ_COUNT(rows); i++) {
+            bool stays = way == 0 || strcmp(rows[i], "bias") == 0;
+            assert_false(same_state(&p, "start", "machine", rows[i]));
+            assert_int_equal(same_state(&p, "machine", "whole", rows[i]), stays);
+        }
+        /* The second stage has moments of its own. */
+        assert_false(all_zero(&p, "machine", "second.bias"));
+        assert_true(all_zero(&p, "whole", "second.bias"));
+        assert_true(same_state(&p, "start", "machine", "mlp1.w"));
+        assert_false(same_state(&p, "machine", "whole", "mlp1.w"));
+        close_place(&p);
+    }
+}
+
+/* Stopped before, at and after the change of stages, and on other threads: the same files. */
+static void test_stages_resume(void **state) {
+    (void)state;
+    static const char *const set[] = {STAGES, "schedule=step", "lr_every=1", NULL};
+    place p;
+    open_ratings(&p, "genre", true);
+    p.model = "fnn";
+    p.more = set;
+    assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+    char *journal = journal_of(&p, "whole");
+    unsigned steps = 0, lines = 0, pretraining = 0;
+    assert_int_equal(sscanf(journal, "{\"step\":%u,\"epoch\":1,", &steps), 1);
+    for (const char *at = journal; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    for (const char *at = journal; (at = strstr(at, "\"pretraining\":true")) != NULL; at++) {
+        pretraining++;
+    }
+    free(journal);
+    assert_int_equal(pretraining, 2);
+    assert_int_equal(lines, 2 + 2); /* four epochs, of which every other is evaluated */
+    for (unsigned stop = 1; stop <= 4 * steps; stop++) {
+        assert_failure(p.ctx, train(&p, "broken", 3, false, (int)stop), PIQUE_CANCELLED, "resumed");
+        assert_ok(p.ctx, train(&p, "broken", 2, true, 0));
+        assert_same_file(&p, "whole", "broken", "model.pique");
+        assert_same_file(&p, "whole", "broken", "metrics.jsonl");
+    }
+    static const char *const of_din[] = {"pretrain=2", NULL};
+    p.model = "din";
+    p.more = of_din;
+    assert_failure(p.ctx, train(&p, "no", 1, false, 0), PIQUE_ARGUMENT,
+                   "pretrain = 2 is for models that train in two stages, which din does not");
+    close_place(&p);
+}
+
 /* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
 static unsigned first_difference(const place *p, const char *first, const char *second) {
     char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
@@ -417,6 +539,8 @@ int main(void) {
         cmocka_unit_test(test_other_ways_to_train),
         cmocka_unit_test(test_rounded_runs),
         cmocka_unit_test(test_the_model_of_a_rounded_run),
+        cmocka_unit_test(test_frozen_rows_stay),
+        cmocka_unit_test(test_stages_resume),
         cmocka_unit_test(test_plateau),
         cmocka_unit_test(test_the_model_of_a_run),
         cmocka_unit_test(test_columns_that_cannot_be_named),

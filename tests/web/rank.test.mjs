@@ -119,6 +119,24 @@ for (const model of [...ranking.map(({ name }) => name), 'mind']) {
       }
     });
 
+    test('histories that are empty, all unknown, or too long; candidates that are all unknown', async () => {
+      const pique = await load(readFileSync(files[0]), { worker: false });
+      const scores = async (context) => (await pique.rank(all, { context })).items;
+      for (const context of [[], ['never', 'nothing']]) {
+        const items = await scores(context);
+        assert.equal(items.length, THINGS);
+        for (const { score } of items) assert.ok(Number.isFinite(score));
+      }
+      const newest = Array.from({ length: 60 }, (_, n) => `thing-${thing(5, n)}`);
+      const older = Array.from({ length: 500 }, (_, n) => `thing-${thing(8, n)}`);
+      assert.deepEqual(await scores([...older, ...newest]), await scores(newest));
+      const blind = model === 'lr'; // to the history
+      if (!blind) assert.notDeepEqual(await scores(older), await scores(newest));
+      const none = await pique.rank(['never', 'nothing'], { context: ['thing-3'] });
+      assert.deepEqual(none.items, []);
+      await pique.dispose();
+    });
+
     test('count, strangers, exclude, hidden items', async () => {
       const pique = await load(readFileSync(files[0]), { worker: false });
       const context = ['thing-3'];
