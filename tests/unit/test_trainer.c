@@ -226,6 +226,45 @@ static char *journal_of(const place *p, const char *name) {
     return text;
 }
 
+/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
+static unsigned first_difference(const place *p, const char *first, const char *second) {
+    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
+    unsigned epoch = 0;
+    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
+        right = strstr(right, "\"loss\":");
+        assert_non_null(right);
+        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
+        left++;
+        right++;
+    }
+    free(a);
+    free(b);
+    return epoch;
+}
+
+/* The losses are those of a run without rounding until it begins, and others from then on. */
+static void test_rounding_begins(void **state) {
+    (void)state;
+    static const struct {
+        const char *quantise, *loss;
+    } ways[] = {{"quantise=int4", "loss=softmax"},
+                {"quantise=pq8", "loss=softmax"},
+                {"quantise=pq8", "loss=sampled_softmax"}};
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        const char *set[] = {"quantise=none", ways[i].loss,   "quantise_from=3",
+                             "dim=16",        "eval_every=1", NULL};
+        place p;
+        open_place(&p, "genre");
+        p.model = "sasrec";
+        p.more = set;
+        assert_ok(p.ctx, train(&p, "plain", 1, false, 0));
+        set[0] = ways[i].quantise;
+        assert_ok(p.ctx, train(&p, "rounded", 1, false, 0));
+        assert_int_equal(first_difference(&p, "plain", "rounded"), 3);
+        close_place(&p);
+    }
+}
+
 /* recall@5 of the last evaluation, and of the best. */
 static double last_recall(const place *p, const char *name, double *best) {
     char *journal = journal_of(p, name);
@@ -410,22 +449,6 @@ static void test_stages_resume(void **state) {
     close_place(&p);
 }
 
-/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
-static unsigned first_difference(const place *p, const char *first, const char *second) {
-    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
-    unsigned epoch = 0;
-    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
-        right = strstr(right, "\"loss\":");
-        assert_non_null(right);
-        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
-        left++;
-        right++;
-    }
-    free(a);
-    free(b);
-    return epoch;
-}
-
 /* A learning rate that falls after an evaluation that is no better, and goes on falling after a stop. */
 static void test_plateau(void **state) {
     (void)state;
@@ -538,6 +561,7 @@ int main(void) {
         cmocka_unit_test(test_threads_give_the_same_files),
         cmocka_unit_test(test_other_ways_to_train),
         cmocka_unit_test(test_rounded_runs),
+        cmocka_unit_test(test_rounding_begins),
         cmocka_unit_test(test_the_model_of_a_rounded_run),
         cmocka_unit_test(test_frozen_rows_stay),
         cmocka_unit_test(test_stages_resume),
