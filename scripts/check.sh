@@ -9,7 +9,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-c_files() { find src native wasm tests -name '*.[ch]' -not -path '*/corpus/*' -print0 "$@"; }
+c_files() { find src native wasm tests -name '*.[ch]' -not -path '*/corpus/*' -not -path '*/node_modules/*' -print0 "$@"; }
 
 check_format() {
     c_files | xargs -0 -r clang-format --dry-run -Werror

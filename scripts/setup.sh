@@ -15,7 +15,8 @@ profile="${1:-test}"
 packages=(gcc libc6-dev make cmake zlib1g-dev libcsv-dev libsimde-dev libjsmn-dev emscripten)
 case "$profile" in
 demo) ;;
-test) packages+=(g++ pkg-config binutils libcmocka-dev clang-tidy clang-format chromium) ;;
+test) packages+=(g++ pkg-config binutils libcmocka-dev clang-tidy clang-format chromium
+    firefox-esr webkit2gtk-driver xvfb) ;;
 *)
     echo "setup: unknown profile '$profile' (demo or test)" >&2
     exit 2

@@ -1,5 +1,4 @@
 /* api_export.c — pique_model_export: one scheme, or all from the smallest file on until one holds the loss. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +64,9 @@ static pique_status measure_bytes(export *e, void *bytes, size_t size, pique_exp
     return status;
 }
 
-static pique_status describe_loss(export *e, const pique_export_trial *trial, pq_conversion *c) {
+/* The bytes with what was measured. */
+static pique_status build_measured(const export *e, const pique_export_trial *trial,
+                                   pq_conversion *c, void **bytes, size_t *size) {
     char line[200];
     pq_text json;
     pq_text_init(&json, e->ctx);
@@ -81,7 +82,7 @@ static pique_status describe_loss(export *e, const pique_export_trial *trial, pq
              trial->scheme, e->metric.name, trial->metric, e->result->before, 100 * trial->loss);
     pique_status status = pq_text_status(&json);
     if (status == PIQUE_OK) {
-        status = pq_conversion_finish(c, json.data, line);
+        status = pq_conversion_build(c, json.data, line, bytes, size);
     }
     pq_text_free(&json);
     return status;
@@ -93,24 +94,19 @@ static pique_status attempt(export *e, const pq_scheme *scheme, bool measured, c
     pq_conversion c;
     void *bytes = NULL;
     size_t size;
-    uint64_t length = 0;
     snprintf(trial->scheme, sizeof(trial->scheme), "%s", scheme->name);
     pq_conversion_init(&c, e->ctx, &e->container, scheme, e->moment);
     pique_status status;
     PQ_TRY_GOTO(status, pq_convert(&c));
+    PQ_TRY_GOTO(status, pq_conversion_build(&c, NULL, NULL, &bytes, &size));
     if (measured) {
-        PQ_TRY_GOTO(status, pq_writer_build(&c.writer, &bytes, &size));
         void *taken = bytes;
         bytes = NULL;
         PQ_TRY_GOTO(status, measure_bytes(e, taken, size, trial));
-        PQ_TRY_GOTO(status, describe_loss(e, trial, &c));
-    } else {
-        PQ_TRY_GOTO(status, pq_conversion_finish(&c, NULL, NULL));
+        PQ_TRY_GOTO(status, build_measured(e, trial, &c, &bytes, &size));
     }
-    PQ_TRY_GOTO(status, pq_writer_build(&c.writer, &bytes, &size));
     PQ_TRY_GOTO(status, pq_file_write(e->ctx, path, bytes, size, true));
-    PQ_TRY_GOTO(status, pq_file_size(e->ctx, path, &length));
-    trial->bytes = length;
+    status = pq_file_size(e->ctx, path, &trial->bytes);
 done:
     pq_free(e->ctx, bytes);
     pq_conversion_free(&c);
@@ -166,8 +162,7 @@ static pique_status search_at(export *e, const char *path) {
             return PIQUE_OK;
         }
     }
-    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses at most %g%% of %s",
-            100 * e->options->target_loss, e->metric.name);
+    PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED, "no scheme loses so little of %s", e->metric.name);
 }
 
 /* Trials are files beside OUT, which is only replaced by the one that is chosen. */

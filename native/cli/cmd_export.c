@@ -139,7 +139,7 @@ static void print_result(const options *o, const pique_export_result *r, uint64_
     if (r->metric[0]) {
         print_trials(r);
     }
-    printf("%s: %s, %lu bytes, %.2f of %s\n", o->out, last->scheme, (unsigned long)last->bytes,
+    printf("%s: %lu bytes, %.2f of %s\n", o->out, (unsigned long)last->bytes,
            (double)last->bytes / (double)before, o->file);
 }
 

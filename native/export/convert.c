@@ -174,18 +174,9 @@ static pique_status add_rows(pq_conversion *c, const char *name, pq_rows kind) {
     }
     float *values;
     uint32_t rows, width;
-    if (has == kind) {
-        const char *scale_name = scale_of(c, name);
-        const pq_tensor *scale = scale_name ? pq_container_find(c->from, scale_name) : NULL;
-        if (!scale_name) {
-            return PIQUE_NO_MEMORY;
-        }
+    if (has == kind) { /* the scales follow when their turn comes */
         pq_writer_tensor(&c->writer, name, tensor->dtype, tensor->shape[0], tensor->shape[1],
                          tensor->data);
-        if (scale) {
-            pq_writer_tensor(&c->writer, scale_name, scale->dtype, scale->shape[0],
-                             scale->rank == 2 ? scale->shape[1] : 0, scale->data);
-        }
         return PIQUE_OK;
     }
     PQ_TRY(pq_read_rows(&c->arena, c->from, name, &values, &rows, &width));
@@ -227,15 +218,31 @@ static pique_status add_codes(pq_conversion *c) {
     return add_halves(c, PQ_ITEM_CODES_MAP, width, width, product.map, 0);
 }
 
-static pique_status add_item_rows(pq_conversion *c, const char *name) {
+/* Behaviours are looked up and never scanned: beside codes alone they are int4. */
+static pq_rows kind_wanted(const pq_conversion *c, const char *name) {
     bool items = strcmp(name, PQ_ITEM_WEIGHT) == 0;
-    if (items && c->scheme.bytes && !pq_container_find(c->from, PQ_ITEM_CODES)) {
+    return !items && c->scheme.rows == PQ_ROWS_NONE ? PQ_ROWS_INT4 : c->scheme.rows;
+}
+
+static pique_status add_item_rows(pq_conversion *c, const char *name) {
+    const pq_rows kind = kind_wanted(c, name);
+    if (strcmp(name, PQ_ITEM_WEIGHT) == 0 && c->scheme.bytes &&
+        !pq_container_find(c->from, PQ_ITEM_CODES)) {
         PQ_TRY(add_codes(c));
     }
-    if (!items && c->scheme.rows == PQ_ROWS_NONE) {
-        return add_rows(c, name, PQ_ROWS_INT4); /* behaviours are looked up, never scanned */
+    return kind == PQ_ROWS_NONE ? PIQUE_OK : add_rows(c, name, kind);
+}
+
+/* The rows whose scales these are; NULL for any other name. */
+static const char *rows_of_scales(const char *name) {
+    static const char *const rows[] = {PQ_ITEM_WEIGHT, PQ_BEHAVIOUR_WEIGHT};
+    for (size_t i = 0; i < PQ_COUNT(rows); i++) {
+        size_t size = strlen(rows[i]);
+        if (strncmp(name, rows[i], size) == 0 && strcmp(name + size, PQ_SCALE_SUFFIX) == 0) {
+            return rows[i];
+        }
     }
-    return c->scheme.rows == PQ_ROWS_NONE ? PIQUE_OK : add_rows(c, name, c->scheme.rows);
+    return NULL;
 }
 
 /* ---- the whole file ---- */
@@ -261,11 +268,6 @@ static pique_status add_other(pq_conversion *c, const char *name, const pq_tenso
     return PIQUE_OK;
 }
 
-static bool is_scale_of_rows(const char *name) {
-    return strcmp(name, PQ_ITEM_WEIGHT PQ_SCALE_SUFFIX) == 0 ||
-           strcmp(name, PQ_BEHAVIOUR_WEIGHT PQ_SCALE_SUFFIX) == 0;
-}
-
 static pique_status add_tensors(pq_conversion *c) {
     for (uint32_t i = 0; i < c->from->count; i++) {
         const pq_tensor *tensor = &c->from->tensors[i];
@@ -277,29 +279,56 @@ static pique_status add_tensors(pq_conversion *c) {
             PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED, "tensor \"%s\" has %u dimensions", name,
                     (unsigned)tensor->rank);
         }
+        const char *rows = rows_of_scales(name);
         if (is_rows(name)) {
             PQ_TRY(add_item_rows(c, name));
-        } else if (!is_scale_of_rows(name)) {
+        } else if (!rows || pq_rows_of(c->from, rows) == kind_wanted(c, rows)) {
             PQ_TRY(add_other(c, name, tensor));
         }
     }
     return PIQUE_OK;
 }
 
-static bool is_late(const char *key) {
-    return strcmp(key, "pique.card") == 0 || strcmp(key, "pique.quant.loss") == 0;
+/* The card with a line about the loss; each line of a card stands for itself. */
+static pique_status add_card(pq_conversion *c, const char *card, const char *line) {
+    pq_text text;
+    pq_text_init(&text, c->ctx);
+    pq_text_bytes(&text, card, strlen(card));
+    pq_text_bytes(&text, line, strlen(line));
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK) {
+        pq_writer_text(&c->writer, "pique.card", text.data ? text.data : "", text.size);
+    }
+    pq_text_free(&text);
+    return status;
 }
 
-static pique_status add_metadata(pq_conversion *c) {
+static pique_status add_entry(pq_conversion *c, const char *key, const char *value,
+                              const char *loss, const char *line) {
+    pq_writer *w = &c->writer;
+    if (strcmp(key, "pique.quant") == 0) {
+        pq_writer_text(w, key, c->scheme.name, strlen(c->scheme.name));
+        if (loss) {
+            pq_writer_text(w, PQ_LOSS_KEY, loss, strlen(loss));
+        }
+    } else if (strcmp(key, "pique.card") == 0 && line) {
+        return add_card(c, value, line);
+    } else if (strcmp(key, PQ_LOSS_KEY) != 0) {
+        pq_writer_text(w, key, value, strlen(value));
+    }
+    return PIQUE_OK;
+}
+
+static pique_status add_metadata(pq_conversion *c, const char *loss, const char *line) {
     const pq_json *json = &c->from->json;
     int object = c->from->metadata, at = pq_json_first(json, object);
+    pq_text_free(&c->writer.metadata);
     for (int i = 0; i < pq_json_size(json, object); i++, at = pq_json_next(json, at)) {
         size_t size = 0;
         char *key = pq_json_string(json, at, &size), *value = NULL;
         pique_status status = key ? pq_container_text(c->from, key, &value) : PIQUE_NO_MEMORY;
-        if (status == PIQUE_OK && value && !is_late(key)) {
-            const char *text = strcmp(key, "pique.quant") == 0 ? c->scheme.name : value;
-            pq_writer_text(&c->writer, key, text, strlen(text));
+        if (status == PIQUE_OK && value) {
+            status = add_entry(c, key, value, loss, line);
         }
         pq_free(c->ctx, key);
         pq_free(c->ctx, value);
@@ -326,28 +355,12 @@ static pique_status check_codes(const pq_conversion *c) {
 
 pique_status pq_convert(pq_conversion *c) {
     PQ_TRY(check_codes(c));
-    PQ_TRY(add_metadata(c));
     return add_tensors(c);
 }
 
-pique_status pq_conversion_finish(pq_conversion *c, const char *loss, const char *line) {
-    char *card = NULL;
-    pq_text text;
-    pq_text_init(&text, c->ctx);
-    pique_status status = pq_container_text(c->from, "pique.card", &card);
-    if (status == PIQUE_OK && (card || line)) {
-        pq_text_add(&text, "%s", "");
-        pq_text_bytes(&text, card ? card : "", card ? strlen(card) : 0);
-        pq_text_bytes(&text, line ? line : "", line ? strlen(line) : 0);
-        status = pq_text_status(&text);
-        if (status == PIQUE_OK) {
-            pq_writer_text(&c->writer, "pique.card", text.data, text.size);
-        }
-    }
-    if (status == PIQUE_OK && loss) {
-        pq_writer_text(&c->writer, "pique.quant.loss", loss, strlen(loss));
-    }
-    pq_text_free(&text);
-    pq_free(c->ctx, card);
-    return status;
+pique_status pq_conversion_build(pq_conversion *c, const char *loss, const char *line, void **bytes,
+                                 size_t *size) {
+    *bytes = NULL;
+    PQ_TRY(add_metadata(c, loss, line));
+    return pq_writer_build(&c->writer, bytes, size);
 }

@@ -19,11 +19,12 @@ void pq_conversion_init(pq_conversion *c, pq_ctx *ctx, const pq_container *from,
                         const pq_scheme *scheme, const double *moment);
 void pq_conversion_free(pq_conversion *c);
 
-/* Adds all tensors, and the metadata but the loss and the card. PIQUE_UNSUPPORTED where the file has its rows
- * narrower than asked for. */
+/* Converts all tensors. PIQUE_UNSUPPORTED where the file has its rows narrower than asked for. */
 pique_status pq_convert(pq_conversion *c);
-/* Adds the card with a line about the loss, and the loss as JSON; loss NULL: the card as it was. */
-pique_status pq_conversion_finish(pq_conversion *c, const char *loss, const char *line);
+/* The file's bytes; may be called again. loss: JSON for the metadata, and `line` about it for the card; or both
+ * NULL. */
+pique_status pq_conversion_build(pq_conversion *c, const char *loss, const char *line, void **bytes,
+                                 size_t *size);
 
 /* The model's item rows as floats; [rows, width] from the arena. */
 pique_status pq_read_rows(pq_arena *arena, const pq_container *from, const char *name, float **out,

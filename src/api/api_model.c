@@ -210,15 +210,14 @@ static pique_status open_categories(pique_model *model) {
 }
 
 /* A member of the description: text as a JSON string, or JSON as it is. */
-static pique_status describe(pique_model *model, pq_text *out, const char *key, const char *name,
-                             bool is_json) {
+static pique_status describe(pique_model *model, pq_text *out, const char *key, bool is_json) {
     char *text = NULL;
     PQ_TRY(pq_container_text(&model->container, key, &text));
     if (!text) {
         return PIQUE_OK;
     }
     pique_status status = PIQUE_OK;
-    pq_text_add(out, ",\"%s\":", name);
+    pq_text_add(out, ",\"%s\":", strrchr(key, '.') + 1);
     if (is_json) {
         pq_json json;
         status = pq_json_parse(model->ctx, text, strlen(text), key, &json);
@@ -255,17 +254,11 @@ static pique_status make_info(pique_model *model, size_t size) {
     pq_text_add(&out, "\"bytes\":%lu", (unsigned long)size);
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
-    static const struct {
-        const char *key, *name;
-        bool is_json;
-    } members[] = {{"pique.config", "config", true},
-                   {"pique.metrics", "metrics", true},
-                   {"pique.quant.loss", "loss", true},
-                   {"pique.data", "data", false},
-                   {"pique.card", "card", false}};
+    static const char keys[][17] = {"pique.config", "pique.metrics", PQ_LOSS_KEY, "pique.data",
+                                    "pique.card"};
     pique_status status = PIQUE_OK;
-    for (size_t i = 0; i < PQ_COUNT(members) && status == PIQUE_OK; i++) {
-        status = describe(model, &out, members[i].key, members[i].name, members[i].is_json);
+    for (size_t i = 0; i < PQ_COUNT(keys) && status == PIQUE_OK; i++) {
+        status = describe(model, &out, keys[i], i < 3);
     }
     pq_text_add(&out, "}");
     if (status == PIQUE_OK) {

@@ -1,6 +1,5 @@
 /* open_items.c — the tensors of numbers in a model file: parameters, and the items' rows in each of the kinds
  * that layout.h names. Every code and scale is checked, so that serving need not. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/opened.h"
@@ -33,7 +32,7 @@ static pique_status open_plain(pique_model *model, const char *name, uint32_t ro
 static pique_status open_scales(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
                                 float **out) {
     char scale_name[NAME];
-    snprintf(scale_name, sizeof(scale_name), "%s" PQ_SCALE_SUFFIX, name);
+    (void)pq_format(scale_name, sizeof(scale_name), "%s" PQ_SCALE_SUFFIX, name);
     PQ_TRY(open_plain(model, scale_name, rows, cols, out));
     size_t count = (size_t)rows * (cols ? cols : 1);
     for (size_t i = 0; i < count; i++) {

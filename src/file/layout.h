@@ -32,6 +32,7 @@
 /* Version of names and meanings; a reader takes its own alone. */
 #define PQ_FORMAT "1"
 
+#define PQ_LOSS_KEY "pique.quant.loss"
 #define PQ_ITEM_WEIGHT "item.weight"
 #define PQ_ITEM_CODES "item.codes"
 #define PQ_ITEM_CODEBOOK "item.codebook"

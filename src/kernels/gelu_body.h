@@ -48,18 +48,18 @@ VEC_INLINE vec tail(vec z, vec bell) {
     return vec_mul(vec_mul(sum, t), bell);
 }
 
-VEC_INLINE vec bell_curve(vec z) {
-    return vec_exp(vec_mul(vec_mul(z, z), vec_splat((pq_real)-0.5)));
+VEC_INLINE vec bell_curve(vec z, const exp_terms *e) {
+    return vec_exp(vec_mul(vec_mul(z, z), vec_splat((pq_real)-0.5)), e);
 }
 
-VEC_INLINE vec vec_gelu(vec x) {
+VEC_INLINE vec vec_gelu(vec x, const exp_terms *e) {
     vec z = tail_argument(x);
-    return vec_sub(vec_max(x, vec_splat(0)), vec_mul(z, tail(z, bell_curve(z))));
+    return vec_sub(vec_max(x, vec_splat(0)), vec_mul(z, tail(z, bell_curve(z, e))));
 }
 
 /* With h = Q(z) - z phi(z) the slope is 1 - h where x >= 0 and h below. */
-VEC_INLINE vec vec_gelu_slope(vec x) {
-    vec z = tail_argument(x), bell = bell_curve(z);
+VEC_INLINE vec vec_gelu_slope(vec x, const exp_terms *e) {
+    vec z = tail_argument(x), bell = bell_curve(z, e);
     vec density = vec_mul(bell, vec_splat((pq_real)0.39894228040143268)); /* 1 / sqrt(2 pi) */
     vec h = vec_sub(tail(z, bell), vec_mul(z, density));
     /* 1 or 0; between them only so close to x = 0 that h is one half. */
@@ -68,18 +68,15 @@ VEC_INLINE vec vec_gelu_slope(vec x) {
     return vec_sub(above, vec_mul(vec_sub(vec_add(above, above), vec_splat(1)), h));
 }
 
-MAP_KERNEL(gelu)
+MAP_KERNEL(gelu, OF_EXP)
 
 static void kernel_gelu_slope(const pq_real *x, const pq_real *g, pq_real *dx, size_t n) {
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec slope = vec_gelu_slope(vec_load(x + i));
-        vec_store(dx + i, vec_fma(vec_load(g + i), slope, vec_load(dx + i)));
-    }
-    if (i < n) {
-        vec slope = vec_gelu_slope(vec_load_part(x + i, n - i, 0));
-        vec last = vec_load_part(dx + i, n - i, 0);
-        vec_store_part(dx + i, n - i, vec_fma(vec_load_part(g + i, n - i, 0), slope, last));
+    const exp_terms e = exp_prepare(OF_EXP);
+    for (size_t i = 0; i < n; i += VEC_WIDTH) {
+        const size_t left = n - i;
+        vec slope = vec_gelu_slope(vec_load_up_to(x + i, left, 0), &e);
+        vec before = vec_load_up_to(dx + i, left, 0);
+        vec_store_up_to(dx + i, left, vec_fma(vec_load_up_to(g + i, left, 0), slope, before));
     }
 }
 

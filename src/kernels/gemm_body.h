@@ -36,17 +36,26 @@
 #define PART_K 256
 #define ROWS_AT_ONCE 48 /* of A, against all panels: they stay in the first cache */
 
-/* Copies B (k, cols), cols <= TILE_COLS, into panel [k][TILE_COLS]; missing columns are zero. */
-static void pack(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols, pq_real *panel) {
-    for (uint32_t p = 0; p < k; p++, b += ldb, panel += TILE_COLS) {
-        if (cols == TILE_COLS) {
-            for (uint32_t v = 0; v < TILE_VECS; v++) {
-                vec_store(panel + (size_t)v * VEC_WIDTH, vec_load(b + (size_t)v * VEC_WIDTH));
+/* Copies k rows from p on of columns from j on, cols <= TILE_COLS, of B (with what is added to it) into panel
+ * [k][TILE_COLS]; missing columns are zero. */
+static void pack(const pq_gemm_args *args, uint32_t p, uint32_t j, uint32_t k, uint32_t cols,
+                 pq_real *panel) {
+    for (const uint32_t end = p + k; p < end; p++, panel += TILE_COLS) {
+        const size_t at = (size_t)p * args->ldb + j;
+        const pq_real *b = args->b + at, *more = args->scale ? args->more + at : b;
+        const pq_real scale = args->scale ? args->scale[p] : 0;
+        if (cols < TILE_COLS) {
+            for (uint32_t c = 0; c < TILE_COLS; c++) {
+                panel[c] = c >= cols ? 0 : args->scale ? b[c] + scale * more[c] : b[c];
             }
-        } else {
-            for (uint32_t j = 0; j < TILE_COLS; j++) {
-                panel[j] = j < cols ? b[j] : 0;
+            continue;
+        }
+        for (uint32_t v = 0; v < TILE_COLS; v += VEC_WIDTH) {
+            vec line = vec_load(b + v);
+            if (args->scale) {
+                line = vec_fma(vec_splat(scale), vec_load(more + v), line);
             }
+            vec_store(panel + v, line);
         }
     }
 }
@@ -161,16 +170,17 @@ static void multiply_tile_at(const gemm_part *part, uint32_t i, uint32_t j) {
         row[r] = part->a + (size_t)(i + PQ_MIN(r, rows - 1)) * part->a_row;
     }
     const size_t step = PQ_TRAINING ? part->a_step : 1; /* only training has A turned */
+    const bool whole = rows == TILE_ROWS && cols == TILE_COLS;
     gemm_start start = part->start;
     if (start.from) {
         start.from += (size_t)i * start.row + j;
     }
-    if (rows == TILE_ROWS && cols == TILE_COLS) {
-        multiply_tile(row, step, b, part->k, c, part->ldc, start);
+    pq_real tile[TILE_ROWS * TILE_COLS];
+    multiply_tile(row, step, b, part->k, whole ? c : tile, whole ? part->ldc : TILE_COLS,
+                  whole ? start : (gemm_start){NULL, 0});
+    if (whole) {
         return;
     }
-    pq_real tile[TILE_ROWS * TILE_COLS];
-    multiply_tile(row, step, b, part->k, tile, TILE_COLS, (gemm_start){NULL, 0});
     for (uint32_t r = 0; r < rows; r++) {
         for (uint32_t col = 0; col < cols; col++) {
             pq_real sum = tile[r * TILE_COLS + col];
@@ -257,7 +267,7 @@ static void multiply(const pq_gemm_args *args, bool a_turned, bool b_turned) {
                     pack_turned(args->b + (size_t)(j + at) * args->ldb + p, args->ldb, part.k, cols,
                                 panel);
                 } else {
-                    pack(args->b + (size_t)p * args->ldb + j + at, args->ldb, part.k, cols, panel);
+                    pack(args, p, j + at, part.k, cols, panel);
                 }
             }
             multiply_part(&part);

@@ -21,6 +21,8 @@ typedef struct {
     uint32_t lda, ldb, ldc;
     bool accumulate;
     const pq_real *start; /* NULL or [n]; not with accumulate */
+    /* NULL, or B is b + diag(scale) more; more lies as b does, scale is [k]. Not where B is turned. */
+    const pq_real *more, *scale;
 } pq_gemm_args;
 
 /* One Adam step over n weights whose gradient is g:

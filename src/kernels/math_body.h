@@ -12,104 +12,159 @@
 /* Sums run in this many independent chains, since one addition takes several cycles. */
 #define CHAINS 4
 
+/* The functions that are made of e^x: what their argument is cut to lies in exp_limits. */
+typedef enum { OF_EXP, OF_SIGMOID, OF_TANH } exp_use;
+
 #ifdef PQ_REAL_DOUBLE
 
-VEC_INLINE vec vec_exp(vec x) {
+typedef struct {
+    pq_real none; /* nothing is prepared */
+} exp_terms;
+
+VEC_INLINE exp_terms exp_prepare(exp_use use) {
+    return (exp_terms){(pq_real)use};
+}
+
+VEC_INLINE vec vec_exp(vec x, const exp_terms *e) {
+    (void)e;
     return pq_exp(x);
 }
 
 /* Error below 3e-16 absolute, which is all that differences in double need. */
-VEC_INLINE vec vec_tanh(vec x) {
+VEC_INLINE vec vec_tanh(vec x, const exp_terms *terms) {
+    (void)terms;
     double e = pq_exp(x < 0 ? 2 * x : -2 * x); /* never overflows */
     return (x < 0 ? e - 1 : 1 - e) / (1 + e);
 }
 
-VEC_INLINE vec vec_sigmoid(vec x) {
+VEC_INLINE vec vec_sigmoid(vec x, const exp_terms *e) {
+    (void)e;
     return 1 / (1 + pq_exp(-x));
 }
 
 #else
 
-/* 2^n for n in -126..127; zero for -127. */
-VEC_INLINE vec vec_power_of_two(ivec n) {
-    return vec_from_bits(ivec_shift_left(ivec_add(n, ivec_splat(127)), 23));
+/* The numbers below, in every lane. A loop reads them once before it begins, and they are volatile so that this
+ * stays so: compilers for WebAssembly build vector constants anew at each use, three instructions for each. */
+typedef struct {
+    vec low, high; /* limits of x. NaN passes. */
+    vec log2_e, magic, ln2_high, ln2_low, one;
+    vec q[5]; /* Q, the highest power first */
+} exp_terms;
+
+static const volatile pq_real exp_limits[][2] = {
+    [OF_EXP] = {-104, 89}, /* beyond, the result is zero or infinite already */
+    [OF_SIGMOID] =
+        {-88, 88}, /* 0 or 1 to float; within, one factor does for 2^n, zero at the lower end */
+    [OF_TANH] = {-10, 10}, /* -1 or 1 to float */
+};
+static const volatile pq_real exp_numbers[] = {
+    1.44269504f,
+    0x1.8p23f,   /* 1.5 * 2^23: adding it rounds to an integer and leaves that in the low bits */
+    -0x1.63p-1f, /* ln 2 in two parts; the first has 9 bits, so that n times it is exact */
+    0x1.bd0106p-13f,
+    1,
+};
+/* Q meets (e^r - 1 - r) / r^2 at the five Chebyshev nodes of |r| <= ln 2 / 2: within 1.1e-8 of e^r. */
+static const volatile pq_real exp_q[] = {0x1.6d117cp-10f, 0x1.120be2p-7f, 0x1.555518p-5f,
+                                         0x1.5554dcp-3f, 0.5f};
+
+VEC_INLINE exp_terms exp_prepare(exp_use use) {
+    return (exp_terms){
+        .low = vec_splat(exp_limits[use][0]),
+        .high = vec_splat(exp_limits[use][1]),
+        .log2_e = vec_splat(exp_numbers[0]),
+        .magic = vec_splat(exp_numbers[1]),
+        .ln2_high = vec_splat(exp_numbers[2]),
+        .ln2_low = vec_splat(exp_numbers[3]),
+        .one = vec_splat(exp_numbers[4]),
+        .q = {vec_splat(exp_q[0]), vec_splat(exp_q[1]), vec_splat(exp_q[2]), vec_splat(exp_q[3]),
+              vec_splat(exp_q[4])},
+    };
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1, exact to rounding also where it is small. */
-VEC_INLINE vec vec_exp_parts(vec x, ivec *power) {
-    /* Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
-    const vec magic = vec_splat(0x1.8p23f);
-    /* ln 2 in two parts; the first has 9 bits, so that n times it is exact. */
-    const vec ln2_high = vec_splat(-0x1.63p-1f);
-    const vec ln2_low = vec_splat(0x1.bd0106p-13f);
+VEC_INLINE vec exp_limit(vec x, const exp_terms *e) {
+    return vec_max(vec_min(x, e->high), e->low);
+}
 
-    vec shifted = vec_fma(x, vec_splat(1.44269504f), magic);
-    vec n = vec_sub(shifted, magic);
-    vec r = vec_fma(n, ln2_low, vec_fma(n, ln2_high, x));
-    *power = ivec_sub(vec_bits(shifted), vec_bits(magic));
+/* 2^n from the low bits of n, for n in -126..127; zero for -127. */
+VEC_INLINE vec vec_power_of_two(ivec n, const exp_terms *e) {
+    return vec_from_bits(ivec_add(ivec_shift_left(n, 23), vec_bits(e->one)));
+}
 
-    /* r + r^2 Q(r), where Q meets (e^r - 1 - r) / r^2 at the five Chebyshev nodes of |r| <= ln 2 / 2:
-     * within 1.1e-8 of e^r. In halves, which do not wait for each other. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1, exact to rounding also where it is small, and n in the low
+ * bits of n + magic. */
+VEC_INLINE vec vec_exp_parts(vec x, const exp_terms *e, ivec *power) {
+    vec shifted = vec_fma(x, e->log2_e, e->magic);
+    vec n = vec_sub(shifted, e->magic);
+    vec r = vec_fma(n, e->ln2_low, vec_fma(n, e->ln2_high, x));
+    *power = vec_bits(shifted);
+
+    /* r + r^2 Q(r). In halves, which do not wait for each other. */
     const vec square = vec_mul(r, r);
-    vec high = vec_fma(vec_splat(0x1.120be2p-7f), r, vec_splat(0x1.555518p-5f));
-    vec low = vec_fma(vec_splat(0x1.5554dcp-3f), r, vec_splat(0.5f));
-    high = vec_fma(vec_splat(0x1.6d117cp-10f), square, high);
+    vec high = vec_fma(e->q[1], r, e->q[2]);
+    vec low = vec_fma(e->q[3], r, e->q[4]);
+    high = vec_fma(e->q[0], square, high);
     return vec_fma(vec_fma(high, square, low), square, r);
 }
 
 /* e^x = 2^n e^r. */
-VEC_INLINE vec vec_exp(vec x) {
-    /* Beyond these bounds the result is infinite or zero already. NaN passes. */
-    x = vec_max(vec_min(x, vec_splat(89.0f)), vec_splat(-104.0f));
+VEC_INLINE vec vec_exp(vec x, const exp_terms *e) {
     ivec power;
-    vec sum = vec_add(vec_exp_parts(x, &power), vec_splat(1));
+    vec sum = vec_add(vec_exp_parts(exp_limit(x, e), e, &power), e->one);
 
     /* In two factors: 2^n alone may lie outside the range of float, at either end. */
+    power = ivec_sub(power, vec_bits(e->magic));
     ivec half = ivec_shift_right(power, 1);
-    sum = vec_mul(sum, vec_power_of_two(half));
-    return vec_mul(sum, vec_power_of_two(ivec_sub(power, half)));
+    sum = vec_mul(sum, vec_power_of_two(half, e));
+    return vec_mul(sum, vec_power_of_two(ivec_sub(power, half), e));
 }
 
 /* m / (m + 2) with m = e^2x - 1 = 2^n (e^r - 1) + (2^n - 1): no cancellation near zero. */
-VEC_INLINE vec vec_tanh(vec x) {
-    /* Beyond these bounds the result is 1 or -1 to float. NaN passes. */
-    x = vec_max(vec_min(x, vec_splat(10)), vec_splat(-10));
+VEC_INLINE vec vec_tanh(vec x, const exp_terms *e) {
+    x = exp_limit(x, e);
     ivec power;
-    vec part = vec_exp_parts(vec_add(x, x), &power);
-    vec scale = vec_power_of_two(power);
-    vec m = vec_fma(scale, part, vec_sub(scale, vec_splat(1)));
-    return vec_div(m, vec_add(m, vec_splat(2)));
+    vec part = vec_exp_parts(vec_add(x, x), e, &power);
+    vec scale = vec_power_of_two(power, e);
+    vec m = vec_fma(scale, part, vec_sub(scale, e->one));
+    return vec_div(m, vec_add(m, vec_add(e->one, e->one)));
 }
 
 /* e^x / (e^x + 1). */
-VEC_INLINE vec vec_sigmoid(vec x) {
-    /* Beyond these bounds the result is 1 or 0 to float, and in between one factor does for 2^n: at the lower end
-     * it is zero. NaN passes. */
-    x = vec_max(vec_min(x, vec_splat(88)), vec_splat(-88));
-    const vec one = vec_splat(1);
+VEC_INLINE vec vec_sigmoid(vec x, const exp_terms *e) {
     ivec power;
-    vec sum = vec_add(vec_exp_parts(x, &power), one);
-    sum = vec_mul(sum, vec_power_of_two(power));
-    return vec_div(sum, vec_add(sum, one));
+    vec sum = vec_add(vec_exp_parts(exp_limit(x, e), e, &power), e->one);
+    sum = vec_mul(sum, vec_power_of_two(power, e));
+    return vec_div(sum, vec_add(sum, e->one));
 }
 
 #endif
 
-/* The kernel that applies a vector function to every element. */
-#define MAP_KERNEL(name)                                                                           \
+/* The kernel that applies a vector function to every element; once in the code, the last lanes too. */
+#define MAP_KERNEL(name, use)                                                                      \
     static void kernel_##name(const pq_real *x, pq_real *y, size_t n) {                            \
-        size_t i = 0;                                                                              \
-        for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {                                               \
-            vec_store(y + i, vec_##name(vec_load(x + i)));                                         \
-        }                                                                                          \
-        if (i < n) {                                                                               \
-            vec_store_part(y + i, n - i, vec_##name(vec_load_part(x + i, n - i, 0)));              \
+        const exp_terms e = exp_prepare(use);                                                      \
+        for (size_t i = 0; i < n; i += VEC_WIDTH) {                                                \
+            vec_store_up_to(y + i, n - i, vec_##name(vec_load_up_to(x + i, n - i, 0), &e));        \
         }                                                                                          \
     }
 
-MAP_KERNEL(exp)
-MAP_KERNEL(sigmoid)
-MAP_KERNEL(tanh)
+MAP_KERNEL(sigmoid, OF_SIGMOID)
+MAP_KERNEL(tanh, OF_TANH)
+
+/* y = e^(x - shift) */
+static void exp_shifted(const pq_real *x, pq_real *y, size_t n, pq_real shift) {
+    const exp_terms e = exp_prepare(OF_EXP);
+    const vec shifts = vec_splat(shift);
+    for (size_t i = 0; i < n; i += VEC_WIDTH) {
+        vec value = vec_exp(vec_sub(vec_load_up_to(x + i, n - i, 0), shifts), &e);
+        vec_store_up_to(y + i, n - i, value);
+    }
+}
+
+static void kernel_exp(const pq_real *x, pq_real *y, size_t n) {
+    exp_shifted(x, y, n, 0);
+}
 
 VEC_INLINE pq_real chains_sum(const vec sum[CHAINS]) {
     return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
@@ -141,8 +196,7 @@ static pq_real kernel_max(const pq_real *x, size_t n) {
         largest[1] = vec_max_nan(largest[1], vec_load(x + i + VEC_WIDTH));
     }
     for (; i < n; i += VEC_WIDTH) {
-        vec last = n - i < VEC_WIDTH ? vec_load_part(x + i, n - i, lowest) : vec_load(x + i);
-        largest[0] = vec_max_nan(largest[0], last);
+        largest[0] = vec_max_nan(largest[0], vec_load_up_to(x + i, n - i, lowest));
     }
     return vec_largest(vec_max_nan(largest[0], largest[1]));
 }
@@ -178,48 +232,17 @@ static void kernel_axpy(pq_real a, const pq_real *x, pq_real *y, size_t n) {
     }
 }
 
-/* y = e^(x - shift), returns the sum of y. */
-static pq_real exp_and_sum(const pq_real *x, pq_real *y, size_t n, pq_real shift) {
-    const vec shifts = vec_splat(shift);
-    vec sum[CHAINS] = {vec_splat(0), vec_splat(0), vec_splat(0), vec_splat(0)};
-    size_t i = 0;
-    for (; i + (size_t)CHAINS * VEC_WIDTH <= n; i += (size_t)CHAINS * VEC_WIDTH) {
-        for (size_t c = 0; c < CHAINS; c++) {
-            size_t at = i + c * VEC_WIDTH;
-            vec value = vec_exp(vec_sub(vec_load(x + at), shifts));
-            vec_store(y + at, value);
-            sum[c] = vec_add(sum[c], value);
-        }
-    }
-    for (; i < n; i += VEC_WIDTH) {
-        if (n - i >= VEC_WIDTH) {
-            vec value = vec_exp(vec_sub(vec_load(x + i), shifts));
-            vec_store(y + i, value);
-            sum[0] = vec_add(sum[0], value);
-        } else { /* the idle lanes are e^-infinity = 0 */
-            vec last = vec_load_part(x + i, n - i, (pq_real)-HUGE_VAL);
-            vec value = vec_exp(vec_sub(last, shifts));
-            vec_store_part(y + i, n - i, value);
-            sum[1] = vec_add(sum[1], value);
-        }
-    }
-    return chains_sum(sum);
-}
-
 static pq_real kernel_softmax(const pq_real *x, pq_real *y, size_t n) {
     const pq_real largest = kernel_max(x, n);
     if (largest == (pq_real)-HUGE_VAL) { /* nothing has any mass; x - largest would be NaN */
         memset(y, 0, n * sizeof(*y));
         return largest;
     }
-    const pq_real sum = exp_and_sum(x, y, n, largest);
+    exp_shifted(x, y, n, largest);
+    const pq_real sum = kernel_sum(y, n);
     const vec divisor = vec_splat(sum);
-    size_t i = 0;
-    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
-        vec_store(y + i, vec_div(vec_load(y + i), divisor));
-    }
-    if (i < n) {
-        vec_store_part(y + i, n - i, vec_div(vec_load_part(y + i, n - i, 0), divisor));
+    for (size_t i = 0; i < n; i += VEC_WIDTH) {
+        vec_store_up_to(y + i, n - i, vec_div(vec_load_up_to(y + i, n - i, 0), divisor));
     }
     return largest + (pq_real)pq_log(sum);
 }

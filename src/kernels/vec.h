@@ -334,6 +334,19 @@ VEC_INLINE void vec_store_part(pq_real *p, size_t count, vec a) {
 }
 #endif
 
+/* The same where count may be VEC_WIDTH and more: all lanes then. */
+VEC_INLINE vec vec_load_up_to(const pq_real *p, size_t count, pq_real fill) {
+    return count < VEC_WIDTH ? vec_load_part(p, count, fill) : vec_load(p);
+}
+
+VEC_INLINE void vec_store_up_to(pq_real *p, size_t count, vec a) {
+    if (count < VEC_WIDTH) {
+        vec_store_part(p, count, a);
+    } else {
+        vec_store(p, a);
+    }
+}
+
 /* Over the lanes, halves first. */
 VEC_INLINE pq_real vec_sum(vec a) {
     pq_real lanes[VEC_WIDTH];

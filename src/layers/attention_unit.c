@@ -25,40 +25,95 @@ void pq_attention_unit_declare(pq_attention_unit *unit, pq_params *params, const
     pq_mlp_declare(&unit->mlp, params, name, h, 1);
 }
 
-/* The logits of pairs; query (C, n) and key (T, n) are what the first layer makes of the rows. */
-static pq_var *run(pq_tape *t, const pq_attention_unit *unit, pq_var *queries, pq_var *keys,
-                   pq_var *query, pq_var *key, const pq_pairs *pairs) {
+/* The logits of all pairs at once, every step on record. */
+static pq_var *run_whole(pq_tape *t, const pq_attention_unit *unit, pq_var *queries, pq_var *keys,
+                         const pq_pairs *pairs) {
+    pq_var *query = pq_dense(t, queries, unit->query, unit->bias);
+    pq_var *key = pq_op_linear(t, keys, pq_tape_param(t, unit->key), NULL);
     pq_var *product = pq_op_multiply_pairs(t, queries, keys, pairs);
     pq_var *x = pq_op_linear(t, product, pq_tape_param(t, unit->product), NULL);
     return pq_mlp_run(t, &unit->mlp, pq_op_add_pairs(t, x, query, key, pairs));
 }
 
-/* So many pairs at a time that the layers' matrices stay in the second cache. */
+/* What nobody looks back at. A query q makes one matrix of what the first layer does to k and to q * k,
+ *     key' k + product' (q * k) = (key + product diag(q))' k,
+ * so that there is no row for a pair before the layer's result. */
+typedef struct {
+    const pq_var *queries, *keys,
+        *start; /* (C, H), (T, H), (C, n): the query's part and the bias */
+    const pq_pairs *pairs;
+    pq_real *key, *product; /* (H, n): the parameters, turned */
+} first_layer;
+
+static pq_real *turned(pq_tape *t, const pq_param *w) {
+    pq_real *out = pq_tape_take(t, (size_t)w->rows * w->cols, sizeof(*out));
+    for (uint32_t i = 0; out && i < w->rows; i++) {
+        for (uint32_t j = 0; j < w->cols; j++) {
+            out[(size_t)j * w->rows + i] = w->value[(size_t)i * w->cols + j];
+        }
+    }
+    return out;
+}
+
+/* The first layer of the pairs of query c; x (pairs, n). */
+static void look(const pq_tape *t, const first_layer *f, uint32_t c, pq_real *x) {
+    const uint32_t h = f->keys->cols, n = f->start->cols, *starts = f->pairs->segments.starts;
+    if (starts[c] == starts[c + 1]) {
+        return;
+    }
+    t->kernels->gemm_nn(&(pq_gemm_args){.m = starts[c + 1] - starts[c],
+                                        .n = n,
+                                        .k = h,
+                                        .a = f->keys->value + (size_t)f->pairs->keys[starts[c]] * h,
+                                        .lda = h,
+                                        .b = f->key,
+                                        .ldb = n,
+                                        .more = f->product,
+                                        .scale = f->queries->value + (size_t)c * h,
+                                        .c = x,
+                                        .ldc = n,
+                                        .start = f->start->value + (size_t)c * n});
+}
+
+/* So many pairs at a time, or one query's, that the layers' matrices stay in the second cache. */
 #define PAIRS_AT_ONCE 192
 
-/* The same bit by bit, part by part: what nobody looks back at needs no memory. */
 static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *queries,
-                            pq_var *keys, pq_var *query, pq_var *key, const pq_pairs *pairs) {
+                            pq_var *keys, const pq_pairs *pairs) {
+    const uint32_t *starts = pairs->segments.starts, count = pairs->segments.count;
     pq_var *y = pq_tape_var(t, pairs->count, 1, false);
+    first_layer f = {queries,
+                     keys,
+                     pq_dense(t, queries, unit->query, unit->bias),
+                     pairs,
+                     turned(t, unit->key),
+                     turned(t, unit->product)};
     pq_arena_mark mark = pq_arena_here(&t->arena);
-    for (uint32_t at = 0; y && at < pairs->count; at += PAIRS_AT_ONCE) {
-        pq_pairs part = {.queries = pairs->queries + at,
-                         .keys = pairs->keys + at,
-                         .count = PQ_MIN(pairs->count - at, PAIRS_AT_ONCE)};
-        const pq_var *logits = run(t, unit, queries, keys, query, key, &part);
+    for (uint32_t c = 0; f.product && c < count;) {
+        const uint32_t first = c;
+        do {
+            c++;
+        } while (c < count && starts[c + 1] - starts[first] <= PAIRS_AT_ONCE);
+        pq_var *x = pq_tape_var(t, starts[c] - starts[first], f.start->cols, false);
+        for (uint32_t i = first; x && i < c; i++) {
+            look(t, &f, i, x->value + (size_t)(starts[i] - starts[first]) * x->cols);
+        }
+        const pq_var *logits = pq_mlp_run(t, &unit->mlp, x);
         if (!logits) {
             return NULL;
         }
-        memcpy(y->value + at, logits->value, part.count * sizeof(*y->value));
+        memcpy(y->value + starts[first], logits->value, logits->rows * sizeof(*y->value));
         pq_arena_back(&t->arena, mark);
     }
-    return y;
+    return f.product ? y : NULL;
 }
 
 pq_var *pq_attention_unit_run(pq_tape *t, const pq_attention_unit *unit, pq_var *queries,
                               pq_var *keys, const pq_pairs *pairs) {
-    pq_var *query = pq_dense(t, queries, unit->query, unit->bias);
-    pq_var *key = pq_op_linear(t, keys, pq_tape_param(t, unit->key), NULL);
-    bool whole = t->grads || t->training; /* statistics of a batch are those of all its pairs */
-    return (whole ? run : run_in_parts)(t, unit, queries, keys, query, key, pairs);
+    if (!queries || !keys) {
+        return NULL;
+    }
+    /* Statistics of a batch are those of all its pairs. */
+    bool whole = PQ_TRAINING && (t->grads || t->training);
+    return (whole ? run_whole : run_in_parts)(t, unit, queries, keys, pairs);
 }

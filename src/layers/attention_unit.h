@@ -1,7 +1,7 @@
 /* attention_unit.h — how much a query looks at a key (Zhou et al., KDD 2018): for every pair
  *     s = MLP([q; k; q - k; q * k])
  * The first layer is kept as what it does to q, to k and to q * k: the difference lies in the first two, so
- * that only the product is computed pair by pair. */
+ * that only the product is left to the pairs. Where nothing is recorded, it is folded into what is done to k. */
 #ifndef PQ_ATTENTION_UNIT_H
 #define PQ_ATTENTION_UNIT_H
 

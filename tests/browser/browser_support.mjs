@@ -1,45 +1,68 @@
-/** Chromium on the demo site: starting both, and the few things that every test does. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+/** The demo site and the browsers on it: starting both, and the few things that every test does. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import puppeteer from 'puppeteer-core';
 import { serve } from '../../web/serve.mjs';
+import { launchChromium } from './drivers.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const built = process.env.PIQUE_SITE ?? path.join(root, 'build/site');
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true };
 export const DESKTOP = { width: 1440, height: 900 };
 
-/** A served copy of the demo site, which tests may add files to, and a browser. */
-export async function openSite() {
+/** A served copy of the demo site, which tests may add files to. */
+export async function serveSite() {
   if (!existsSync(path.join(built, 'index.html'))) {
     throw new Error(`${built} holds no site: node web/build.mjs --site DIR, or set PIQUE_SITE`);
   }
   const folder = mkdtempSync(path.join(tmpdir(), 'pique-site-'));
   cpSync(built, folder, { recursive: true });
   const server = await serve(folder);
-  const executablePath = process.env.CHROME ?? '/usr/bin/chromium';
-  const browser = await puppeteer.launch({ executablePath, args: FLAGS });
   return {
     folder,
     url: `http://localhost:${server.address().port}/`,
-    browser,
     async close() {
-      await browser.close();
       server.closeAllConnections();
       server.close();
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** The same with Chromium. */
+export async function openSite() {
+  const site = await serveSite();
+  const browser = await launchChromium();
+  return {
+    ...site,
+    browser,
+    async close() {
+      await browser.close();
+      await site.close();
+    },
+  };
+}
+
+/**
+ * Runs `body`, the text of an async function of `load` and `given`, in a page of the site with that policy, in a
+ * browser of drivers.mjs. An error becomes `{ code, message }`.
+ */
+export async function runInPage(site, browser, body, { policy = '', given } = {}) {
+  const meta = policy && `<meta http-equiv="Content-Security-Policy" content="${policy}">`;
+  writeFileSync(path.join(site.folder, 'bare.html'), `<!doctype html><title>t</title>${meta}`);
+  writeFileSync(
+    path.join(site.folder, 'bare.js'),
+    `import { load } from './pique.js';
+     export const run = async (given) => { ${body} };`,
+  );
+  await browser.goto(`${site.url}bare.html`);
+  const ask = async (address, argument) => {
+    const { run } = await import(address);
+    return run(argument).catch((error) => ({ code: error.code, message: error.message }));
+  };
+  return browser.evaluate(ask, `${site.url}bare.js`, given ?? null);
 }
 
 /** A page of its own profile that collects what goes wrong in it. */

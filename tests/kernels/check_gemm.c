@@ -13,6 +13,11 @@ static double gemm_exact(const gemm_form *form, const pq_gemm_args *g, size_t i,
     for (size_t p = 0; p < g->k; p++) {
         double a = form->a_turned ? g->a[p * g->lda + i] : g->a[i * g->lda + p];
         double b = form->b_turned ? g->b[j * g->ldb + p] : g->b[p * g->ldb + j];
+        if (g->scale) {
+            const double added = (double)g->scale[p] * (double)g->more[p * g->ldb + j];
+            *scale += fabs(a * b);
+            b += added;
+        }
         sum += a * b;
         *scale += fabs(a * b);
     }
@@ -24,8 +29,11 @@ static size_t spanned(size_t rows, size_t cols, size_t ld) {
     return rows == 0 || cols == 0 ? 0 : (rows - 1) * ld + cols;
 }
 
+/* What a check adds to the plain product. */
+typedef enum { PLAIN, START, MORE } gemm_extra;
+
 static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_gemm *scalar,
-                            const gemm_form *form, pq_gemm_args g, bool start) {
+                            const gemm_form *form, pq_gemm_args g, gemm_extra extra) {
     const size_t a_rows = form->a_turned ? g.k : g.m, a_cols = form->a_turned ? g.m : g.k;
     const size_t b_rows = form->b_turned ? g.n : g.k, b_cols = form->b_turned ? g.k : g.n;
     g.lda = (uint32_t)a_cols + 3;
@@ -37,7 +45,13 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
     array c = array_random(c_size, 3, 22);
     array other = array_copy(&c, c_size, 0), old = array_copy(&c, c_size, 0);
     array first = array_random(g.n, 0, 23);
-    g.start = start ? first.x : NULL;
+    array more = array_random(spanned(b_rows, b_cols, g.ldb), 2, 24);
+    array factors = array_random(g.k, 1, 25);
+    g.start = extra != PLAIN ? first.x : NULL;
+    if (extra == MORE) {
+        g.more = more.x;
+        g.scale = factors.x;
+    }
     g.a = a.x;
     g.b = b.x;
     g.c = other.x;
@@ -51,8 +65,8 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
             continue;
         }
         double scale, exact = gemm_exact(form, &g, i, j, &scale);
-        if (g.accumulate || start) {
-            const double before = (double)(start ? first.x[j] : old.x[at]);
+        if (g.accumulate || g.start) {
+            const double before = (double)(g.start ? first.x[j] : old.x[at]);
             exact += before;
             scale += fabs(before);
         }
@@ -65,6 +79,8 @@ static void check_gemm_once(const subject *s, pq_kernel_gemm *kernel, pq_kernel_
     array_free(&other);
     array_free(&old);
     array_free(&first);
+    array_free(&more);
+    array_free(&factors);
 }
 
 /* A row of C is the same bits whatever rows stand beside it, and keeps its NaN to itself. */
@@ -104,16 +120,19 @@ void check_gemm(const subject *s, pq_kernel_gemm *kernel, pq_kernel_gemm *scalar
         for (size_t j = 0; j < PQ_COUNT(cols); j++) {
             for (size_t p = 0; p < PQ_COUNT(depths); p++) {
                 pq_gemm_args g = {.m = rows[i], .n = cols[j], .k = depths[p]};
-                check_gemm_once(s, kernel, scalar, &form, g, false);
-                check_gemm_once(s, kernel, scalar, &form, g, true);
+                check_gemm_once(s, kernel, scalar, &form, g, PLAIN);
+                check_gemm_once(s, kernel, scalar, &form, g, START);
+                if (!form.b_turned) {
+                    check_gemm_once(s, kernel, scalar, &form, g, MORE);
+                }
                 g.accumulate = true;
-                check_gemm_once(s, kernel, scalar, &form, g, false);
+                check_gemm_once(s, kernel, scalar, &form, g, PLAIN);
             }
         }
     }
     /* Wider than what is packed at a time, even at this depth. */
     const pq_gemm_args wide = {.m = 3, .n = 9001, .k = 2};
-    check_gemm_once(s, kernel, scalar, &form, wide, false);
-    check_gemm_once(s, kernel, scalar, &form, wide, true);
+    check_gemm_once(s, kernel, scalar, &form, wide, PLAIN);
+    check_gemm_once(s, kernel, scalar, &form, wide, START);
     check_gemm_rows(s, kernel, &form);
 }

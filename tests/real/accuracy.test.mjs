@@ -28,6 +28,18 @@ describe('MIND with its defaults on ml-latest-small', { skip }, () => {
       await run(cli, ['eval', file, '--data', data, '--json', ...more], { capture: true }),
     );
 
+  /** Losses of NDCG@10 on validation that the export measures; the interests of that model. */
+  const losses = {};
+  const exportCodes = async (file, out) => {
+    for (const quant of ['int8', 'int4', 'pq16', 'pq16+int8']) {
+      const target = join(out, `${quant}.small.pique`);
+      const options = ['--quant', quant, '--data', data, '--metric', 'recall@50', '-o', target];
+      await run(cli, ['export', file, ...options], { capture: true });
+      const info = await run(cli, ['info', target, '--json'], { capture: true });
+      losses[quant] = { ...JSON.parse(info).loss, bytes: statSync(target).size };
+    }
+  };
+
   before(async () => {
     for (const seed of seeds) {
       const out = join(folder, `run-${seed}`);
@@ -38,6 +50,7 @@ describe('MIND with its defaults on ml-latest-small', { skip }, () => {
       for (const [quant, target] of Object.entries(exports)) {
         await run(cli, ['export', file, '--quant', quant, '-o', target], { capture: true });
       }
+      if (seed === 1) await exportCodes(file, out);
       results.push({
         f32: await evaluate(exports.f32),
         int8: await evaluate(exports.int8, '--no-baselines'),
@@ -70,6 +83,16 @@ describe('MIND with its defaults on ml-latest-small', { skip }, () => {
       mean(results.map((r) => r.int8['recall@50'])) / mean(results.map((r) => r.f32['recall@50']));
     t.diagnostic(`relative loss ${(100 * loss).toFixed(2)}%`);
     assert.ok(loss <= 0.01, `relative loss ${loss}`);
+  });
+
+  // One seed and 610 users: a target that leaves the list is half a percent of recall@50.
+  test('int4 and 16 bytes of codes keep recall@50 on validation', (t) => {
+    t.diagnostic(JSON.stringify(losses));
+    assert.ok(losses.int8.loss <= 0.02, `int8 ${losses.int8.loss}`);
+    assert.ok(losses.int4.loss <= 0.04, `int4 ${losses.int4.loss}`);
+    assert.ok(losses.pq16.loss <= 0.06, `pq16 ${losses.pq16.loss}`);
+    assert.ok(losses['pq16+int8'].loss <= 0.02, `pq16+int8 ${losses['pq16+int8'].loss}`);
+    assert.ok(losses.pq16.bytes <= 0.12 * results[0].size.f32, `${losses.pq16.bytes} bytes`);
   });
 
   test('an int8 file is at most 0.30 of the f32 one', (t) => {

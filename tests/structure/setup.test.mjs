@@ -65,7 +65,10 @@ test('as root on a fresh machine: packages, then npm ci without install scripts'
 test('the test profile has the tools of the tests, and is the default', () => {
   const fresh = makeMachine('profile', {});
   assert.equal(fresh.run().status, 0);
-  assert.match(fresh.calls()[1], /libcmocka-dev clang-tidy clang-format chromium/);
+  assert.match(
+    fresh.calls()[1],
+    /libcmocka-dev clang-tidy clang-format chromium firefox-esr webkit2gtk-driver xvfb/,
+  );
 });
 
 test('through sudo where it asks for nothing', () => {

@@ -96,7 +96,10 @@ export function checkFunctionLengths(files) {
 }
 
 /** Names that a folder gives its files by custom. */
-const customary = new Set(['README.md', 'CMakeLists.txt', 'index.html', '.clang-tidy']);
+const customary = new Set([
+  ...['README.md', 'CMakeLists.txt', 'index.html', '.clang-tidy'],
+  ...['package.json', 'package-lock.json'],
+]);
 
 export function checkUniqueNames(files) {
   const places = new Map();

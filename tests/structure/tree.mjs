@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-const outside = new Set(['.git', 'build', 'dist', 'node_modules']);
+const outside = new Set(['.git', 'build', 'dist']);
 
 /** All files below `folder`, sorted. */
 export function listFiles(folder, prefix = '') {
@@ -14,7 +14,7 @@ export function listFiles(folder, prefix = '') {
   for (const entry of readdirSync(join(folder, prefix), { withFileTypes: true })) {
     const path = prefix ? `${prefix}/${entry.name}` : entry.name;
     if (entry.isDirectory()) {
-      if (prefix !== '' || !outside.has(entry.name)) {
+      if (entry.name !== 'node_modules' && (prefix !== '' || !outside.has(entry.name))) {
         paths.push(...listFiles(folder, path));
       }
     } else {

@@ -1,31 +1,30 @@
 // Ranking in the page beside its peers: DIN in onnxruntime-web (wasm, one thread) and DIEN (H = 36) in
 // TensorFlow.js (wasm), with the same weights, 200 candidates and a history of 50, in turns in one page of Chromium.
 //
-//   node tests/bench/ctr_page.mjs --peers FOLDER [--rounds 30] [--json OUT]
+//   npm ci --prefix tests/bench/web
+//   node tests/bench/web/ctr/ctr_page.mjs [--rounds 30] [--json OUT]
 //
-// FOLDER: where `npm install onnxruntime-web @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm` ran. The models are
-// trained on invented data. PIQUE_CLI names the program, PYTHON the interpreter that has torch, CHROME the browser.
+// The models are trained on invented data. PIQUE_CLI names the program, PYTHON the interpreter that has torch, CHROME
+// the browser.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import puppeteer from 'puppeteer-core';
-import { serve } from '../../web/serve.mjs';
-import { readModel } from './page/dien_tf.js';
+import { cli as built } from '../../../../scripts/run.mjs';
+import { launch } from '../../../browser/drivers.mjs';
+import { makeSite, openBenchSite, version, writeSiteFile } from '../bench_site.mjs';
+import { readModel } from '../page/model_file.js';
 
 const { values: options } = parseArgs({
   options: {
-    peers: { type: 'string' },
     rounds: { type: 'string', default: '30' },
     json: { type: 'string' },
   },
 });
-if (!options.peers) throw new Error('--peers FOLDER is missing');
 const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, '../..');
-const cli = process.env.PIQUE_CLI ?? path.join(root, 'build/native/pique');
+const cli = process.env.PIQUE_CLI ?? built;
 const python = process.env.PYTHON ?? '/usr/bin/python3';
 const [THINGS, PEOPLE, EACH, HISTORY, CANDIDATES] = [1000, 200, 80, 50, 200];
 
@@ -57,18 +56,12 @@ function train(model) {
   cpSync(at(model, 'model.pique'), at('site', `${model}.pique`));
 }
 
-function makeSite() {
-  const modules = path.resolve(options.peers, 'node_modules');
-  mkdirSync(at('site'));
-  cpSync(path.join(root, 'dist'), at('site/dist'), { recursive: true });
-  cpSync(path.join(here, 'page'), at('site/page'), { recursive: true });
-  cpSync(path.join(modules, 'onnxruntime-web/dist'), at('site/ort'), { recursive: true });
-  cpSync(path.join(modules, '@tensorflow/tfjs-core/dist'), at('site/tfjs'), { recursive: true });
-  const wasm = path.join(modules, '@tensorflow/tfjs-backend-wasm/dist');
-  cpSync(wasm, at('site/tfjs'), { recursive: true });
+function prepare() {
+  makeSite(at('site'));
   for (const model of ['din', 'dien']) train(model);
-  const onnx = [path.join(here, 'export_onnx.py'), at('din/model.pique'), at('site/din.onnx')];
+  const onnx = [path.join(here, 'export_onnx.py'), at('din/model.pique'), at('din.onnx')];
   execFileSync(python, onnx, { stdio: ['ignore', 'ignore', 'inherit'] });
+  writeSiteFile(at('site'), 'din.onnx', readFileSync(at('din.onnx')));
 }
 
 /** A visitor with a full history; item and profile numbers as the files number them. */
@@ -86,40 +79,30 @@ async function makeQuery() {
   };
 }
 
-const version = (name) =>
-  JSON.parse(readFileSync(path.resolve(options.peers, 'node_modules', name, 'package.json')))
-    .version;
-
 async function measure(query) {
-  const server = await serve(at('site'));
-  const args = ['--no-sandbox', '--disable-gpu'];
-  const executablePath = process.env.CHROME ?? '/usr/bin/chromium';
-  const browser = await puppeteer.launch({ executablePath, args, protocolTimeout: 600_000 });
+  const site = await openBenchSite(at('site'));
+  const browser = await launch('chromium');
   try {
-    const page = await browser.newPage();
-    page.on('pageerror', (error) => console.error(error.message));
-    await page.goto(`http://localhost:${server.address().port}/page/bench.html`);
-    await page.waitForSelector('body[data-state="ready"]');
+    await browser.goto(`${site.url}ctr/ctr.html`);
     const results = [];
     for (const [model, peer] of [
       ['din', 'onnx'],
       ['dien', 'tfjs'],
     ]) {
       const ask = (...given) => globalThis.compare(...given);
-      const result = await page.evaluate(ask, model, peer, query, Number(options.rounds));
+      const result = await browser.evaluate(ask, model, peer, query, Number(options.rounds));
       results.push({ model, peer, ...result, ratio: result.other / result.own });
     }
-    return { chromium: await browser.version(), results };
+    return { chromium: browser.version, results };
   } finally {
     await browser.close();
-    server.closeAllConnections();
-    server.close();
+    site.close();
   }
 }
 
 try {
   invent();
-  makeSite();
+  prepare();
   const report = {
     onnxruntime: version('onnxruntime-web'),
     tfjs: version('@tensorflow/tfjs-core'),

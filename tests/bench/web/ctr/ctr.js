@@ -1,5 +1,6 @@
 // The page's side of ctr_page.mjs: the same query to Pique and to a peer, in turns; times in milliseconds.
-import { makeDien, readModel } from './dien_tf.js';
+import { readModel } from '../page/model_file.js';
+import { makeDien } from './dien_tf.js';
 
 const bytesOf = async (url) => (await fetch(url)).arrayBuffer();
 const middle = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -77,4 +78,3 @@ globalThis.compare = async (name, peer, query, rounds) => {
   }
   return { own: middle(times.own), other: middle(times.other), apart };
 };
-document.body.dataset.state = 'ready';

@@ -1,35 +1,6 @@
 // DIEN (AUGRU) written with TensorFlow.js, the way a program for the page would write it: one tensor program over
 // all candidates at once, the first recurrent network once per visitor, the second step by step.
 
-/** Tensors and metadata of a model file with float rows. */
-export async function readModel(bytes) {
-  const gunzip = new DecompressionStream('gzip');
-  const packed = new Uint8Array(bytes);
-  const plain =
-    packed[0] === 0x1f
-      ? await new Response(new Blob([packed]).stream().pipeThrough(gunzip)).arrayBuffer()
-      : bytes;
-  const size = Number(new DataView(plain).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(plain, 8, size)));
-  const { __metadata__: about, ...entries } = header;
-  const bytesOf = (name) => {
-    const [start, end] = entries[name].data_offsets;
-    return plain.slice(8 + size + start, 8 + size + end);
-  };
-  const tensors = {};
-  for (const [name, { dtype, shape }] of Object.entries(entries)) {
-    if (dtype === 'F32') tensors[name] = { shape, values: new Float32Array(bytesOf(name)) };
-  }
-  /** A list of texts, such as the ids of the items. */
-  const strings = (name) => {
-    const [bytes, ends] = [bytesOf(name), new Uint32Array(bytesOf(`${name}.offsets`))];
-    const text = (i) =>
-      new TextDecoder().decode(new Uint8Array(bytes, ends[i], ends[i + 1] - ends[i]));
-    return Array.from({ length: ends.length - 1 }, (_, i) => text(i));
-  };
-  return { tensors, about, strings };
-}
-
 /** Log-odds of candidates as a function of (history, candidates, profile), arrays of numbers. */
 export function makeDien(tf, { tensors, about }) {
   const w = {};
