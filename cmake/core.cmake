@@ -8,17 +8,19 @@ if(processor MATCHES "^(x86_64|amd64)$" AND NOT EMSCRIPTEN)
     set(pique_is_x86 TRUE)
 endif()
 if(PIQUE_SCALAR_ONLY)
-    list(FILTER pique_core_sources EXCLUDE REGEX "/kernels/isa_(v128|avx2|avx512)\\.c$")
+    list(FILTER pique_core_sources EXCLUDE REGEX "/kernels/isa_(v128|avx2|avx512|avx512vnni)\\.c$")
 elseif(NOT pique_is_x86)
-    list(FILTER pique_core_sources EXCLUDE REGEX "/kernels/isa_avx(2|512)\\.c$")
+    list(FILTER pique_core_sources EXCLUDE REGEX "/kernels/isa_avx(2|512|512vnni)\\.c$")
 endif()
 if(pique_is_x86)
     set_source_files_properties("${PROJECT_SOURCE_DIR}/src/kernels/isa_v128.c"
         PROPERTIES COMPILE_OPTIONS "-msse4.1")
     set_source_files_properties("${PROJECT_SOURCE_DIR}/src/kernels/isa_avx2.c"
-        PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+        PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
     set_source_files_properties("${PROJECT_SOURCE_DIR}/src/kernels/isa_avx512.c"
         PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma")
+    set_source_files_properties("${PROJECT_SOURCE_DIR}/src/kernels/isa_avx512vnni.c"
+        PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mfma")
 endif()
 
 add_library(pique_core OBJECT ${pique_core_sources})

@@ -9,8 +9,10 @@ endif()
 # The module serves: what only training calls is left out. Small code for all but the inner loops.
 target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
 file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
-set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/scan.c"
+set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/exact.c"
     APPEND PROPERTY COMPILE_OPTIONS -O2)
+set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c"
+    APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of its loop, which -Oz does not
 
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
 if(pique_wasm_sources AND EXISTS "${list}")

@@ -73,8 +73,8 @@ PIQUE_API void pique_context_free(pique_context *ctx);
 PIQUE_API const char *pique_error(const pique_context *ctx);
 PIQUE_API const char *pique_status_text(pique_status status);
 
-/* Instruction set of the kernels: "scalar", "v128", "avx2" (where the CPU has AVX2 and FMA),
- * "avx512" (where it has AVX-512 F, BW, DQ and VL), or "best". Results of one set are the same on every machine that has it. */
+/* Instruction set of the kernels: "scalar", "v128", "avx2" (where the CPU has AVX2, FMA and F16C),
+ * "avx512" (where it has AVX-512 F, BW, DQ and VL), "avx512vnni" (and VNNI), or "best". Results of one set are the same on every machine that has it. */
 PIQUE_API PIQUE_CHECKED pique_status pique_context_set_isa(pique_context *ctx, const char *name);
 PIQUE_API const char *pique_context_isa(const pique_context *ctx);
 

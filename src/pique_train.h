@@ -79,7 +79,7 @@ PIQUE_API pique_dataset_summary pique_dataset_describe(const pique_dataset *data
 
 typedef struct {
     const char *model;       /* registry name: "mind" */
-    const char *preset;      /* "best", "seed", "paper" */
+    const char *preset;      /* "best", "seed", "paper", or one of the model's own */
     const char *config_path; /* NULL or a JSON object of key: value */
     const char *const *set;  /* "key=value", applied after preset and config */
     uint32_t set_count;
@@ -115,8 +115,9 @@ PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique
  * set to train and to be evaluated on. */
 PIQUE_API const char *pique_train_task(const char *model);
 
-/* A JSON array of the models with their task and fields (name, type, default, range, help), and
- * under "training" the fields of the training loop. Release with pique_release. */
+/* A JSON array of the models with their task, fields (name, type, default, range, help) and the presets of their own
+ * (name, and the settings over those of "seed"), and under "training" the fields of the training loop. Release with
+ * pique_release. */
 PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char **out);
 
 /* ---- evaluation ---- */
@@ -195,6 +196,9 @@ PIQUE_API PIQUE_CHECKED pique_status pique_evaluate(pique_context *ctx, const pi
                                                     const pique_eval_options *options,
                                                     pique_eval_result *result);
 
+/* How many threads may look through a large catalogue for a recommendation (one unless told; 0: one per
+ * processor). The lists do not depend on it. */
+PIQUE_API void pique_context_set_threads(pique_context *ctx, uint32_t threads);
 /* ---- export ---- */
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include "boundary.h"
 #include "kernels/kernels.h"
 
-enum { LENGTH = 67, ROWS = 3, INNER = 5, COLS = 9, BLOCKS = 2, WIDTH = 5, INTERESTS = 2 };
+enum { LENGTH = 67, ROWS = 3, INNER = 5, COLS = 9, BLOCKS = 2, WIDTH = 5, INTERESTS = 5 };
 
 static void fill(float *x, uint32_t n, uint32_t step, uint32_t modulus) {
     for (uint32_t i = 0; i < n; i++) {
@@ -73,38 +73,62 @@ static bool products_hold(const pq_kernels *kernels) {
     return good && checksum(c, ROWS * COLS) == -354;
 }
 
-static bool scans_hold(const pq_kernels *kernels) {
-    float blocks[BLOCKS * WIDTH * 8], interests[INTERESTS * WIDTH], scores[BLOCKS * 8];
-    fill(blocks, BLOCKS * WIDTH * 8, 11, 17);
-    fill(interests, INTERESTS * WIDTH, 3, 7);
-    pq_scan_f32_args plain = {.blocks = blocks,
-                              .interests = interests,
-                              .block_count = BLOCKS,
-                              .interest_count = INTERESTS,
-                              .cols = WIDTH,
-                              .out = scores};
-    kernels->scan_f32(&plain);
-    bool good = checksum(scores, BLOCKS * 8) == 1637;
+/* Over the blocks and rows that a scan finds above the threshold. */
+static uint32_t found_by(pq_kernel_scan *kernel, pq_scan_args *args, uint32_t cols,
+                         const void *interests, float threshold) {
+    pq_scan_found found[BLOCKS];
+    uint32_t next = 0, sum = 0;
+    args->cols = cols;
+    args->interests = interests;
+    args->threshold = threshold;
+    args->found = found;
+    uint32_t count = kernel(args, &next);
+    for (uint32_t i = 0; i < count; i++) {
+        sum = sum * 31 + found[i].block * 8 + found[i].rows;
+    }
+    return sum;
+}
 
-    enum { EVEN = WIDTH + 1 };
-    int8_t codes[BLOCKS * EVEN * 8];
-    int16_t steps[INTERESTS * EVEN];
-    const float scales[INTERESTS] = {0.5F, 2};
-    for (uint32_t i = 0; i < BLOCKS * EVEN * 8; i++) {
-        codes[i] = (int8_t)((int32_t)(i * 89 % 255) - 127);
+/* A group of interests and one more; the widths end inside a register, a line, a group of columns. */
+static bool scans_hold(const pq_kernels *kernels) {
+    enum { MOST = 36, TABLES = INTERESTS * 128 };
+    uint8_t bytes[TABLES], tables[TABLES];
+    uint16_t halves[80];
+    float floats[BLOCKS * WIDTH * 8], interests[INTERESTS * WIDTH], scores[BLOCKS * 8];
+    float scales[64];
+    const float steps[INTERESTS] = {1, 2, 3, 4, 5};
+    int16_t rounded[INTERESTS * MOST];
+    for (uint32_t i = 0; i < TABLES; i++) {
+        bytes[i] = (uint8_t)(i * 89 % 251);
+        tables[i] = (uint8_t)(i * 37 % 139);
     }
-    for (uint32_t i = 0; i < INTERESTS * EVEN; i++) {
-        steps[i] = (int16_t)((int32_t)(i * 4999 % 8191) - 4095);
+    for (uint32_t i = 0; i < 80; i++) { /* below 2 */
+        halves[i] = (uint16_t)((bytes[2 * i] | bytes[2 * i + 1] << 8) & 0xbfff);
     }
-    pq_scan_i8_args packed = {.blocks = codes,
-                              .interests = steps,
-                              .interest_scales = scales,
-                              .block_count = BLOCKS,
-                              .interest_count = INTERESTS,
-                              .cols = EVEN,
-                              .out = scores};
-    kernels->scan_i8(&packed);
-    return good && checksum(scores, BLOCKS * 8) == 73422981.5;
+    for (uint32_t i = 0; i < INTERESTS * MOST; i++) {
+        rounded[i] = (int16_t)((int32_t)(i * 4999 % 8191) - 4095);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        scales[i] = (float)(i * 5 % 11 + 1);
+    }
+    fill(floats, BLOCKS * WIDTH * 8, 11, 17);
+    fill(interests, INTERESTS * WIDTH, 3, 7);
+    pq_scan_args args = {.block_count = BLOCKS,
+                         .interest_count = INTERESTS,
+                         .interest_scales = steps,
+                         .slacks = steps,
+                         .scales = scales,
+                         .room = BLOCKS,
+                         .blocks = bytes};
+    bool good = found_by(kernels->scan_i8, &args, 6, rounded, 9e6F) == 3089 &&
+                found_by(kernels->scan_i4, &args, MOST, rounded, 2.5e6F) == 6974 &&
+                found_by(kernels->scan_pq, &args, 6, tables, 0) == 3032416264;
+    args.blocks = halves;
+    good = good && found_by(kernels->scan_f16, &args, WIDTH, interests, 1.5F) == 5363;
+    args.blocks = floats;
+    args.scores = scores;
+    return good && found_by(kernels->scan_f32, &args, WIDTH, interests, 0) == 0 &&
+           checksum(scores, BLOCKS * 8) == 3186;
 }
 
 int32_t pique_js_self_test(void) {

@@ -11,6 +11,15 @@ void pique_train_options_default(pique_train_options *options) {
     *options = (pique_train_options){.model = "mind", .preset = "best", .seed = 1};
 }
 
+/* Whether it has linear weights. */
+static bool is_linear(const pq_model *m) {
+    uint32_t i = 0;
+    while (i < m->params.count && !m->params.list[i]->linear) {
+        i++;
+    }
+    return i < m->params.count;
+}
+
 pique_status pique_train_check(pique_context *ctx, const pique_train_options *options) {
     pq_model model = {0};
     pq_train_options training;
@@ -22,6 +31,12 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
     if (status == PIQUE_OK) { /* of no data: for what the hyper-parameters ask of each other */
         model.items.rows = 3;
         status = pq_model_declare(&model);
+    }
+    if (status == PIQUE_OK && training.linear_optimiser != PQ_LINEAR_SAME && !is_linear(&model)) {
+        status = pq_fail(ctx, PIQUE_ARGUMENT,
+                         "linear_optimiser = ftrl needs linear weights of fields, which %s has not "
+                         "with these options",
+                         options->model);
     }
     if (status == PIQUE_OK) {
         status = pq_rounding_declare(&rounding, &model, (pq_round_kind)training.quantise);
@@ -44,6 +59,15 @@ const char *pique_train_task(const char *model) {
     return def ? pq_task_name(def->task) : NULL;
 }
 
+static void describe_presets(const pq_preset *preset, pq_text *text) {
+    pq_text_add(text, ",\"presets\":[");
+    for (const char *comma = ""; preset && preset->name; preset++, comma = ",") {
+        pq_text_add(text, "%s{\"name\":\"%s\",\"settings\":\"%s\"}", comma, preset->name,
+                    preset->settings);
+    }
+    pq_text_add(text, "]");
+}
+
 pique_status pique_models_json(pique_context *ctx, char **out) {
     pq_text text;
     pq_text_init(&text, ctx);
@@ -53,6 +77,7 @@ pique_status pique_models_json(pique_context *ctx, char **out) {
         pq_text_add(&text, "%s{\"name\":\"%s\",\"task\":\"%s\",\"summary\":\"%s\",\"fields\":",
                     i ? "," : "", def->name, pq_task_name(def->task), def->summary);
         pq_fields_describe(def->fields, &text);
+        describe_presets(def->presets, &text);
         pq_text_add(&text, "}");
     }
     pq_text_add(&text, "],\"training\":");

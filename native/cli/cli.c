@@ -39,7 +39,8 @@ cli_exit cli_open(const char *command, pique_context **out) {
     }
     if (isa && isa[0] && pique_context_set_isa(ctx, isa) != PIQUE_OK) {
         cli_error(command, CLI_USAGE,
-                  "PIQUE_ISA: %s; it can be scalar, v128, avx2, avx512 or best, as far as the "
+                  "PIQUE_ISA: %s; it can be scalar, v128, avx2, avx512, avx512vnni or best, as far "
+                  "as the "
                   "processor has them",
                   pique_error(ctx));
         pique_context_free(ctx);

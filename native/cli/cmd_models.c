@@ -82,6 +82,19 @@ static void print_fields(const json_view *view, int fields) {
     }
 }
 
+/* Those that not every system has. */
+static void print_presets(const json_view *view, int presets) {
+    for (int at = json_view_first(view, presets); at >= 0; at = json_view_next(view, presets, at)) {
+        char *settings = json_view_text(view, json_view_get(view, at, "settings"));
+        print_member(view, "    preset ", at, "name");
+        puts(settings && *settings ? ": seed with" : ": seed");
+        if (settings && *settings) {
+            print_wrapped(settings);
+        }
+        free(settings);
+    }
+}
+
 static void print_report(const json_view *view) {
     int models = json_view_get(view, JSON_ROOT, "models");
     for (int at = json_view_first(view, models); at >= 0; at = json_view_next(view, models, at)) {
@@ -90,6 +103,7 @@ static void print_report(const json_view *view) {
         print_member(view, "): ", at, "summary");
         putchar('\n');
         print_fields(view, json_view_get(view, at, "fields"));
+        print_presets(view, json_view_get(view, at, "presets"));
         putchar('\n');
     }
     puts("The training loop, for every system:");

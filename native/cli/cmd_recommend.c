@@ -327,6 +327,7 @@ static cli_exit open_stage(stage *s, const char *file, const char *batch, bool r
         return code;
     }
     const char *task = pique_model_task(s->model);
+    pique_context_set_threads(s->ctx, 0);
     s->source = (query_source){.command = COMMAND,
                                .model = s->model,
                                .who = ranks ? "the ranking model" : "the model",

@@ -74,7 +74,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .kind = ARG_TEXT,
          .target = &o->train.preset,
          .value = "NAME",
-         .help = "best (default), seed (the original code's values) or paper"},
+         .help = "best (default), seed (the original code's values), paper, or a model's own"},
         {.name = "config",
          .kind = ARG_TEXT,
          .target = &o->train.config_path,

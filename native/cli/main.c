@@ -45,7 +45,7 @@ static void print_help(FILE *out) {
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\n`pique help COMMAND` tells the options of a command; `pique --version` the version.\n"
-          "PIQUE_ISA (scalar, v128, avx2, avx512, best) picks the instruction set.\n",
+          "PIQUE_ISA (scalar, v128, avx2, avx512, avx512vnni, best) picks the instruction set.\n",
           out);
 }
 

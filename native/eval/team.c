@@ -57,6 +57,19 @@ pique_status pq_team_run(pq_team *team, pq_ctx *ctx, pq_team_work *work, void *u
     return status;
 }
 
+static void run_tasks(void *state, uint32_t count, void (*task)(void *user, uint32_t i),
+                      void *user) {
+    (void)state;
+#pragma omp parallel for num_threads(count) schedule(static, 1)
+    for (int i = 0; i < (int)count; i++) {
+        task(user, (uint32_t)i);
+    }
+}
+
+void pq_team_lend(pq_ctx *ctx, uint32_t threads) {
+    ctx->parallel = (pq_parallel){.threads = threads ? threads : pq_processors(), .run = run_tasks};
+}
+
 pique_status pq_team_progress(pq_team *team, uint32_t member, pq_ctx *ctx) {
     const pique_listener *listener = team->listener;
     if (member != 0 || !listener) {

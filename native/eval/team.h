@@ -27,6 +27,9 @@ pique_status pq_team_run(pq_team *team, pq_ctx *ctx, pq_team_work *work, void *u
 /* One unit is done. PIQUE_CANCELLED when the listener wants to stop. */
 pique_status pq_team_progress(pq_team *team, uint32_t member, pq_ctx *ctx);
 
+/* Lends threads to the context's scans of large tables; 0: one per processor. */
+void pq_team_lend(pq_ctx *ctx, uint32_t threads);
+
 /* Processors of this machine, at least 1. */
 uint32_t pq_processors(void);
 /* Most memory that this process has had in use at once, in bytes; 0 where the system does not tell. */

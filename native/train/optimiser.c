@@ -85,10 +85,30 @@ typedef struct {
     const pq_kernels *kernels;
     const pq_adam *options;
     pq_adam_args args;
+    bool ftrl; /* of the parameter at hand */
 } update;
+
+/* first, second: z and v. */
+static void move_ftrl(const update *u, pq_real *w, pq_real *first, pq_real *second,
+                      const pq_real *g, size_t n) {
+    const pq_adam *o = u->options;
+    for (size_t i = 0; i < n; i++) {
+        double gi = g[i] * u->args.grad_scale, before = pq_sqrt(second[i]);
+        second[i] += (pq_real)(gi * gi);
+        double root = pq_sqrt(second[i]);
+        first[i] += (pq_real)(gi - (root - before) / o->ftrl_alpha * w[i]);
+        double z = first[i], over = z > 0 ? z - o->ftrl_l1 : z + o->ftrl_l1;
+        bool zero = z > 0 ? over <= 0 : over >= 0;
+        w[i] = zero ? 0 : (pq_real)(-over / ((o->ftrl_beta + root) / o->ftrl_alpha + o->ftrl_l2));
+    }
+}
 
 static void move(const update *u, pq_real *w, pq_real *first, pq_real *second, const pq_real *g,
                  size_t n) {
+    if (u->ftrl) {
+        move_ftrl(u, w, first, second, g, n);
+        return;
+    }
     if (u->options->kind == PQ_OPTIMISER_ADAM) {
         u->kernels->adam(&u->args, w, first, second, g, n);
         return;
@@ -123,7 +143,7 @@ static void move_row(const pq_optimiser *o, const update *u, uint32_t at, uint32
     const pq_param *param = o->params->list[at];
     size_t start = (size_t)row * param->cols;
     move(u, param->value + start, o->first[at] + start, o->second[at] + start, g, param->cols);
-    if (u->options->max_norm > 0) {
+    if (u->options->max_norm > 0 && !u->ftrl) {
         limit_row(u->kernels, param->value + start, param->cols, u->options->max_norm);
     }
 }
@@ -180,6 +200,7 @@ pique_status pq_optimiser_step(pq_optimiser *o, const pq_adam *adam, const pq_gr
     for (uint32_t i = 0; i < o->params->count; i++) {
         const pq_param *param = o->params->list[i];
         const pq_grad *grad = &grads->list[i];
+        u.ftrl = adam->ftrl && param->linear;
         bool still = param->frozen || (param->pretrained && !o->pretraining);
         if (still || !(grad->used || adam->dense_rows)) {
             continue;

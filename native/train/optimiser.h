@@ -1,4 +1,5 @@
-/* optimiser.h — Adam (Kingma & Ba, 2015) with decoupled decay (AdamW), and Adagrad (Duchi et al., 2011).
+/* optimiser.h — Adam (Kingma & Ba, 2015) with decoupled decay (AdamW), Adagrad (Duchi et al., 2011), and for linear
+ * weights FTRL-Proximal (McMahan et al., KDD 2013), whose L1 leaves zeros.
  * Embedding tables are updated by row: lazily, which moves moments and weights of a row only in steps that
  * touch it (the bias correction counts all steps), or densely, which moves every row in every step, as
  * optimisers without sparse gradients do. */
@@ -13,6 +14,12 @@ typedef struct {
     double lr, beta1, beta2, epsilon, weight_decay, clip;
     double l2; /* added to the gradient: l2 w. It passes through the moments, unlike weight_decay */
     pq_optimiser_kind kind; /* Adagrad has no betas: v += g^2, w -= lr g / (sqrt(v) + epsilon) */
+    /* Whether linear weights are moved by FTRL, with s = (sqrt(v + g^2) - sqrt(v)) / alpha:
+     *     z += g - s w,  v += g^2,
+     *     w = 0 where |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(v)) / alpha + l2)
+     * lr, weight_decay, l2 and max_norm are the other weights' then. */
+    bool ftrl;
+    double ftrl_alpha, ftrl_beta, ftrl_l1, ftrl_l2;
     bool dense_rows;
     double
         max_norm; /* rows of embedding tables that a step moved are cut back to this length; 0: not.

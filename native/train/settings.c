@@ -46,13 +46,8 @@ static pique_status set_text(pq_ctx *ctx, pq_model *m, pq_train_options *train, 
                (pq_span){sign + 1, strlen(sign + 1)});
 }
 
-/* How the model's own training options differ from the general ones: "key=value key=value". */
-static pique_status set_model_training(pq_ctx *ctx, pq_model *m, pq_train_options *train,
-                                       const char *preset) {
-    const pq_model_def *def = m->def;
-    const char *text = strcmp(preset, "seed") == 0    ? def->training_seed
-                       : strcmp(preset, "paper") == 0 ? def->training_paper
-                                                      : def->training_best;
+/* "key=value key=value"; NULL: nothing. */
+static pique_status set_all(pq_ctx *ctx, pq_model *m, pq_train_options *train, const char *text) {
     while (text && *text) {
         const char *sign = strchr(text, '=');
         size_t size = strcspn(text, " ");
@@ -61,6 +56,31 @@ static pique_status set_model_training(pq_ctx *ctx, pq_model *m, pq_train_option
         text += size + (text[size] == ' ');
     }
     return PIQUE_OK;
+}
+
+/* NULL when it is none of the model's own. */
+static const pq_preset *find_preset(const pq_model_def *def, const char *name) {
+    const pq_preset *preset = def->presets;
+    while (preset && preset->name && strcmp(preset->name, name) != 0) {
+        preset++;
+    }
+    return preset && preset->name ? preset : NULL;
+}
+
+static pique_status set_preset(pq_ctx *ctx, const pq_model_def *def, const char *name, pq_model *m,
+                               pq_train_options *train) {
+    const pq_preset *own = find_preset(def, name);
+    const char *base = own ? "seed" : name;
+    PQ_TRY(pq_model_init(m, ctx, def, base));
+    PQ_TRY(pq_fields_preset(ctx, pq_train_fields, train, base));
+    if (def->task == PQ_TASK_RANKING) { /* the general default is for lists */
+        train->metric = PQ_METRIC_AUC;
+    }
+    PQ_TRY(set_all(ctx, m, train,
+                   strcmp(base, "seed") == 0    ? def->training_seed
+                   : strcmp(base, "paper") == 0 ? def->training_paper
+                                                : def->training_best));
+    return set_all(ctx, m, train, own ? own->settings : NULL);
 }
 
 /* What the options ask of the model, and of each other. */
@@ -143,12 +163,7 @@ pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "there is no model \"%.40s\"; `pique models` lists them",
                 asked->model);
     }
-    PQ_TRY(pq_model_init(m, ctx, def, asked->preset));
-    PQ_TRY(pq_fields_preset(ctx, pq_train_fields, train, asked->preset));
-    if (def->task == PQ_TASK_RANKING) { /* the general default is for lists */
-        train->metric = PQ_METRIC_AUC;
-    }
-    PQ_TRY(set_model_training(ctx, m, train, asked->preset));
+    PQ_TRY(set_preset(ctx, def, asked->preset, m, train));
     if (asked->config_path) {
         PQ_TRY(read_config(ctx, asked->config_path, m, train));
     }

@@ -16,9 +16,18 @@
 
 struct pq_kernels;
 
+/* What a program with threads lends: calls task(user, i) for each i < count, several at once, and comes back
+ * when all are done. The core has no threads of its own. */
+typedef struct {
+    uint32_t threads;
+    void (*run)(void *state, uint32_t count, void (*task)(void *user, uint32_t i), void *user);
+    void *state;
+} pq_parallel;
+
 struct pique_context {
     pique_allocator allocator;
     const struct pq_kernels *kernels;
+    pq_parallel parallel; /* all zero: everything on the caller's thread */
     char error[512];
 };
 typedef struct pique_context pq_ctx;

@@ -17,19 +17,6 @@ static size_t row_size(const pq_table *table) {
     return table->kind == PQ_TABLE_PQ ? size : size + size % unit_size(table);
 }
 
-uint32_t pq_table_block_rows(const pq_table *table) {
-    return table->kind == PQ_TABLE_PQ ? PQ_TABLE_CODES : PQ_TABLE_BLOCK;
-}
-
-size_t pq_table_block_size(const pq_table *table) {
-    return row_size(table) * pq_table_block_rows(table);
-}
-
-/* Where byte i of a row begins its unit: the row's place in the block. */
-static size_t place(size_t unit, size_t lane, size_t i) {
-    return (i / unit * PQ_TABLE_BLOCK + lane) * unit + i % unit;
-}
-
 /* Subspace m's code of the lane, and the bits it must be shifted by. */
 static uint8_t *code_place(const void *block, size_t lane, size_t m, unsigned *shift) {
     *shift = lane < PQ_TABLE_CODES / 2 ? 0 : 4;
@@ -74,14 +61,14 @@ static void interleave(const pq_table *table, const void *rows, size_t count, vo
 }
 
 static pique_status interleave_in_place(pq_table *table, void *data, size_t blocks) {
-    const size_t size = pq_table_block_size(table);
+    const size_t size = table->block_size;
     void *block = pq_alloc(table->ctx, size, 1);
     if (!block) {
         return PIQUE_NO_MEMORY;
     }
     for (size_t b = 0; b < blocks; b++) {
         uint8_t *rows = (uint8_t *)data + b * size;
-        interleave(table, rows, pq_table_block_rows(table), block);
+        interleave(table, rows, table->block_rows, block);
         memcpy(rows, block, size);
     }
     pq_free(table->ctx, block);
@@ -90,7 +77,7 @@ static pique_status interleave_in_place(pq_table *table, void *data, size_t bloc
 }
 
 static pique_status interleave_widened(pq_table *table, const void *data, size_t blocks) {
-    const size_t size = pq_table_block_size(table), rows = pq_table_block_rows(table);
+    const size_t size = table->block_size, rows = table->block_rows;
     table->odd = pq_alloc(table->ctx, blocks, size);
     if (!table->odd) {
         return PIQUE_NO_MEMORY;
@@ -104,11 +91,11 @@ static pique_status interleave_widened(pq_table *table, const void *data, size_t
 }
 
 static pique_status fill(pq_table *table, void *data) {
-    const size_t block_rows = pq_table_block_rows(table);
-    const size_t blocks = table->rows / block_rows, rest = table->rows % block_rows;
+    const size_t block_rows = table->block_rows, blocks = table->whole_blocks;
+    const size_t rest = table->rows % block_rows;
     /* First the tail: what follows moves the rows before it. */
     if (rest > 0) {
-        table->tail = pq_alloc(table->ctx, pq_table_block_size(table), 1);
+        table->tail = pq_alloc(table->ctx, table->block_size, 1);
         if (!table->tail) {
             return PIQUE_NO_MEMORY;
         }
@@ -170,6 +157,9 @@ pique_status pq_table_open(pq_ctx *ctx, pq_table *table, const pq_table_parts *p
                         .map = parts->map,
                         .subspaces = parts->subspaces,
                         .row_bytes = bytes_of_row(parts)};
+    table->block_rows = parts->kind == PQ_TABLE_PQ ? PQ_TABLE_CODES : PQ_TABLE_BLOCK;
+    table->whole_blocks = parts->rows / table->block_rows;
+    table->block_size = row_size(table) * table->block_rows;
     pique_status status = check(ctx, parts);
     if (status == PIQUE_OK) {
         status = fill(table, parts->data);
@@ -190,19 +180,17 @@ void pq_table_close(pq_table *table) {
 }
 
 uint32_t pq_table_blocks(const pq_table *table) {
-    const uint32_t block_rows = pq_table_block_rows(table);
-    return table->rows / block_rows + (table->rows % block_rows > 0);
+    return table->whole_blocks + (table->rows % table->block_rows > 0);
 }
 
 const void *pq_table_block(const pq_table *table, uint32_t block) {
-    if (block == table->rows / pq_table_block_rows(table)) {
-        return table->tail;
-    }
-    return (const uint8_t *)table->blocks + block * pq_table_block_size(table);
+    return block == table->whole_blocks
+               ? table->tail
+               : (const uint8_t *)table->blocks + block * table->block_size;
 }
 
 void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *rows) {
-    const uint32_t block_rows = pq_table_block_rows(table);
+    const uint32_t block_rows = table->block_rows;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = first + i;
         put_row(table, (const uint8_t *)rows + (size_t)i * table->row_bytes, row % block_rows,
@@ -234,28 +222,30 @@ void pq_table_row(const pq_table *table, uint32_t row, float *out) {
         decode(table, row, out);
         return;
     }
-    const uint8_t *block = pq_table_block(table, row / PQ_TABLE_BLOCK);
-    const uint32_t lane = row % PQ_TABLE_BLOCK;
-    const float *scales = table->scales;
-    for (uint32_t d = 0; d < table->cols; d++) {
-        uint16_t half;
-        unsigned byte;
-        switch (table->kind) {
-        case PQ_TABLE_F32:
-            memcpy(&out[d], block + place(4, lane, (size_t)d * 4), sizeof(*out));
-            break;
-        case PQ_TABLE_F16:
-            memcpy(&half, block + place(2, lane, (size_t)d * 2), sizeof(half));
+    const uint32_t cols = table->cols, lane = row % PQ_TABLE_BLOCK;
+    const uint32_t line = PQ_TABLE_BLOCK * unit_size(table); /* bytes from unit to unit of a row */
+    const uint8_t *at = pq_table_block(table, row / PQ_TABLE_BLOCK);
+    at += (size_t)lane * unit_size(table);
+    if (table->kind == PQ_TABLE_F32) {
+        for (uint32_t d = 0; d < cols; d++, at += line) {
+            memcpy(&out[d], at, sizeof(*out));
+        }
+    } else if (table->kind == PQ_TABLE_F16) {
+        for (uint32_t d = 0; d < cols; d++, at += line) {
+            uint16_t half;
+            memcpy(&half, at, sizeof(half));
             out[d] = pq_half_to_float(half);
-            break;
-        case PQ_TABLE_I8:
-            out[d] = (float)(int8_t)block[place(2, lane, d)] * scales[row];
-            break;
-        default: /* int4 */
-            byte = block[place(2, lane, d / 2)] >> d % 2 * 4;
-            out[d] = (float)((int)(byte & 15u) - 8) *
-                     scales[(size_t)row * pq_table_groups(table) + d / PQ_TABLE_GROUP];
-            break;
+        }
+    } else if (table->kind == PQ_TABLE_I8) {
+        const float scale = table->scales[row];
+        for (uint32_t d = 0; d < cols; d++) {
+            out[d] = (float)(int8_t)at[d / 2 * line + d % 2] * scale;
+        }
+    } else {
+        const float *scales = table->scales + (size_t)row * pq_table_groups(table);
+        for (uint32_t d = 0; d < cols; d++) {
+            unsigned both = at[d / 4 * line + d / 2 % 2];
+            out[d] = (float)((int)(both >> d % 2 * 4 & 15u) - 8) * scales[d / PQ_TABLE_GROUP];
         }
     }
 }

@@ -52,7 +52,9 @@ typedef struct {
     const float *codebook, *map;
     uint32_t subspaces;
     uint32_t row_bytes; /* of a row as it arrives; inside a block, filled up to whole units */
-    void *odd;          /* when filling up makes rows longer: the copy that `blocks` points into */
+    uint32_t block_rows, whole_blocks;
+    size_t block_size;
+    void *odd; /* when filling up makes rows longer: the copy that `blocks` points into */
     /* Bit row % 8 of byte row / 8: the row has not arrived yet and no scan finds it; NULL: all are there.
      * Belongs to the caller, who sets it after opening. */
     const uint8_t *absent;
@@ -60,10 +62,8 @@ typedef struct {
 
 pique_status pq_table_open(pq_ctx *ctx, pq_table *table, const pq_table_parts *parts);
 void pq_table_close(pq_table *table);
-/* Rows of a block, and block b < pq_table_blocks (missing rows zero). */
-uint32_t pq_table_block_rows(const pq_table *table);
+/* Block b < pq_table_blocks (missing rows zero). */
 uint32_t pq_table_blocks(const pq_table *table);
-size_t pq_table_block_size(const pq_table *table);
 const void *pq_table_block(const pq_table *table, uint32_t block);
 /* `count` rows from `first` on arrive, laid out as in the parts. */
 void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *rows);

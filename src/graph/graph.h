@@ -28,6 +28,7 @@ typedef enum {
     PQ_INIT_UNIFORM,        /* U[0, scale) */
     PQ_INIT_SYMMETRIC,      /* U(±scale) */
     PQ_INIT_SINUSOID,       /* sines and cosines of the row's number (layers/positions.h) */
+    PQ_INIT_LEADING_ONES,   /* ones in the first `scale` columns, then zeros */
     PQ_INIT_STATISTIC       /* row 0 zeros, row 1 ones, row 2 zeros: see `statistic` */
 } pq_init_kind;
 
@@ -43,8 +44,9 @@ typedef struct {
     pq_real *value;
     uint32_t index;
     pq_init init;
-    bool sparse;     /* an embedding table: gradients and updates by row */
-    bool frozen;     /* belongs to the model file, is not trained */
+    bool sparse; /* an embedding table: gradients and updates by row */
+    bool linear; /* weights of fields or of their pairs, which may have an optimiser of their own */
+    bool frozen; /* belongs to the model file, is not trained */
     bool unsaved;    /* trained, but not part of the model file (baked into other tensors there) */
     bool pretrained; /* moves in the epochs of pretraining alone */
     bool

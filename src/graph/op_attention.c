@@ -2,7 +2,7 @@
  * 2017, section 3.2) of the rows of each segment to each other.
  *
  * q, k, v, y (T, D); head h has the columns h W .. h W + W - 1, W = D / heads. In a segment of L rows and
- * one head, with j running over the rows that i may see (causal: j <= i):
+ * one head, with j running over the rows that i may see (causal: j <= i; blind: not i):
  *     s[i,j] = <q_i, k_j> / sqrt(W)
  *     p[i,:] = softmax of s[i,:];   w = dropout(p);   y_i = sum over j of w[i,j] v_j
  * Backward, with a[i,j] = <g_i, v_j>:
@@ -32,7 +32,7 @@ typedef struct {
     const pq_kernels *f;
     size_t at; /* of the head in the first row of q, k, v, y */
     uint32_t length, width, stride;
-    bool causal;
+    bool causal, blind;
     pq_real scale;
 } block;
 
@@ -118,7 +118,13 @@ static void multiply(const block *b, const pq_real *x, const pq_real *y, pq_real
 static void softmax(const block *b, pq_real *s) {
     size_t length = b->length;
     for (uint32_t i = 0; i < length; i++) {
-        pq_real *row = s + i * length, largest = b->f->max(row, seen(b, i));
+        pq_real *row = s + i * length, largest = 0;
+        if (b->blind) {
+            row[i] = (pq_real)-HUGE_VAL;
+        }
+        if (!b->blind || seen(b, i) > 1) {
+            largest = b->f->max(row, seen(b, i));
+        }
         for (uint32_t j = 0; j < seen(b, i); j++) {
             row[j] = (row[j] - largest) * b->scale;
         }
@@ -128,7 +134,8 @@ static void softmax(const block *b, pq_real *s) {
     }
     b->f->exp(s, s, length * length);
     for (uint32_t i = 0; i < length; i++) {
-        pq_real *row = s + i * length, factor = 1 / b->f->sum(row, seen(b, i));
+        pq_real *row = s + i * length, sum = b->f->sum(row, seen(b, i));
+        pq_real factor = sum > 0 ? 1 / sum : 0;
         for (uint32_t j = 0; j < seen(b, i); j++) {
             row[j] *= factor;
         }
@@ -174,6 +181,7 @@ static block block_of(const pq_tape *t, const record *r, uint32_t segment, uint3
                    .width = width,
                    .stride = d,
                    .causal = r->args.causal,
+                   .blind = r->args.blind,
                    .scale = (pq_real)(1 / pq_sqrt(width))};
 }
 

@@ -43,7 +43,7 @@ static void agru_backward(const pq_cell_row *row, const pq_cell_slopes *s) {
 
 pq_var *pq_op_agru(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias, const pq_recurrence *args) {
     static const pq_cell cell = {
-        "agru", 2, 1, 3, true, agru_forward, PQ_TRAINING ? agru_backward : NULL};
+        "agru", 2, 1, 3, true, agru_forward, PQ_TRAINING ? agru_backward : NULL, NULL, NULL};
     return pq_recur(t, &cell, gates, u, bias, args);
 }
 
@@ -88,6 +88,6 @@ static void augru_backward(const pq_cell_row *row, const pq_cell_slopes *s) {
 
 pq_var *pq_op_augru(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias, const pq_recurrence *args) {
     static const pq_cell cell = {
-        "augru", 3, 1, 4, true, augru_forward, PQ_TRAINING ? augru_backward : NULL};
+        "augru", 3, 1, 4, true, augru_forward, PQ_TRAINING ? augru_backward : NULL, NULL, NULL};
     return pq_recur(t, &cell, gates, u, bias, args);
 }

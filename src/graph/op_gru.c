@@ -48,6 +48,7 @@ static void backward(const pq_cell_row *row, const pq_cell_slopes *s) {
 }
 
 pq_var *pq_op_gru(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias, const pq_recurrence *args) {
-    static const pq_cell cell = {"gru", 3, 1, 4, false, forward, PQ_TRAINING ? backward : NULL};
+    static const pq_cell cell = {"gru", 3,   1, 4, false, forward, PQ_TRAINING ? backward : NULL,
+                                 NULL,  NULL};
     return pq_recur(t, &cell, gates, u, bias, args);
 }

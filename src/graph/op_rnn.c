@@ -23,6 +23,7 @@ static void backward(const pq_cell_row *row, const pq_cell_slopes *s) {
 }
 
 pq_var *pq_op_rnn(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias, const pq_recurrence *args) {
-    static const pq_cell cell = {"rnn", 1, 1, 1, false, forward, PQ_TRAINING ? backward : NULL};
+    static const pq_cell cell = {"rnn", 1,   1, 1, false, forward, PQ_TRAINING ? backward : NULL,
+                                 NULL,  NULL};
     return pq_recur(t, &cell, gates, u, bias, args);
 }

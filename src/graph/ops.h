@@ -91,6 +91,7 @@ typedef struct {
     uint32_t heads;              /* divides D; head h has columns h D / heads .. */
     bool causal;                 /* a row sees itself and those before it in its segment */
     double dropout;              /* of the attention weights, in training */
+    bool blind; /* a row does not see itself; one that sees no other becomes zero */
 } pq_attention;
 
 typedef struct {

@@ -81,7 +81,8 @@ static pq_real draw(const pq_param *param, pq_rng *rng) {
         scale = pq_sqrt(6.0 / ((double)param->rows + param->cols));
         break;
     case PQ_INIT_SYMMETRIC:
-    case PQ_INIT_SINUSOID: /* these two are not drawn */
+    case PQ_INIT_SINUSOID: /* these three are not drawn */
+    case PQ_INIT_LEADING_ONES:
     case PQ_INIT_STATISTIC:
         break;
     case PQ_INIT_NORMAL:
@@ -126,6 +127,9 @@ void pq_params_draw(const pq_params *params, uint64_t seed) {
         for (uint32_t c = 0; param->init.kind == PQ_INIT_STATISTIC && c < param->cols; c++) {
             param->value[c] = param->value[2 * (size_t)param->cols + c] = 0;
             param->value[param->cols + c] = 1;
+        }
+        for (size_t j = 0; param->init.kind == PQ_INIT_LEADING_ONES && j < count; j++) {
+            param->value[j] = (double)(j % param->cols) < param->init.scale;
         }
         if (param->init.kind == PQ_INIT_SINUSOID) {
             fill_sinusoids(param);

@@ -22,6 +22,7 @@ static size_t gates_row(const record *r, size_t row) {
 static pq_cell_row row_at(const record *r, size_t at) {
     size_t row = r->order.rows[at];
     return (pq_cell_row){.h = r->h,
+                         .parts = r->cell->gates,
                          .attention = r->attention ? r->attention->value[row] : 0,
                          .gates = r->gates->value + gates_row(r, row) * r->g,
                          .before = r->before + at * r->s,
@@ -41,23 +42,42 @@ static void begin(const record *r) {
     }
 }
 
-/* turned: U' (H, G), so that the product of a step need not turn it again. */
+/* So many gates have U h. */
+static uint32_t plain_gates(const record *r) {
+    return r->g - (r->cell->reset ? r->h : 0);
+}
+
+/* Gates from .. end - 1 of a step += x U', turned being U' (H, G), so that no step need turn it again. */
+static void multiply(const pq_tape *t, const record *r, uint32_t step, uint32_t from, uint32_t end,
+                     const pq_real *x, uint32_t wide, const pq_real *turned) {
+    uint32_t first = r->order.starts[step];
+    if (step > 0 || r->start) { /* else h is zero */
+        t->kernels->gemm_nn(&(pq_gemm_args){.m = pq_lockstep_alive(&r->order, step),
+                                            .n = end - from,
+                                            .k = r->h,
+                                            .a = x + (size_t)first * wide,
+                                            .lda = wide,
+                                            .b = turned + from,
+                                            .ldb = r->g,
+                                            .c = r->kept + (size_t)first * r->k + from,
+                                            .ldc = r->k,
+                                            .accumulate = true});
+    }
+}
+
 static void step_forward(const pq_tape *t, const record *r, uint32_t step, const pq_real *turned) {
     uint32_t first = r->order.starts[step], alive = pq_lockstep_alive(&r->order, step);
+    uint32_t plain = plain_gates(r);
     for (uint32_t i = first; i < first + alive; i++) {
         memcpy(r->kept + (size_t)i * r->k, r->bias->value, r->g * sizeof(*r->kept));
     }
-    if (step > 0 || r->start) { /* else h is zero */
-        t->kernels->gemm_nn(&(pq_gemm_args){.m = alive,
-                                            .n = r->g,
-                                            .k = r->h,
-                                            .a = r->before + (size_t)first * r->s,
-                                            .lda = r->s,
-                                            .b = turned,
-                                            .ldb = r->g,
-                                            .c = r->kept + (size_t)first * r->k,
-                                            .ldc = r->k,
-                                            .accumulate = true});
+    multiply(t, r, step, 0, plain, r->before, r->s, turned);
+    if (r->cell->reset) {
+        for (uint32_t i = 0; i < alive; i++) {
+            pq_cell_row row = row_at(r, (size_t)first + i);
+            r->cell->reset(t->kernels, &row);
+        }
+        multiply(t, r, step, plain, r->g, r->kept + r->g, r->k, turned);
     }
     uint32_t next = pq_lockstep_alive(&r->order, step + 1);
     for (uint32_t i = 0; i < alive; i++) {
@@ -100,35 +120,65 @@ static bool forward(pq_tape *t, const record *r) {
 
 /* ---- backward ---- */
 
-/* carried (alive, S): the gradient of the states after this step from later ones; becomes that of those
- * before it. */
-static void step_backward(const pq_tape *t, const record *r, uint32_t step, pq_real *carried,
-                          pq_real *slopes) {
-    uint32_t first = r->order.starts[step], alive = pq_lockstep_alive(&r->order, step);
-    for (uint32_t i = 0; i < alive; i++) {
-        size_t at = (size_t)first + i, row = r->order.rows[at];
-        pq_cell_row values = row_at(r, at);
-        pq_real *d_gates = r->gates->grad ? r->gates->grad + gates_row(r, row) * r->g : NULL;
-        pq_real ignored = 0;
-        bool attended = r->attention && r->attention->grad;
-        pq_cell_slopes s = {.g = carried + (size_t)i * r->s,
-                            .slopes = slopes + at * r->g,
-                            .d_gates = d_gates,
-                            .d_attention = attended ? r->attention->grad + row : &ignored};
-        t->kernels->axpy(1, r->y->grad + row * r->s, s.g, r->s);
+/* What flows back in a step. */
+typedef struct {
+    pq_real *
+        carried; /* (alive, S) the gradient of the states after a step from later ones; becomes that of
+                         those before it */
+    pq_real *slopes; /* (T, G) of all packed rows */
+    pq_real *reset;  /* (alive, H) of r * h */
+} flow;
+
+static void row_backward(const record *r, const flow *f, size_t at, uint32_t i,
+                         const pq_real *d_reset) {
+    size_t row = r->order.rows[at];
+    pq_cell_row values = row_at(r, at);
+    pq_real ignored = 0;
+    pq_cell_slopes s = {
+        .g = f->carried + (size_t)i * r->s,
+        .slopes = f->slopes + at * r->g,
+        .d_gates = r->gates->grad ? r->gates->grad + gates_row(r, row) * r->g : NULL,
+        .d_attention = r->attention && r->attention->grad ? r->attention->grad + row : &ignored};
+    if (d_reset) {
+        r->cell->reset_backward(&values, &s, d_reset);
+    } else {
         r->cell->backward(&values, &s);
     }
+}
+
+/* y (alive, H) += or = the slopes of gates from .. end - 1 times their rows of U. */
+static void through_u(const pq_tape *t, const record *r, const flow *f, uint32_t step,
+                      uint32_t from, uint32_t end, pq_real *y, uint32_t wide, bool accumulate) {
+    t->kernels->gemm_nn(
+        &(pq_gemm_args){.m = pq_lockstep_alive(&r->order, step),
+                        .n = r->h,
+                        .k = end - from,
+                        .a = f->slopes + (size_t)r->order.starts[step] * r->g + from,
+                        .lda = r->g,
+                        .b = r->u->value + (size_t)from * r->h,
+                        .ldb = r->h,
+                        .c = y,
+                        .ldc = wide,
+                        .accumulate = accumulate});
+}
+
+static void step_backward(const pq_tape *t, const record *r, uint32_t step, const flow *f) {
+    uint32_t first = r->order.starts[step], alive = pq_lockstep_alive(&r->order, step);
+    uint32_t plain = plain_gates(r);
+    for (uint32_t i = 0; i < alive; i++) {
+        size_t at = (size_t)first + i;
+        t->kernels->axpy(1, r->y->grad + r->order.rows[at] * (size_t)r->s,
+                         f->carried + (size_t)i * r->s, r->s);
+        row_backward(r, f, at, i, NULL);
+    }
+    if (r->cell->reset) {
+        through_u(t, r, f, step, plain, r->g, f->reset, r->h, false);
+        for (uint32_t i = 0; i < alive; i++) {
+            row_backward(r, f, (size_t)first + i, i, f->reset + (size_t)i * r->h);
+        }
+    }
     if (step > 0 || r->start) {
-        t->kernels->gemm_nn(&(pq_gemm_args){.m = alive,
-                                            .n = r->h,
-                                            .k = r->g,
-                                            .a = slopes + (size_t)first * r->g,
-                                            .lda = r->g,
-                                            .b = r->u->value,
-                                            .ldb = r->h,
-                                            .c = carried,
-                                            .ldc = r->s,
-                                            .accumulate = true});
+        through_u(t, r, f, step, 0, plain, f->carried, r->s, true);
     }
 }
 
@@ -140,25 +190,32 @@ static void start_backward(pq_tape *t, const record *r, const pq_real *carried) 
     }
 }
 
-/* slopes (T, G) of all packed rows. */
-static void weights_backward(pq_tape *t, const record *r, const pq_real *slopes) {
-    uint32_t rows = r->y->rows;
+/* dU of gates from .. end - 1, whose product was with the packed rows x. */
+static void u_backward(pq_tape *t, const record *r, const pq_real *slopes, uint32_t from,
+                       uint32_t end, const pq_real *x, uint32_t wide) {
     uint32_t skipped = r->start ? 0 : r->order.starts[1]; /* where h is zero */
     pq_real *du = pq_tape_grad(t, r->u);
-    pq_real *db = pq_tape_grad(t, r->bias);
     if (du) {
-        t->kernels->gemm_tn(&(pq_gemm_args){.m = r->g,
+        t->kernels->gemm_tn(&(pq_gemm_args){.m = end - from,
                                             .n = r->h,
-                                            .k = rows - skipped,
-                                            .a = slopes + (size_t)skipped * r->g,
+                                            .k = r->y->rows - skipped,
+                                            .a = slopes + (size_t)skipped * r->g + from,
                                             .lda = r->g,
-                                            .b = r->before + (size_t)skipped * r->s,
-                                            .ldb = r->s,
-                                            .c = du,
+                                            .b = x + (size_t)skipped * wide,
+                                            .ldb = wide,
+                                            .c = du + (size_t)from * r->h,
                                             .ldc = r->h,
                                             .accumulate = true});
     }
-    for (uint32_t i = 0; db && i < rows; i++) {
+}
+
+static void weights_backward(pq_tape *t, const record *r, const pq_real *slopes) {
+    u_backward(t, r, slopes, 0, plain_gates(r), r->before, r->s);
+    if (r->cell->reset) {
+        u_backward(t, r, slopes, plain_gates(r), r->g, r->kept + r->g, r->k);
+    }
+    pq_real *db = pq_tape_grad(t, r->bias);
+    for (uint32_t i = 0; db && i < r->y->rows; i++) {
         t->kernels->axpy(1, slopes + (size_t)i * r->g, db, r->g);
     }
 }
@@ -169,21 +226,22 @@ static void backward(pq_tape *t, void *data) {
         return;
     }
     size_t most = (size_t)pq_lockstep_alive(&r->order, 0) * r->s;
-    pq_real *carried = pq_tape_take(t, most, sizeof(*carried));
-    pq_real *slopes = pq_tape_take(t, (size_t)r->y->rows * r->g, sizeof(*slopes));
+    flow f = {.carried = pq_tape_take(t, most, sizeof(*f.carried)),
+              .slopes = pq_tape_take(t, (size_t)r->y->rows * r->g, sizeof(*f.slopes)),
+              .reset = r->cell->reset ? pq_tape_take(t, most, sizeof(*f.reset)) : NULL};
     pq_tape_grad(t, r->gates);
     if (r->attention) {
         pq_tape_grad(t, r->attention);
     }
-    if (!carried || !slopes || t->status != PIQUE_OK) {
+    if (!f.carried || !f.slopes || t->status != PIQUE_OK) {
         return;
     }
-    memset(carried, 0, most * sizeof(*carried));
+    memset(f.carried, 0, most * sizeof(*f.carried));
     for (uint32_t step = r->order.steps; step-- > 0;) {
-        step_backward(t, r, step, carried, slopes);
+        step_backward(t, r, step, &f);
     }
-    start_backward(t, r, carried);
-    weights_backward(t, r, slopes);
+    start_backward(t, r, f.carried);
+    weights_backward(t, r, f.slopes);
 }
 
 static bool fits(const pq_cell *cell, const pq_var *gates, const pq_var *u, const pq_var *bias,

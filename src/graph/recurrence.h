@@ -16,7 +16,7 @@
 
 /* One row of one step. */
 typedef struct {
-    uint32_t h;            /* H */
+    uint32_t h, parts;     /* H; G / H */
     pq_real attention;     /* of cells that take it */
     const pq_real *gates;  /* [G] of the input */
     const pq_real *before; /* [S] */
@@ -38,6 +38,10 @@ typedef struct {
     bool attends;                /* takes attention (T, 1) */
     void (*forward)(const pq_kernels *kernels, const pq_cell_row *row);
     void (*backward)(const pq_cell_row *row, const pq_cell_slopes *s);
+    /* NULL; or the last of the gates has U (r * h) in the place of U h. `reset` comes before `forward` and leaves
+     * r * h [H] behind the G of `kept`; `reset_backward` comes after `backward`, with the gradient of r * h [H]. */
+    void (*reset)(const pq_kernels *kernels, const pq_cell_row *row);
+    void (*reset_backward)(const pq_cell_row *row, const pq_cell_slopes *s, const pq_real *d);
 } pq_cell;
 
 pq_var *pq_recur(pq_tape *t, const pq_cell *cell, pq_var *gates, pq_var *u, pq_var *bias,

@@ -14,6 +14,7 @@
 #define PQ_HAVE_V128 1
 #define PQ_HAVE_AVX2 1
 #define PQ_HAVE_AVX512 1
+#define PQ_HAVE_AVX512VNNI 1
 #elif defined(__aarch64__)
 #define PQ_HAVE_SCALAR 1
 #define PQ_HAVE_V128 1
@@ -25,5 +26,6 @@ extern const pq_kernels pq_kernels_scalar;
 extern const pq_kernels pq_kernels_v128;
 extern const pq_kernels pq_kernels_avx2;
 extern const pq_kernels pq_kernels_avx512;
+extern const pq_kernels pq_kernels_avx512vnni;
 
 #endif

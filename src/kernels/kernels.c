@@ -19,6 +19,9 @@ static const pq_kernels *const sets[] = {
 #ifdef PQ_HAVE_AVX512
     &pq_kernels_avx512,
 #endif
+#ifdef PQ_HAVE_AVX512VNNI
+    &pq_kernels_avx512vnni,
+#endif
 };
 
 static bool can_run(const pq_kernels *set) {
@@ -27,9 +30,14 @@ static bool can_run(const pq_kernels *set) {
         return __builtin_cpu_supports("sse4.1") != 0;
     }
     if (set == &pq_kernels_avx2) {
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
     }
-    if (set == &pq_kernels_avx512) { /* also asks whether the system keeps the wide registers */
+    if (set == &pq_kernels_avx512vnni && !__builtin_cpu_supports("avx512vnni")) {
+        return false;
+    }
+    if (set == &pq_kernels_avx512 ||
+        set == &pq_kernels_avx512vnni) { /* also asks whether the system keeps the wide registers */
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     }

@@ -36,26 +36,46 @@ typedef struct {
     pq_real l2;         /* then l2 w is added to g */
 } pq_adam_args;
 
-/* Scores of `block_count` interleaved blocks of eight items (base/table.h): out[8 * b + i] = max
- * over interests k of <interest_k, item>; a NaN product never wins, and where all are NaN the
- * score is -infinity. cols is the width; int8 items are not yet multiplied by their scales (the
- * scale is positive, so the winner is the same). */
+/* Looks through interleaved blocks (base/table.h) for items that may be above a threshold: score = max over
+ * interests k of <interest_k, item>. Every wanted item above it is found; of the others, those that are not
+ * further below than the slack. How narrow that is may differ between sets (whose results are therefore
+ * scored again by what does not), except of PQ.
+ *
+ * f32, f16  interests are floats [interest_count, cols]; no slack: sums are rounded as the set rounds
+ * i8        int16, two columns a line, of which no sum leaves int32; the score is at most
+ *           (sum * interest_scale + slack) * scale of the row
+ * i4        int16, four columns a line in the order 0 2 1 3; likewise for each group of columns, over which
+ *           the scores are added
+ * pq        16 bytes for each of cols subspaces, four of them a line (the last one filled up with zeros): an
+ *           item is found when for one interest the bytes of its codes add up to less than 255
+ * Lines stand where pq_scan_place says. */
 typedef struct {
-    const float *blocks;
-    const float *interests; /* [interest_count, cols] */
-    uint32_t block_count, interest_count, cols;
-    float *out;
-} pq_scan_f32_args;
+    uint32_t block, rows; /* rows of the block as bits */
+} pq_scan_found;
 
 typedef struct {
-    const int8_t *blocks;
-    const int16_t
-        *interests; /* [interest_count, cols rounded up to even], quantised by the caller so
-                                 that no sum leaves int32 */
-    const float *interest_scales; /* [interest_count] */
+    const void *blocks, *interests;
     uint32_t block_count, interest_count, cols;
-    float *out;
-} pq_scan_i8_args;
+    const float *interest_scales, *slacks; /* i8, i4: [interest_count] */
+    const float *scales;                   /* i8, i4: of the rows, from the first block on */
+    const uint8_t *excluded, *absent;      /* bits of rows that are not wanted; NULL: none */
+    /* f32: when not NULL, the scores of all rows go there instead, and nothing is found; -infinity where
+     * no product is a number. */
+    float *scores;
+    float threshold;
+    uint32_t room; /* of `found`, at least 2 */
+    pq_scan_found *found;
+} pq_scan_args;
+
+#define PQ_SCAN_GROUP 4 /* interests that a kernel takes at once */
+
+/* Integer kernels read whole groups of interests line by line: where line i of interest k stands, in lines
+ * (i8: two columns, i4: four, pq: four subspaces). Those after the last whole group stand one after the other. */
+static inline size_t pq_scan_place(uint32_t k, uint32_t count, size_t lines, size_t i) {
+    const uint32_t first = k - k % PQ_SCAN_GROUP;
+    return first + PQ_SCAN_GROUP <= count ? first * lines + i * PQ_SCAN_GROUP + k % PQ_SCAN_GROUP
+                                          : k * lines + i;
+}
 
 /* Classes: the signature of a kernel. */
 typedef void pq_kernel_map(const pq_real *x, pq_real *y, size_t n); /* y may be x */
@@ -69,8 +89,9 @@ typedef pq_real pq_kernel_softmax(const pq_real *x, pq_real *y, size_t n); /* lo
 typedef void pq_kernel_gemm(const pq_gemm_args *args);
 typedef void pq_kernel_adam(const pq_adam_args *args, pq_real *w, pq_real *m, pq_real *v,
                             const pq_real *g, size_t n);
-typedef void pq_kernel_scan_f32(const pq_scan_f32_args *args);
-typedef void pq_kernel_scan_i8(const pq_scan_i8_args *args);
+/* From block *next on until all are seen or `found` is full: how many it holds, and in *next the block to
+ * go on with. */
+typedef uint32_t pq_kernel_scan(const pq_scan_args *args, uint32_t *next);
 
 typedef struct pq_kernels {
     const char *isa;

@@ -1,133 +1,310 @@
-/* scan_body.h — scores of interleaved items (base/table.h) against interests, the largest over the
- * interests kept: one pass over the items for all interests, written on vec.h.
+/* scan_body.h — which items of an interleaved table (base/table.h) may beat a threshold: one pass over the
+ * items for all interests, nothing stored but the blocks that hold such an item. Written on vec.h and
+ * scan_vec.h.
  *
- * Lanes are items, so every score is a sum over the dimensions in order, whatever the set; for int8
- * it is the same integer. A NaN score never wins; where all are NaN the result is -infinity. */
+ * Lanes are items. Interests are taken in groups whose sums stay in registers; the largest of their scores
+ * meets the threshold there too. Blocks of which no row is wanted are not read. A NaN score is never above
+ * the threshold. */
 #ifndef PQ_SCAN_BODY_H
 #define PQ_SCAN_BODY_H
 
-#include "base/table.h"
 #include "kernels/kernels.h"
-#include "kernels/vec.h"
+#include "kernels/scan_vec.h"
 
 #include <math.h>
 
-#define BLOCK_VECS (PQ_TABLE_BLOCK / VEC_WIDTH)
+/* Calls what is built for a group or for one interest, from the first to the last. */
+#define EACH_GROUP(first, total, call)                                                             \
+    do {                                                                                           \
+        uint32_t first = 0;                                                                        \
+        for (; PQ_SCAN_GROUP <= (total)-first; first += PQ_SCAN_GROUP) {                           \
+            call(PQ_SCAN_GROUP);                                                                   \
+        }                                                                                          \
+        for (; first < (total); first++) {                                                         \
+            call(1);                                                                               \
+        }                                                                                          \
+    } while (0)
 
-/* Interests whose sums are kept in registers at once. */
-#ifdef PQ_ISA_SCALAR
-#define SCAN_GROUP 1
+/* How far ahead memory is asked for: the processor's own prefetching stops at every page. */
+#define SCAN_AHEAD 4096
+
+VEC_INLINE void scan_prefetch(const uint8_t *p, size_t size) {
+#ifdef __wasm__
+    (void)p;
+    (void)size;
 #else
-#define SCAN_GROUP 4
+    for (size_t i = 0; i < size; i += 64) {
+        __builtin_prefetch(p + SCAN_AHEAD + i);
+    }
 #endif
+}
 
-/* best = max(best, block . interest) for each of `count` interests of the width `cols`. */
-VEC_INLINE void score_f32(const float *block, const float *interest, uint32_t cols, int count,
-                          vec best[BLOCK_VECS]) {
-    vec sum[SCAN_GROUP][BLOCK_VECS];
+/* The bits of block `block` of `rows` rows, 8 or 32; 0 where there are none. */
+VEC_INLINE uint32_t rows_of(const uint8_t *bits, uint32_t block, int rows) {
+    uint32_t word;
+    if (!bits) {
+        return 0;
+    }
+    if (rows == PQ_TABLE_BLOCK) {
+        return bits[block];
+    }
+    memcpy(&word, bits + (size_t)block * sizeof(word), sizeof(word));
+    return word;
+}
+
+/* Rows of one block that are wanted, as bits. */
+VEC_INLINE uint32_t wanted_rows(const pq_scan_args *args, uint32_t block, int rows) {
+    uint32_t out = rows_of(args->excluded, block, rows) | rows_of(args->absent, block, rows);
+    return ~out & 0xffffffffu >> (32 - rows);
+}
+
+/* best = max(best, x) where x is a number. */
+VEC_INLINE void keep_best(vec best[SCAN_VECS], const vec x[SCAN_VECS]) {
+    for (int v = 0; v < SCAN_VECS; v++) {
+        best[v] = vec_max(best[v], x[v]);
+    }
+}
+
+/* The blocks from `block` on that a step takes: pointers to the first and the last of them. */
+typedef struct {
+    const uint8_t *a, *b;
+    uint32_t block;
+    uint32_t wanted; /* bits */
+} scan_step;
+
+VEC_INLINE scan_step step_at(const pq_scan_args *args, uint32_t block, size_t block_size) {
+    scan_step s = {.block = block, .wanted = wanted_rows(args, block, PQ_TABLE_BLOCK)};
+    s.a = (const uint8_t *)args->blocks + block * block_size;
+    s.b = s.a;
+    if (SCAN_BLOCKS > 1 && block + 1 < args->block_count) {
+        s.b = s.a + block_size;
+        s.wanted |= wanted_rows(args, block + 1, PQ_TABLE_BLOCK) << PQ_TABLE_BLOCK;
+    }
+    return s;
+}
+
+/* ---- floats and halves ---- */
+
+VEC_INLINE void dots_real(const scan_step *s, bool half, const float *interest, uint32_t cols,
+                          int count, vec best[SCAN_VECS]) {
+    vec sum[PQ_SCAN_GROUP][SCAN_VECS];
     for (int k = 0; k < count; k++) {
-        for (int v = 0; v < BLOCK_VECS; v++) {
+        for (int v = 0; v < SCAN_VECS; v++) {
             sum[k][v] = vec_splat(0);
         }
     }
     for (uint32_t d = 0; d < cols; d++) {
-        const float *line = block + (size_t)d * PQ_TABLE_BLOCK;
+        vec x[SCAN_VECS];
+        const size_t at = (size_t)d * PQ_TABLE_BLOCK;
+        if (half) {
+            items_f16((const uint16_t *)(const void *)s->a + at,
+                      (const uint16_t *)(const void *)s->b + at, x);
+        } else {
+            items_f32((const float *)(const void *)s->a + at,
+                      (const float *)(const void *)s->b + at, x);
+        }
         for (int k = 0; k < count; k++) {
             vec factor = vec_splat(interest[(size_t)k * cols + d]);
-            for (int v = 0; v < BLOCK_VECS; v++) {
-                sum[k][v] = vec_fma(vec_load(line + v * VEC_WIDTH), factor, sum[k][v]);
+            for (int v = 0; v < SCAN_VECS; v++) {
+                sum[k][v] = vec_fma(x[v], factor, sum[k][v]);
             }
         }
     }
     for (int k = 0; k < count; k++) {
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            best[v] = vec_max(best[v], sum[k][v]);
-        }
+        keep_best(best, sum[k]);
     }
 }
 
-static void kernel_scan_f32(const pq_scan_f32_args *args) {
-    const size_t block_size = (size_t)args->cols * PQ_TABLE_BLOCK;
-    for (uint32_t b = 0; b < args->block_count; b++) {
-        const float *block = args->blocks + b * block_size;
-        vec best[BLOCK_VECS];
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            best[v] = vec_splat(-HUGE_VALF);
-        }
-        const float *interest = args->interests;
-        uint32_t left = args->interest_count;
-        for (; left >= SCAN_GROUP; left -= SCAN_GROUP) {
-            score_f32(block, interest, args->cols, SCAN_GROUP, best);
-            interest += (size_t)SCAN_GROUP * args->cols;
-        }
-        if (SCAN_GROUP > 2 && left >= 2) {
-            score_f32(block, interest, args->cols, 2, best);
-            interest += (size_t)2 * args->cols;
-            left -= 2;
-        }
-        if (left > 0) {
-            score_f32(block, interest, args->cols, 1, best);
-        }
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            vec_store(args->out + (size_t)b * PQ_TABLE_BLOCK + v * VEC_WIDTH, best[v]);
-        }
-    }
-}
+/* ---- int8 and int4 ---- */
 
-/* best = max(best, scale * (block . interest)) for each of `count` interests of `pairs` dimension
- * pairs. */
-VEC_INLINE void score_i8(const int8_t *block, const int16_t *interest, const float *scales,
-                         uint32_t pairs, int count, vec best[BLOCK_VECS]) {
-    sums8 sum[SCAN_GROUP];
-    for (int k = 0; k < count; k++) {
-        sum[k] = sums8_zero();
-    }
-    for (uint32_t d = 0; d < pairs; d++) {
-        pairs8 line = pairs8_load(block + (size_t)d * 2 * PQ_TABLE_BLOCK);
+VEC_INLINE void dots_i8(const scan_step *s, const int16_t *interest, uint32_t lines, int count,
+                        sums sum[PQ_SCAN_GROUP]) {
+    for (uint32_t i = 0; i < lines; i++) {
+        pairs p = pairs_i8(s->a + (size_t)i * 16, s->b + (size_t)i * 16);
         for (int k = 0; k < count; k++) {
-            query factor = query_load(interest + ((size_t)k * pairs + d) * 2);
-            sum[k] = sums8_add(sum[k], line, factor);
-        }
-    }
-    for (int k = 0; k < count; k++) {
-        vec value[BLOCK_VECS];
-        sums8_floats(sum[k], value);
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            best[v] = vec_max(best[v], vec_mul(value[v], vec_splat(scales[k])));
+            sum[k] = sums_add(sum[k], p,
+                              query_load(interest + ((size_t)i * (size_t)count + (size_t)k) * 2));
         }
     }
 }
 
-static void kernel_scan_i8(const pq_scan_i8_args *args) {
-    const uint32_t pairs = args->cols / 2 + args->cols % 2;
-    const size_t block_size = (size_t)pairs * 2 * PQ_TABLE_BLOCK;
-    for (uint32_t b = 0; b < args->block_count; b++) {
-        const int8_t *block = args->blocks + b * block_size;
-        vec best[BLOCK_VECS];
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            best[v] = vec_splat(-HUGE_VALF);
-        }
-        const int16_t *interest = args->interests;
-        const float *scale = args->interest_scales;
-        uint32_t left = args->interest_count;
-        for (; left >= SCAN_GROUP; left -= SCAN_GROUP) {
-            score_i8(block, interest, scale, pairs, SCAN_GROUP, best);
-            interest += (size_t)SCAN_GROUP * pairs * 2;
-            scale += SCAN_GROUP;
-        }
-        if (SCAN_GROUP > 2 && left >= 2) {
-            score_i8(block, interest, scale, pairs, 2, best);
-            interest += (size_t)2 * pairs * 2;
-            scale += 2;
-            left -= 2;
-        }
-        if (left > 0) {
-            score_i8(block, interest, scale, pairs, 1, best);
-        }
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            vec_store(args->out + (size_t)b * PQ_TABLE_BLOCK + v * VEC_WIDTH, best[v]);
+/* Lines from `first` to `end`; a line of int4 is four dimensions. */
+VEC_INLINE void dots_i4(const scan_step *s, const int16_t *interest, uint32_t first, uint32_t end,
+                        int count, sums sum[PQ_SCAN_GROUP]) {
+    for (uint32_t i = first; i < end; i++) {
+        pairs even, odd;
+        pairs_i4(s->a + (size_t)i * 16, s->b + (size_t)i * 16, &even, &odd);
+        for (int k = 0; k < count; k++) {
+            const int16_t *at = interest + ((size_t)i * (size_t)count + (size_t)k) * 4;
+            sum[k] = sums_add(sum[k], even, query_load(at));
+            sum[k] = sums_add(sum[k], odd, query_load(at + 2));
         }
     }
 }
+
+/* Sums of integers as the scores they may at most stand for, before the rows' scales. */
+VEC_INLINE void most_of(sums sum, float scale, float slack, vec x[SCAN_VECS]) {
+    sums_floats(sum, x);
+    for (int v = 0; v < SCAN_VECS; v++) {
+        x[v] = vec_fma(x[v], vec_splat(scale), vec_splat(slack));
+    }
+}
+
+VEC_INLINE void scores_i8(const scan_step *s, const pq_scan_args *args, uint32_t first, int count,
+                          vec best[SCAN_VECS]) {
+    const uint32_t lines = args->cols / 2 + args->cols % 2;
+    sums sum[PQ_SCAN_GROUP];
+    for (int k = 0; k < count; k++) {
+        sum[k] = sums_zero();
+    }
+    dots_i8(s, (const int16_t *)args->interests + (size_t)first * lines * 2, lines, count, sum);
+    for (int k = 0; k < count; k++) {
+        vec x[SCAN_VECS];
+        most_of(sum[k], args->interest_scales[first + (uint32_t)k],
+                args->slacks[first + (uint32_t)k], x);
+        keep_best(best, x);
+    }
+}
+
+/* Scale `group` of `groups` of each row of the step. */
+VEC_INLINE void scales_of(const scan_step *s, const float *scales, uint32_t groups, uint32_t group,
+                          vec out[SCAN_VECS]) {
+    float rows[SCAN_ITEMS];
+    for (uint32_t i = 0; i < SCAN_ITEMS; i++) {
+        bool second = i >= PQ_TABLE_BLOCK && s->a != s->b;
+        size_t row = (size_t)s->block * PQ_TABLE_BLOCK + i % PQ_TABLE_BLOCK;
+        rows[i] = scales[(row + (second ? PQ_TABLE_BLOCK : 0)) * groups + group];
+    }
+    for (int v = 0; v < SCAN_VECS; v++) {
+        out[v] = vec_load(rows + v * VEC_WIDTH);
+    }
+}
+
+VEC_INLINE void scores_i4(const scan_step *s, const pq_scan_args *args, uint32_t first, int count,
+                          vec best[SCAN_VECS]) {
+    const uint32_t lines = (args->cols + 3) / 4, lines_of_group = PQ_TABLE_GROUP / 4;
+    const uint32_t groups = (args->cols + PQ_TABLE_GROUP - 1) / PQ_TABLE_GROUP;
+    vec total[PQ_SCAN_GROUP][SCAN_VECS];
+    for (int k = 0; k < count; k++) {
+        for (int v = 0; v < SCAN_VECS; v++) {
+            total[k][v] = vec_splat(0);
+        }
+    }
+    for (uint32_t g = 0; g < groups; g++) {
+        sums sum[PQ_SCAN_GROUP];
+        vec scale[SCAN_VECS];
+        for (int k = 0; k < count; k++) {
+            sum[k] = sums_zero();
+        }
+        dots_i4(s, (const int16_t *)args->interests + (size_t)first * lines * 4, g * lines_of_group,
+                PQ_MIN((g + 1) * lines_of_group, lines), count, sum);
+        scales_of(s, args->scales, groups, g, scale);
+        for (int k = 0; k < count; k++) {
+            vec x[SCAN_VECS];
+            most_of(sum[k], args->interest_scales[first + (uint32_t)k],
+                    args->slacks[first + (uint32_t)k], x);
+            for (int v = 0; v < SCAN_VECS; v++) {
+                total[k][v] = vec_fma(x[v], scale[v], total[k][v]);
+            }
+        }
+    }
+    for (int k = 0; k < count; k++) {
+        keep_best(best, total[k]);
+    }
+}
+
+/* ---- what they share ---- */
+
+/* The scores of the step's rows as they are. */
+VEC_INLINE void store_scores(const scan_step *s, const pq_scan_args *args,
+                             const vec best[SCAN_VECS]) {
+    float *out = args->scores + (size_t)s->block * PQ_TABLE_BLOCK;
+    for (int v = 0; v < SCAN_VECS; v++) {
+        if (SCAN_BLOCKS > 1 && s->block + 1 == args->block_count) {
+            vec_store_part(out, PQ_TABLE_BLOCK, best[v]);
+        } else {
+            vec_store(out + v * VEC_WIDTH, best[v]);
+        }
+    }
+}
+
+/* Rows of the step that may be above the threshold, as bits. */
+VEC_INLINE uint32_t rows_above(const scan_step *s, const pq_scan_args *args, pq_table_kind kind) {
+    vec best[SCAN_VECS], scale[SCAN_VECS];
+    uint32_t bits = 0;
+    for (int v = 0; v < SCAN_VECS; v++) {
+        best[v] = vec_splat(-HUGE_VALF);
+    }
+#define CALL(count)                                                                                \
+    if (kind == PQ_TABLE_I8) {                                                                     \
+        scores_i8(s, args, k, count, best);                                                        \
+    } else if (kind == PQ_TABLE_I4) {                                                              \
+        scores_i4(s, args, k, count, best);                                                        \
+    } else {                                                                                       \
+        dots_real(s, kind == PQ_TABLE_F16,                                                         \
+                  (const float *)args->interests + (size_t)k * args->cols, args->cols, count,      \
+                  best);                                                                           \
+    }
+    EACH_GROUP(k, args->interest_count, CALL);
+#undef CALL
+    if (kind == PQ_TABLE_I8) {
+        scales_of(s, args->scales, 1, 0, scale);
+    }
+    if (kind == PQ_TABLE_F32 && args->scores) {
+        store_scores(s, args, best);
+        return 0;
+    }
+    for (int v = 0; v < SCAN_VECS; v++) {
+        if (kind == PQ_TABLE_I8) {
+            best[v] = vec_mul(best[v], scale[v]);
+        }
+        bits |= vec_above(best[v], vec_splat(args->threshold)) << (v * VEC_WIDTH);
+    }
+    return bits & s->wanted;
+}
+
+/* Adds the blocks of the step that have a row in `bits`. */
+VEC_INLINE uint32_t found_rows(const scan_step *s, uint32_t bits, pq_scan_found *found,
+                               uint32_t count) {
+    for (uint32_t i = 0; i < SCAN_BLOCKS; i++) {
+        uint32_t rows = bits >> (i * PQ_TABLE_BLOCK) & 0xffu;
+        if (rows) {
+            found[count++] = (pq_scan_found){s->block + i, rows};
+        }
+    }
+    return count;
+}
+
+VEC_INLINE uint32_t scan_blocks(const pq_scan_args *args, pq_table_kind kind, size_t block_size,
+                                uint32_t *next) {
+    uint32_t block = *next, count = 0;
+    for (; block < args->block_count && count + SCAN_BLOCKS <= args->room; block += SCAN_BLOCKS) {
+        scan_step s = step_at(args, block, block_size);
+        if (s.wanted) {
+            scan_prefetch(s.a, SCAN_BLOCKS * block_size);
+            count = found_rows(&s, rows_above(&s, args, kind), args->found, count);
+        }
+    }
+    *next = PQ_MIN(block, args->block_count);
+    return count;
+}
+
+static uint32_t kernel_scan_f32(const pq_scan_args *args, uint32_t *next) {
+    return scan_blocks(args, PQ_TABLE_F32, (size_t)args->cols * 4 * PQ_TABLE_BLOCK, next);
+}
+
+static uint32_t kernel_scan_f16(const pq_scan_args *args, uint32_t *next) {
+    return scan_blocks(args, PQ_TABLE_F16, (size_t)args->cols * 2 * PQ_TABLE_BLOCK, next);
+}
+
+static uint32_t kernel_scan_i8(const pq_scan_args *args, uint32_t *next) {
+    return scan_blocks(args, PQ_TABLE_I8, (size_t)(args->cols / 2 + args->cols % 2) * 16, next);
+}
+
+static uint32_t kernel_scan_i4(const pq_scan_args *args, uint32_t *next) {
+    return scan_blocks(args, PQ_TABLE_I4, (size_t)((args->cols + 3) / 4) * 16, next);
+}
+
+#include "kernels/scan_codes_body.h"
 
 #endif

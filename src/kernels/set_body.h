@@ -6,18 +6,9 @@
 #include "kernels/adam_body.h"
 #include "kernels/gelu_body.h"
 #include "kernels/gemm_body.h"
-#include "kernels/isa.h"
 #include "kernels/kernels.h"
 #include "kernels/math_body.h"
-#ifdef PQ_ISA_AVX512
-/* Items lie in blocks of eight, one register of AVX2. */
-static void kernel_scan_f32(const pq_scan_f32_args *args) {
-    pq_kernels_avx2.scan_f32(args);
-}
-static void kernel_scan_i8(const pq_scan_i8_args *args) {
-    pq_kernels_avx2.scan_i8(args);
-}
-#elif !defined(PQ_REAL_DOUBLE)
+#ifndef PQ_REAL_DOUBLE
 #include "kernels/scan_body.h"
 #endif
 

@@ -32,10 +32,7 @@
  *   vec_max_nan(a, b)  NaN when either is
  *   ivec               as many int32 as vec has lanes; shifts are by constants
  *   vec_transpose      of the VEC_WIDTH x VEC_WIDTH matrix with these rows
- *   pairs8             eight items' neighbouring dimensions (d, d + 1), from 16 interleaved int8
- *   query              the same two dimensions of one interest
- *   sums8              eight int32 sums; sums8_add adds pair . query to each
- * AVX-512 has no pairs8: items lie in blocks of eight, which AVX2's registers hold (see set_body.h). */
+ * What only scans use stands in scan_vec.h. */
 
 /* One operation a line, so that a set reads as a table. */
 /* clang-format off */
@@ -93,22 +90,6 @@ VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) {
         r[c + 4] = simde_mm256_permute2f128_ps(quad[c], quad[c + 4], 0x31);
     }
 }
-
-typedef simde__m256i pairs8, query, sums8;
-
-VEC_INLINE pairs8 pairs8_load(const int8_t *p) {
-    return simde_mm256_cvtepi8_epi16(simde_mm_loadu_si128((const simde__m128i *)(const void *)p));
-}
-VEC_INLINE query query_load(const int16_t *p) {
-    int32_t both;
-    memcpy(&both, p, sizeof(both));
-    return simde_mm256_set1_epi32(both);
-}
-VEC_INLINE sums8 sums8_zero(void) { return simde_mm256_setzero_si256(); }
-VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
-    return simde_mm256_add_epi32(sums, simde_mm256_madd_epi16(pairs, q));
-}
-VEC_INLINE void sums8_floats(sums8 sums, vec out[1]) { out[0] = simde_mm256_cvtepi32_ps(sums); }
 
 #elif defined(PQ_ISA_AVX512)
 
@@ -208,27 +189,6 @@ VEC_INLINE void vec_transpose(vec r[VEC_WIDTH]) {
     r[3] = simde_wasm_i32x4_shuffle(high01, high23, 2, 3, 6, 7);
 }
 
-typedef struct {
-    simde_v128_t low, high; /* items 0..3, 4..7 */
-} pairs8, sums8;
-typedef simde_v128_t query;
-
-VEC_INLINE pairs8 pairs8_load(const int8_t *p) {
-    simde_v128_t bytes = simde_wasm_v128_load(p);
-    return (pairs8){simde_wasm_i16x8_extend_low_i8x16(bytes),
-                    simde_wasm_i16x8_extend_high_i8x16(bytes)};
-}
-VEC_INLINE query query_load(const int16_t *p) { return simde_wasm_v128_load32_splat(p); }
-VEC_INLINE sums8 sums8_zero(void) { return (sums8){ivec_splat(0), ivec_splat(0)}; }
-VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
-    return (sums8){ivec_add(sums.low, simde_wasm_i32x4_dot_i16x8(pairs.low, q)),
-                   ivec_add(sums.high, simde_wasm_i32x4_dot_i16x8(pairs.high, q))};
-}
-VEC_INLINE void sums8_floats(sums8 sums, vec out[2]) {
-    out[0] = simde_wasm_f32x4_convert_i32x4(sums.low);
-    out[1] = simde_wasm_f32x4_convert_i32x4(sums.high);
-}
-
 #elif defined(PQ_ISA_SCALAR)
 
 #include <math.h>
@@ -274,31 +234,6 @@ VEC_INLINE ivec ivec_add(ivec a, ivec b) { return (ivec)((uint32_t)a + (uint32_t
 VEC_INLINE ivec ivec_sub(ivec a, ivec b) { return (ivec)((uint32_t)a - (uint32_t)b); }
 VEC_INLINE ivec ivec_shift_left(ivec a, int bits) { return (ivec)((uint32_t)a << bits); }
 VEC_INLINE ivec ivec_shift_right(ivec a, int bits) { return a >> bits; }
-
-typedef struct {
-    const int8_t *items;
-} pairs8;
-typedef struct {
-    int32_t first, second;
-} query;
-typedef struct {
-    int32_t item[8];
-} sums8;
-
-VEC_INLINE pairs8 pairs8_load(const int8_t *p) { return (pairs8){p}; }
-VEC_INLINE query query_load(const int16_t *p) { return (query){p[0], p[1]}; }
-VEC_INLINE sums8 sums8_zero(void) { return (sums8){{0}}; }
-VEC_INLINE sums8 sums8_add(sums8 sums, pairs8 pairs, query q) {
-    for (int i = 0; i < 8; i++) {
-        sums.item[i] += pairs.items[2 * i] * q.first + pairs.items[2 * i + 1] * q.second;
-    }
-    return sums;
-}
-VEC_INLINE void sums8_floats(sums8 sums, vec out[8]) {
-    for (int i = 0; i < 8; i++) {
-        out[i] = (float)sums.item[i];
-    }
-}
 
 #endif
 #else

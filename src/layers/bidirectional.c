@@ -15,7 +15,7 @@ static void declare_way(const pq_bidirectional *r, pq_recurrent *way, uint32_t a
 void pq_bidirectional_declare(pq_bidirectional *r, pq_params *params, const char *name,
                               uint32_t in) {
     for (uint32_t i = 0; i < (uint32_t)r->layers; i++) {
-        uint32_t wide = i ? 2 * r->hidden : in;
+        uint32_t wide = i ? (r->apart ? 1 : 2) * r->hidden : in;
         declare_way(r, &r->forward[i], i, params, name, "forward", wide);
         declare_way(r, &r->backward[i], i, params, name, "backward", wide);
     }
@@ -40,12 +40,16 @@ pq_var *pq_bidirectional_run(pq_tape *t, const pq_bidirectional *r, pq_var *x,
         return NULL;
     }
     uint32_t rows = x->rows;
+    pq_var *other = NULL; /* from the last row to the first */
     for (uint32_t i = 0; i < (uint32_t)r->layers; i++) {
-        pq_var *other = pq_op_select_rows(t, x, back, rows);
+        bool last = i + 1 == (uint32_t)r->layers, mean = last && r->merge == PQ_MERGE_MEAN;
+        other = i && r->apart ? other : pq_op_select_rows(t, x, back, rows);
         x = pq_recurrent_run(t, &r->forward[i], x, segments, NULL, NULL);
         other = pq_recurrent_run(t, &r->backward[i], other, segments, NULL, NULL);
+        if (r->apart && !last) {
+            continue;
+        }
         other = pq_op_select_rows(t, other, back, rows);
-        bool mean = r->merge == PQ_MERGE_MEAN && i + 1 == (uint32_t)r->layers;
         x = mean ? pq_op_scale(t, pq_op_add(t, x, other), 0.5) : pq_op_concat(t, x, other);
     }
     return x;

@@ -1,6 +1,7 @@
 /* bidirectional.h — recurrent layers that read every segment from both ends:
  *     per layer:  x = [cell over x; cell over x from the last row to the first]
- * The last layer gives both halves side by side, or their mean. */
+ * The last layer gives both halves side by side, or their mean. With `apart`, each direction reads its own half of
+ * the layer below alone. */
 #ifndef PQ_BIDIRECTIONAL_H
 #define PQ_BIDIRECTIONAL_H
 
@@ -16,6 +17,7 @@ typedef struct {
     int32_t layers, merge; /* at most PQ_MOST_BIDIRECTIONAL; pq_merge_kind */
     uint32_t hidden;       /* of each direction */
     pq_cell_kind cell;
+    bool apart;
     double dropout; /* of the input of every layer */
 
     pq_recurrent forward[PQ_MOST_BIDIRECTIONAL], backward[PQ_MOST_BIDIRECTIONAL];

@@ -13,14 +13,15 @@ typedef struct {
     double dropout;
 } pq_head;
 
-/* The two rows of a table of fields for the pq_head at `offset`. */
-#define PQ_HEAD_FIELDS(offset)                                                                     \
+/* The two rows of a table of fields for the pq_head at `offset`, with what a seed has. */
+#define PQ_HEAD_FIELDS_OF(offset, seed_tanh, seed_dropout)                                         \
     {"head_tanh", PQ_FIELD_BOOL, (offset) + offsetof(pq_head, tanh), 0, 0, NULL, "0",              \
-     "1",         NULL,          PQ_HELP("log-odds go through tanh")},                             \
+     seed_tanh,   NULL,          PQ_HELP("log-odds go through tanh")},                             \
     {                                                                                              \
         "head_dropout", PQ_FIELD_REAL, (offset) + offsetof(pq_head, dropout), 0, 0.95, NULL, "0",  \
-            "0.5", NULL, PQ_HELP("share of the log-odds that are set to 0 in training")            \
+            seed_dropout, NULL, PQ_HELP("share of the log-odds that are set to 0 in training")     \
     }
+#define PQ_HEAD_FIELDS(offset) PQ_HEAD_FIELDS_OF(offset, "1", "0.5")
 
 static inline pq_var *pq_head_apply(pq_tape *t, const pq_head *head, pq_var *x) {
     return pq_op_dropout(t, pq_op_activate(t, x, head->tanh ? PQ_TANH : PQ_LINEAR), head->dropout);

@@ -23,9 +23,10 @@ typedef struct {
 } pq_interest_tower;
 
 /* Rows of fields. The options are the presets' values: of hidden1, hidden2, hidden3, the activation, the norm,
- * the dropout and the input, each as best, seed. */
+ * the dropout and the input, each as best, seed; then the seed's `output`, head_tanh and head_dropout. */
 #define PQ_INTEREST_TOWER_FIELDS(at, h1, seed_h1, h2, seed_h2, seed_h3, act, seed_act, norm,       \
-                                 seed_norm, drop, seed_drop, in, seed_in, seed_out)                \
+                                 seed_norm, drop, seed_drop, in, seed_in, seed_out, seed_tanh,     \
+                                 seed_head_drop)                                                   \
     PQ_MLP_WIDTH("hidden1", (at) + offsetof(pq_interest_tower, mlp), 0, h1, seed_h1, "200"),       \
         PQ_MLP_WIDTH("hidden2", (at) + offsetof(pq_interest_tower, mlp), 1, h2, seed_h2, "80"),    \
         PQ_MLP_WIDTH("hidden3", (at) + offsetof(pq_interest_tower, mlp), 2, "0", seed_h3, "0"),    \
@@ -55,7 +56,7 @@ typedef struct {
          seed_out,                                                                                 \
          "1",                                                                                      \
          PQ_HELP("a linear layer ends them; 0: the last hidden layer, 1 wide")},                   \
-        PQ_HEAD_FIELDS((at) + offsetof(pq_interest_tower, head))
+        PQ_HEAD_FIELDS_OF((at) + offsetof(pq_interest_tower, head), seed_tanh, seed_head_drop)
 
 /* profile: width of the profile's vector, 0 for none; item: of an item's row; interest: of what was seen. Names
  * begin with "tower". PIQUE_ARGUMENT for a last layer that is not 1 wide. */

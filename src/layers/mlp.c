@@ -43,13 +43,17 @@ static void add_layer(pq_mlp *mlp, pq_params *params, const char *name, uint32_t
         return;
     }
     bool dice = mlp->activation == PQ_ACT_DICE;
-    if (mlp->norm == PQ_NORM_LAYERS || dice) { /* Dice bends at the normalised zero: no affine */
-        layer->norm = add_norm(params, name, at, out, mlp->norm == PQ_NORM_LAYERS && !dice);
+    if (mlp->norm == PQ_NORM_LAYERS ||
+        dice) { /* Dice bends at the normalised zero: no affine, unless it is asked for */
+        layer->norm = add_norm(params, name, at, out, dice ? mlp->dice.affine : true);
     }
     if (dice || mlp->activation == PQ_ACT_PRELU) {
         layer->slope =
             add(params, name, at, "slope", 1, out,
-                (pq_init){.kind = dice ? PQ_INIT_ZERO : PQ_INIT_CONSTANT, .scale = PRELU_START});
+                (pq_init){.kind = PQ_INIT_CONSTANT, .scale = dice ? mlp->dice.alpha : PRELU_START});
+        if (layer->slope) {
+            layer->slope->frozen = dice && mlp->dice.fixed;
+        }
     }
 }
 
@@ -90,7 +94,8 @@ static pq_var *activate(pq_tape *t, const pq_mlp *mlp, const pq_mlp_layer *layer
         [PQ_ACT_LINEAR] = PQ_LINEAR, [PQ_ACT_RELU] = PQ_RELU, [PQ_ACT_SELU] = PQ_SELU,
         [PQ_ACT_GELU] = PQ_GELU,     [PQ_ACT_TANH] = PQ_TANH, [PQ_ACT_SIGMOID] = PQ_SIGMOID};
     if (mlp->activation == PQ_ACT_DICE) {
-        return pq_op_dice(t, x, normalise(t, &layer->norm, x, DICE_EPSILON),
+        double epsilon = mlp->dice.epsilon > 0 ? mlp->dice.epsilon : DICE_EPSILON;
+        return pq_op_dice(t, x, normalise(t, &layer->norm, x, epsilon),
                           pq_tape_param(t, layer->slope));
     }
     if (mlp->norm == PQ_NORM_LAYERS) {

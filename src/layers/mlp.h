@@ -35,12 +35,19 @@ typedef struct {
     pq_param *slope; /* of PReLU and Dice */
 } pq_mlp_layer;
 
+/* How Dice begins and normalises; all zeros are the paper's. */
+typedef struct {
+    double alpha, epsilon; /* first slopes; 0: 1e-8 */
+    bool fixed, affine;    /* slopes are not trained; the norm has a gain and a bias */
+} pq_dice_options;
+
 typedef struct {
     /* set by the model before declaring */
     int32_t widths[PQ_MOST_HIDDEN]; /* of the hidden layers; the first 0 ends them */
     int32_t activation, norm;       /* pq_act_kind, pq_norm_kind */
     double dropout;                 /* of what hidden layers give */
-    bool first_outside;             /* the input is W x + b of the first hidden layer already */
+    pq_dice_options dice;
+    bool first_outside; /* the input is W x + b of the first hidden layer already */
 
     pq_batch_norm input;
     pq_mlp_layer layer[PQ_MOST_HIDDEN + 1];
@@ -70,6 +77,27 @@ typedef struct {
     {                                                                                              \
         name, PQ_FIELD_REAL, (at) + offsetof(pq_mlp, dropout), 0, 0.95, NULL, best, seed, paper,   \
             PQ_HELP("of what the hidden layers give")                                              \
+    }
+
+/* `at`: the offset of the pq_dice_options; the rest are a seed's values. */
+#define PQ_DICE_FIELDS(at, seed_alpha, seed_fixed, seed_affine, seed_epsilon)                      \
+    {"dice_alpha", PQ_FIELD_REAL, (at) + offsetof(pq_dice_options, alpha), 0, 1, NULL, "0",        \
+     seed_alpha,   NULL,          PQ_HELP("first slopes of dice")},                                \
+        {"dice_fixed", PQ_FIELD_BOOL, (at) + offsetof(pq_dice_options, fixed), 0, 0, NULL, "0",    \
+         seed_fixed,   NULL,          PQ_HELP("they are not trained")},                            \
+        {"dice_affine",                                                                            \
+         PQ_FIELD_BOOL,                                                                            \
+         (at) + offsetof(pq_dice_options, affine),                                                 \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL,                                                                                     \
+         "0",                                                                                      \
+         seed_affine,                                                                              \
+         NULL,                                                                                     \
+         PQ_HELP("its normalisation has a gain and a bias")},                                      \
+    {                                                                                              \
+        "dice_epsilon", PQ_FIELD_REAL, (at) + offsetof(pq_dice_options, epsilon), 1e-12, 1, NULL,  \
+            "1e-8", seed_epsilon, NULL, PQ_HELP("what its normalisation adds to variances")        \
     }
 
 /* in: width of the input; out: of the output, 0 for none. Names begin with `name`. */

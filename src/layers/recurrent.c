@@ -12,6 +12,7 @@ static const struct {
     [PQ_CELL_RNN] = {pq_op_rnn, 1},
     [PQ_CELL_GRU] = {pq_op_gru, 3},
     [PQ_CELL_LSTM] = {pq_op_lstm, 4},
+    [PQ_CELL_GRU_BEFORE] = {pq_op_gru_before, 3},
 };
 
 static pq_param *add(pq_params *params, const pq_recurrent *r, uint32_t at, const char *what,
@@ -25,13 +26,15 @@ static pq_param *add(pq_params *params, const pq_recurrent *r, uint32_t at, cons
 void pq_recurrent_declare(pq_recurrent *r, pq_params *params, uint32_t in) {
     uint32_t h = (uint32_t)r->hidden, g = cells[r->cell].gates * h;
     pq_init weights = {.kind = PQ_INIT_GLOROT_UNIFORM}, biases = {.kind = PQ_INIT_ZERO};
-    if (!r->glorot) {
+    bool before = r->cell == PQ_CELL_GRU_BEFORE;
+    if (!r->glorot && !before) {
         weights = biases = (pq_init){.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)};
     }
     for (uint32_t i = 0; i < (uint32_t)r->layers; i++) {
         pq_recurrent_layer *l = &r->layer[i];
         l->w = add(params, r, i, "input.w", g, i ? h : in, weights);
-        l->b = add(params, r, i, "input.b", 1, g, biases);
+        l->b = add(params, r, i, "input.b", 1, g,
+                   before ? pq_recurrent_bias_before(g / h, h) : biases);
         l->u = add(params, r, i, "state.w", g, h, weights);
         l->c = add(params, r, i, "state.b", 1, g, biases);
     }

@@ -1,6 +1,7 @@
 /* recurrent.h — layers of recurrent cells, one on top of the other, over each segment:
  *     per layer:  x = cell(W dropout(x) + b), from zero or from a given state
- * The cells are PyTorch's (graph/recurrence.h), whose weights fit as they are. */
+ * The cells are PyTorch's (graph/recurrence.h), whose weights fit as they are; PQ_CELL_GRU_BEFORE is TensorFlow's
+ * (graph/op_gru_before.c), and begins as there: weights Glorot uniform, biases 1 for gates and 0 for the candidate. */
 #ifndef PQ_RECURRENT_H
 #define PQ_RECURRENT_H
 
@@ -8,7 +9,7 @@
 
 #define PQ_MOST_RECURRENT 8
 
-typedef enum { PQ_CELL_RNN, PQ_CELL_GRU, PQ_CELL_LSTM } pq_cell_kind;
+typedef enum { PQ_CELL_RNN, PQ_CELL_GRU, PQ_CELL_LSTM, PQ_CELL_GRU_BEFORE } pq_cell_kind;
 #define PQ_CELL_CHOICES "rnn,gru,lstm" /* for a field of options */
 
 typedef struct {
@@ -39,5 +40,10 @@ void pq_recurrent_declare(pq_recurrent *r, pq_params *params, uint32_t in);
  * segment. `after`: NULL, or receives the states (T, S) after every row. */
 pq_var *pq_recurrent_run(pq_tape *t, const pq_recurrent *r, pq_var *x, const pq_segments *segments,
                          const pq_recurrent_states *from, pq_recurrent_states *after);
+
+/* The first biases of a cell of TensorFlow's with so many gates, of which the last is the candidate. */
+static inline pq_init pq_recurrent_bias_before(uint32_t gates, uint32_t h) {
+    return (pq_init){.kind = PQ_INIT_LEADING_ONES, .scale = (double)(gates - 1) * h};
+}
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "layers/dense.h"
 
+#define LEAKY_SLOPE 0.1
+
 /* What the names of a block's parameters are made of. */
 typedef struct {
     pq_params *params;
@@ -29,8 +31,10 @@ static void declare_attention(const naming *n, pq_block_attention *a, const pq_t
     a->v_bias = add(n, part, "v.b", 1, width, zero);
     a->out = add(n, part, "out.w", d, width, tr->init);
     a->out_bias = add(n, part, "out.b", 1, d, zero);
-    a->gain = add(n, norm, "gain", 1, d, (pq_init){.kind = PQ_INIT_ONE});
-    a->bias = add(n, norm, "bias", 1, d, zero);
+    if (!tr->bare) {
+        a->gain = add(n, norm, "gain", 1, d, (pq_init){.kind = PQ_INIT_ONE});
+        a->bias = add(n, norm, "bias", 1, d, zero);
+    }
 }
 
 pique_status pq_transformer_declare(pq_transformer *tr, pq_params *params, const char *name,
@@ -50,23 +54,29 @@ pique_status pq_transformer_declare(pq_transformer *tr, pq_params *params, const
         b->b1 = add(&n, "forward1.", "b", 1, tr->inner, (pq_init){0});
         b->w2 = add(&n, "forward2.", "w", d, tr->inner, tr->init);
         b->b2 = add(&n, "forward2.", "b", 1, d, (pq_init){0});
-        b->gain = add(&n, "norm2.", "gain", 1, d, (pq_init){.kind = PQ_INIT_ONE});
-        b->bias = add(&n, "norm2.", "bias", 1, d, (pq_init){0});
+        if (!tr->bare) {
+            b->gain = add(&n, "norm2.", "gain", 1, d, (pq_init){.kind = PQ_INIT_ONE});
+            b->bias = add(&n, "norm2.", "bias", 1, d, (pq_init){0});
+        }
     }
     return params->status;
 }
 
 static pq_var *normed(pq_tape *t, const pq_transformer *tr, pq_var *x, const pq_param *gain,
                       const pq_param *bias) {
+    if (!gain) {
+        return x;
+    }
     return pq_op_layer_norm(t, x, pq_tape_param(t, gain), pq_tape_param(t, bias), tr->epsilon);
 }
 
-/* W_o attention(W_q query, W_k x, W_v x), dropped. */
+/* W_o attention(W_q query, W_k x, W_v x), dropped; own: not of a memory. */
 static pq_var *attend(pq_tape *t, const pq_transformer *tr, const pq_block_attention *a,
-                      pq_var *query, pq_var *x, const pq_segments *segments) {
+                      pq_var *query, pq_var *x, bool own, const pq_segments *segments) {
     pq_attention args = {.segments = segments,
                          .heads = (uint32_t)tr->heads,
-                         .causal = tr->causal,
+                         .causal = tr->causal && (own || !tr->memory_asks),
+                         .blind = tr->blind && own,
                          .dropout = tr->dropout};
     pq_var *q = pq_dense(t, query, a->q, a->q_bias);
     pq_var *k = pq_dense(t, x, a->k, a->k_bias);
@@ -77,7 +87,9 @@ static pq_var *attend(pq_tape *t, const pq_transformer *tr, const pq_block_atten
 
 static pq_var *forward(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b,
                        pq_var *x) {
-    pq_var *h = pq_op_activate(t, pq_dense(t, x, b->w1, b->b1), tr->forward);
+    pq_var *h = pq_dense(t, x, b->w1, b->b1);
+    h = tr->leaky ? pq_op_leaky_relu(t, h, LEAKY_SLOPE, LEAKY_SLOPE)
+                  : pq_op_activate(t, h, tr->forward);
     if (tr->kind == PQ_BLOCK_CODE) { /* the authors drop the inner layer too */
         h = pq_op_dropout(t, h, tr->dropout);
     }
@@ -87,10 +99,11 @@ static pq_var *forward(pq_tape *t, const pq_transformer *tr, const pq_transforme
 static pq_var *run_block(pq_tape *t, const pq_transformer *tr, const pq_transformer_block *b,
                          pq_var *x, pq_var *memory, const pq_segments *segments) {
     if (tr->kind == PQ_BLOCK_POST) {
-        x = pq_op_add(t, x, attend(t, tr, &b->own, x, x, segments));
+        x = pq_op_add(t, x, attend(t, tr, &b->own, x, x, true, segments));
         x = normed(t, tr, x, b->own.gain, b->own.bias);
         if (tr->decoder) {
-            x = pq_op_add(t, x, attend(t, tr, &b->memory, x, memory, segments));
+            pq_var *query = tr->memory_asks ? memory : x, *key = tr->memory_asks ? x : memory;
+            x = pq_op_add(t, x, attend(t, tr, &b->memory, query, key, false, segments));
             x = normed(t, tr, x, b->memory.gain, b->memory.bias);
         }
         x = pq_op_add(t, x, forward(t, tr, b, x));
@@ -98,10 +111,10 @@ static pq_var *run_block(pq_tape *t, const pq_transformer *tr, const pq_transfor
     }
     pq_var *q = normed(t, tr, x, b->own.gain, b->own.bias);
     if (tr->kind == PQ_BLOCK_PRE) {
-        x = pq_op_add(t, x, attend(t, tr, &b->own, q, q, segments));
+        x = pq_op_add(t, x, attend(t, tr, &b->own, q, q, true, segments));
         return pq_op_add(t, x, forward(t, tr, b, normed(t, tr, x, b->gain, b->bias)));
     }
-    x = pq_op_add(t, q, attend(t, tr, &b->own, q, x, segments));
+    x = pq_op_add(t, q, attend(t, tr, &b->own, q, x, true, segments));
     pq_var *y = normed(t, tr, x, b->gain, b->bias);
     return pq_op_add(t, y, forward(t, tr, b, y));
 }

@@ -3,7 +3,8 @@
  *     pre:   x = x + attention(LN(x));  x = x + W_2 f(W_1 LN(x) + b_1) + b_2
  *     code:  as in the code of SASRec's authors, in which the residual adds the normalised input and the query
  *            alone is normalised
- * A block of a decoder looks at a memory in between: x = LN(x + attention(x, memory)), `post` alone.
+ * `bare` is `post` without LN. A block of a decoder looks at a memory in between: x = LN(x + attention(x, memory)),
+ * `post` alone; with `memory_asks`, the memory's rows are the queries and x is what they look at, later rows too.
  * The attention's width is that of its heads together, whatever the width D of x. */
 #ifndef PQ_TRANSFORMER_H
 #define PQ_TRANSFORMER_H
@@ -33,7 +34,9 @@ typedef struct {
     uint32_t inner;              /* units of the feed-forward network */
     pq_activation forward;
     bool causal; /* a row sees itself and those before it */
-    bool decoder;
+    bool blind;  /* of its own segment a row does not see itself */
+    bool bare, decoder, memory_asks;
+    bool leaky;     /* the network has slope 0.1 below zero, whatever `forward` says */
     double dropout; /* of attention weights and of what is added */
     double epsilon; /* of the layer norms */
     pq_init init;   /* of matrices */

@@ -10,11 +10,15 @@
 #include "layers/head.h"
 #include "layers/mlp.h"
 #include "layers/positions.h"
+#include "layers/time_gaps.h"
 #include "layers/transformer.h"
 #include "models/ctr_input.h"
 
+typedef enum { FORWARD_RELU, FORWARD_LEAKY } forward_kind;
+#define POSITION_TIME_GAP (PQ_POSITIONS_SINUSOID + 1)
+
 typedef struct {
-    int32_t dim, history, inner, position;
+    int32_t dim, history, inner, forward, position;
     double init_scale;
     pq_transformer net;
     pq_mlp mlp;
@@ -39,10 +43,14 @@ static const pq_field fields[] = {
      PQ_HELP("width of each head")},
     {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "256",
      PQ_HELP("width of the feed-forward layer")},
+    {"ff_act", PQ_FIELD_CHOICE, AT(forward), 0, 0, "relu,leaky", "relu", NULL, "leaky",
+     PQ_HELP("its activation")},
     {"block_norm", PQ_FIELD_CHOICE, AT(net.kind), 0, 0, "post,pre", "pre", "post", "post",
      PQ_HELP("where a block normalises: after each sum, or before what is added")},
-    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES, "none", "sinusoid",
-     "learned", PQ_HELP("what tells places apart, counted from the candidate")},
+    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",time_gap", "none",
+     "sinusoid", "time_gap",
+     PQ_HELP("what tells places apart, counted from the candidate; time_gap: how long before the "
+             "newest behaviour, in steps that double")},
     PQ_MLP_WIDTH("hidden1", AT(mlp), 0, "128", "384", "1024"),
     PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", "512"),
     PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", "0", "256"),
@@ -51,7 +59,7 @@ static const pq_field fields[] = {
     PQ_MLP_DROPOUT("dropout", AT(mlp), "0.3", "0", "0"),
     {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.3", "0.1", "0.2",
      PQ_HELP("of the input, the attention weights and what blocks add")},
-    PQ_HEAD_FIELDS(AT(head)),
+    PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -71,9 +79,12 @@ static pique_status declare(pq_model *m) {
     if (c->mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
     }
-    c->positions = pq_positions_declare(p, c->position, m->max_history + 1, h);
+    bool gaps = c->position == POSITION_TIME_GAP;
+    c->positions = pq_positions_declare(p, gaps ? PQ_POSITIONS_LEARNED : c->position,
+                                        gaps ? PQ_GAP_COUNT : m->max_history + 1, h);
     c->net.inner = (uint32_t)c->inner;
     c->net.forward = PQ_RELU;
+    c->net.leaky = c->forward == FORWARD_LEAKY;
     c->net.epsilon = NORM_EPSILON;
     c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
     PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));
@@ -122,12 +133,17 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const bst *c = m->self;
     uint32_t *items = NULL;
     const pq_segments *segments = lay_out(t, b, &items);
-    uint32_t *ages = segments ? pq_ages(t, segments, m->max_history + 1) : NULL;
+    uint32_t *ages = segments ? pq_ages(t, segments, m->max_history + 1) : NULL, *places = ages;
     if (!ages) {
         return NULL;
     }
-    pq_var *x = pq_items_vectors(t, &m->items, items, segments->starts[segments->count]);
-    x = pq_positions_add(t, c->positions, x, ages);
+    uint32_t rows = segments->starts[segments->count];
+    pq_var *x = pq_items_vectors(t, &m->items, items, rows);
+    if (c->position == POSITION_TIME_GAP) {
+        places =
+            pq_time_gaps(t, &b->history, b->times, b->candidate_users, b->candidate_count, rows);
+    }
+    x = pq_positions_add(t, c->positions, places ? x : NULL, places);
     x = pq_op_dropout(t, x, c->net.dropout);
     x = pq_transformer_run(t, &c->net, x, NULL, segments);
     pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, segments, ages), pq_tape_param(t, c->b));

@@ -5,6 +5,15 @@ void pq_ctr_declare(pq_model *m, uint32_t d, bool linear, double scale, uint32_t
     pq_ctr_input_declare(m, &o, linear, 0);
 }
 
+/* Those of them that there are. */
+static void mark_linear(pq_param *const *weights, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (weights[i]) {
+            weights[i]->linear = true;
+        }
+    }
+}
+
 void pq_ctr_input_declare(pq_model *m, const pq_ctr_options *o, bool linear, uint32_t crosses) {
     m->items.pool = PQ_POOL_CONCAT;
     m->items.width = m->profile.width = (uint32_t)o->dim;
@@ -16,6 +25,10 @@ void pq_ctr_input_declare(pq_model *m, const pq_ctr_options *o, bool linear, uin
     pq_items_declare(&m->items, &m->params);
     m->width = pq_items_width(&m->items);
     pq_profile_declare(&m->profile, &m->params);
+    if (PQ_TRAINING) {
+        mark_linear(m->items.weights, m->items.column_count + 1);
+        mark_linear(m->profile.weights, m->profile.column_count);
+    }
 }
 
 uint32_t pq_ctr_input_count(const pq_model *m, const pq_ctr_options *o) {

@@ -8,9 +8,13 @@
  *     interest = the last z;  with gru: z_t = GRU(h_t, z_{t-1}) once per user, and the sum of a_t z_t, where
  *                the attention looks at z
  *     log-odds = MLP([profile; e; sum of x_t; e * sum of x_t; interest])
+ * cell = tf has the cells of the authors' program (graph/op_gru_before.c), in which an attention of 0 leaves an
+ * ordinary step and one of 1 forgets all that was: another model than the paper's, in which 0 freezes the state.
  * In training, the state after a behaviour must tell the behaviour that followed from an item that did not:
- *     loss = log loss + alpha (mean log loss of D(h_t, x_{t+1}) = 1 and D(h_t, negative_{t+1}) = 0)
- * D is an MLP of both, or their inner product. Its parameters are not part of the model file. */
+ *     loss = ctr_scale log loss + alpha (mean log loss of D(h_t, x_{t+1}) = 1 and D(h_t, negative_{t+1}) = 0)
+ * D is an MLP of both, or their inner product; same_label asks the inner product about behaviour t itself. With
+ * aux_norm = padded the sum is divided by the places that full histories have, not by those there are. D's
+ * parameters are not part of the model file. */
 #include "layers/attention_unit.h"
 #include "layers/dense.h"
 #include "layers/interest_tower.h"
@@ -19,21 +23,24 @@
 #include "models/ctr_input.h"
 
 typedef enum { EVOLVE_GRU, EVOLVE_AIGRU, EVOLVE_AGRU, EVOLVE_AUGRU } evolution_kind;
-typedef enum { ATT_MLP, ATT_BILINEAR } attention;
-typedef enum { AUX_NONE, AUX_NEXT_MLP, AUX_NEXT_DOT } aux_kind;
+typedef enum { ATT_MLP, ATT_MLP_PRELU_QUERY, ATT_BILINEAR, ATT_ONE } attention;
+typedef enum { CELL_PAPER, CELL_TF } cell_origin;
+typedef enum { AUX_NONE, AUX_NEXT_MLP, AUX_NEXT_DOT, AUX_SAME_LABEL } aux_kind;
+typedef enum { AUX_VALID2, AUX_PADDED } aux_divisor;
 
 typedef struct {
-    int32_t dim, history, evolution, att, aux;
+    int32_t dim, history, evolution, cell, att, aux, aux_norm;
     bool scale;
-    double alpha, init_scale;
+    double alpha, ctr_scale, init_scale;
     pq_recurrent extractor;
     pq_attention_unit unit;
     pq_mlp discriminator;
     pq_interest_tower tower;
 
-    pq_param *map;          /* (H, H) of `bilinear` */
-    pq_param *w, *b;        /* of the evolution: of its input, (G, H) and (1, G) */
-    pq_param *state, *bias; /* and of its state */
+    pq_param *map;           /* (H, H) of `bilinear` and of the query of `mlp_prelu_query`, … */
+    pq_param *shift, *slope; /* … which has these too, (1, H) */
+    pq_param *w, *b;         /* of the evolution: of its input, (G, H) and (1, G) */
+    pq_param *state, *bias;  /* and of its state */
 } dien;
 
 #define AT(member) offsetof(dien, member)
@@ -45,19 +52,31 @@ static const pq_field fields[] = {
      PQ_HELP("newest behaviours that are looked at")},
     {"evolution", PQ_FIELD_CHOICE, AT(evolution), 0, 0, "gru,aigru,agru,augru", "augru", NULL, NULL,
      PQ_HELP("how the attention enters the second recurrent network")},
-    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,bilinear", "mlp", NULL, NULL,
-     PQ_HELP("attention of a candidate: the attention unit, or h' W e")},
+    {"cell", PQ_FIELD_CHOICE, AT(cell), 0, 0, "paper,tf", "paper", NULL, NULL,
+     PQ_HELP("recurrent cells: the paper's, or those of its authors' TensorFlow program, which "
+             "keeps where the paper updates and resets before the recurrent product")},
+    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,mlp_prelu_query,bilinear,one", "mlp", NULL, NULL,
+     PQ_HELP("attention of a candidate: the attention unit, the same with PReLU(W e + b) in the "
+             "candidate's place, h' W e, or 1 for every behaviour")},
     {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", "1", "0",
      PQ_HELP("logits are divided by the square root of their vectors' width")},
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "16", "8", "sigmoid", "dice"),
-    {"aux", PQ_FIELD_CHOICE, AT(aux), 0, 0, "none,next_mlp,next_dot", "next_mlp", NULL, NULL,
-     PQ_HELP("what tells the behaviour that followed from one that did not")},
+    {"aux", PQ_FIELD_CHOICE, AT(aux), 0, 0, "none,next_mlp,next_dot,same_label", "next_mlp", NULL,
+     NULL,
+     PQ_HELP("what tells the behaviour that followed from one that did not; same_label: the inner "
+             "product tells the state's own behaviour from its negative")},
+    {"aux_norm", PQ_FIELD_CHOICE, AT(aux_norm), 0, 0, "valid2,padded", "valid2", NULL, NULL,
+     PQ_HELP("its loss is divided by twice the behaviours there are, or by the places of full "
+             "histories")},
     {"alpha", PQ_FIELD_REAL, AT(alpha), 0, 1000, NULL, "1", NULL, NULL,
      PQ_HELP("weight of its loss")},
+    {"ctr_scale", PQ_FIELD_REAL, AT(ctr_scale), 0, 1000, NULL, "1", NULL, NULL,
+     PQ_HELP("weight of the candidates' loss")},
     PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
-                             "layers", "0", "0.25", "full", "plain", "1"),
+                             "layers", "0", "0.25", "full", "plain", "1", "1", "0.5"),
+    PQ_DICE_FIELDS(AT(tower.mlp.dice), NULL, NULL, NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -70,11 +89,16 @@ static uint32_t gates_of(const dien *c) {
 
 static void declare_evolution(dien *c, pq_params *p, uint32_t h) {
     uint32_t g = gates_of(c) * h;
-    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)};
-    c->w = pq_params_add(p, "evolution.input.w", g, h, init);
-    c->b = pq_params_add(p, "evolution.input.b", 1, g, init);
-    c->state = pq_params_add(p, "evolution.state.w", g, h, init);
-    c->bias = pq_params_add(p, "evolution.state.b", 1, g, init);
+    pq_init w = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)}, b = w, bias = w;
+    if (c->cell == CELL_TF) {
+        w = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
+        b = pq_recurrent_bias_before(gates_of(c), h);
+        bias = (pq_init){.kind = PQ_INIT_ZERO};
+    }
+    c->w = pq_params_add(p, "evolution.input.w", g, h, w);
+    c->b = pq_params_add(p, "evolution.input.b", 1, g, b);
+    c->state = pq_params_add(p, "evolution.state.w", g, h, w);
+    c->bias = pq_params_add(p, "evolution.state.b", 1, g, bias);
 }
 
 /* What only training needs. */
@@ -91,20 +115,31 @@ static void declare_discriminator(pq_model *m) {
     }
 }
 
+static void declare_attention(dien *c, pq_params *p, uint32_t h) {
+    if (c->att == ATT_MLP || c->att == ATT_MLP_PRELU_QUERY) {
+        pq_attention_unit_declare(&c->unit, p, "attention", h);
+    }
+    if (c->att == ATT_MLP_PRELU_QUERY || c->att == ATT_BILINEAR) {
+        c->map = pq_params_add(p, "attention.map", h, h, (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
+    }
+    if (c->att == ATT_MLP_PRELU_QUERY) {
+        c->shift = pq_params_add(p, "attention.shift", 1, h, (pq_init){.kind = PQ_INIT_ZERO});
+        c->slope = pq_params_add(p, "attention.slope", 1, h,
+                                 (pq_init){.kind = PQ_INIT_CONSTANT, .scale = 0.1});
+    }
+}
+
 static pique_status declare(pq_model *m) {
     dien *c = m->self;
     pq_params *p = &m->params;
     pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
     uint32_t h = m->width;
-    c->extractor.cell = PQ_CELL_GRU;
+    c->extractor.cell = c->cell == CELL_TF ? PQ_CELL_GRU_BEFORE : PQ_CELL_GRU;
     c->extractor.hidden = (int32_t)h;
     c->extractor.layers = 1;
     pq_recurrent_declare(&c->extractor, p, h);
-    if (c->att == ATT_MLP) {
-        pq_attention_unit_declare(&c->unit, p, "attention", h);
-    } else {
-        c->map = pq_params_add(p, "attention.map", h, h, (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM});
-    }
+    c->unit.mlp.dice = c->tower.mlp.dice;
+    declare_attention(c, p, h);
     declare_evolution(c, p, h);
     declare_discriminator(m);
     PQ_TRY(
@@ -114,16 +149,22 @@ static pique_status declare(pq_model *m) {
     return p->status;
 }
 
-/* The attention of each pair, (P, 1): a softmax over the pairs of a candidate. */
+/* The attention of each pair, (P, 1): a softmax over the pairs of a candidate, or 1. */
 static pq_var *attend(pq_tape *t, const dien *c, pq_var *candidates, pq_var *states,
                       const pq_pairs *pairs) {
-    pq_var *s;
-    if (c->att == ATT_MLP) {
-        s = pq_attention_unit_run(t, &c->unit, candidates, states, pairs);
-    } else {
-        pq_var *queries = pq_op_linear(t, candidates, pq_tape_param(t, c->map), NULL);
-        s = pq_pairs_dot(t, queries, states, pairs);
+    if (c->att == ATT_ONE) {
+        return pq_op_reshape(t, pq_ctr_ones(t, pairs->count), 1);
     }
+    pq_var *s = candidates;
+    if (c->map) {
+        s = pq_op_linear(t, s, pq_tape_param(t, c->map),
+                         c->shift ? pq_tape_param(t, c->shift) : NULL);
+    }
+    if (c->slope) {
+        s = pq_op_prelu(t, s, pq_tape_param(t, c->slope));
+    }
+    s = c->att == ATT_BILINEAR ? pq_pairs_dot(t, s, states, pairs)
+                               : pq_attention_unit_run(t, &c->unit, s, states, pairs);
     if (c->scale && s) {
         s = pq_op_scale(t, s, 1 / pq_sqrt(states->cols));
     }
@@ -137,13 +178,24 @@ static pq_var *scaled_gates(pq_tape *t, const dien *c, pq_var *states, pq_var *a
     return pq_op_add(t, pq_op_scale_rows(t, product, a, pairs->keys), pq_tape_param(t, c->b));
 }
 
+typedef pq_var *recurrent_op(pq_tape *t, pq_var *gates, pq_var *u, pq_var *bias,
+                             const pq_recurrence *args);
+
+static recurrent_op *const cells[][2] = {
+    [EVOLVE_GRU] = {pq_op_gru, pq_op_gru_before},
+    [EVOLVE_AIGRU] = {pq_op_gru, pq_op_gru_before},
+    [EVOLVE_AGRU] = {pq_op_agru, pq_op_agru_before},
+    [EVOLVE_AUGRU] = {pq_op_augru, pq_op_augru_before},
+};
+
 /* What the history has come to in each candidate's eyes, (C, H). */
 static pq_var *evolve(pq_tape *t, const dien *c, pq_var *candidates, pq_var *states,
                       const pq_segments *history, const pq_pairs *pairs) {
     pq_var *u = pq_tape_param(t, c->state), *bias = pq_tape_param(t, c->bias), *z;
+    recurrent_op *cell = cells[c->evolution][c->cell];
     if (c->evolution == EVOLVE_GRU) {
         pq_recurrence once = {.segments = history};
-        z = pq_op_gru(t, pq_dense(t, states, c->w, c->b), u, bias, &once);
+        z = cell(t, pq_dense(t, states, c->w, c->b), u, bias, &once);
         pq_var *a = attend(t, c, candidates, z, pairs);
         pq_pool_segments weighted = {
             .segments = &pairs->segments, .rows = pairs->keys, .raw = true};
@@ -152,13 +204,11 @@ static pq_var *evolve(pq_tape *t, const dien *c, pq_var *candidates, pq_var *sta
     pq_var *a = attend(t, c, candidates, states, pairs);
     pq_recurrence args = {.segments = &pairs->segments};
     if (c->evolution == EVOLVE_AIGRU) {
-        z = pq_op_gru(t, scaled_gates(t, c, states, a, pairs), u, bias, &args);
+        z = cell(t, scaled_gates(t, c, states, a, pairs), u, bias, &args);
     } else {
-        pq_var *gates = pq_dense(t, states, c->w, c->b);
         args.rows = pairs->keys;
         args.attention = a;
-        z = c->evolution == EVOLVE_AGRU ? pq_op_agru(t, gates, u, bias, &args)
-                                        : pq_op_augru(t, gates, u, bias, &args);
+        z = cell(t, pq_dense(t, states, c->w, c->b), u, bias, &args);
     }
     return pq_last_rows(t, z, &pairs->segments);
 }
@@ -191,7 +241,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 
 /* ---- the auxiliary loss ---- */
 
-/* Twice n rows: what followed each state, then what did not. */
+/* Twice n rows: what followed each state (or came with it), then what did not. */
 typedef struct {
     uint32_t n;
     uint32_t *before; /* [2 n] row of the state */
@@ -199,7 +249,8 @@ typedef struct {
     pq_real *labels;  /* [2 n] */
 } next_events;
 
-static bool find_next(pq_tape *t, const pq_batch *b, next_events *e) {
+/* ahead: 1 for the behaviour that followed, 0 for the state's own. */
+static bool find_next(pq_tape *t, const pq_batch *b, uint32_t ahead, next_events *e) {
     uint32_t rows = b->history.starts[b->history.count], n = 0;
     *e = (next_events){.before = pq_tape_take(t, (size_t)2 * rows, sizeof(*e->before)),
                        .items = pq_tape_take(t, (size_t)2 * rows, sizeof(*e->items)),
@@ -210,9 +261,10 @@ static bool find_next(pq_tape *t, const pq_batch *b, next_events *e) {
     for (int followed = 1; followed >= 0; followed--) {
         const uint32_t *items = followed ? b->items : b->history_negatives;
         for (uint32_t s = 0; s < b->history.count; s++) {
-            for (uint32_t row = b->history.starts[s]; row + 1 < b->history.starts[s + 1]; row++) {
+            for (uint32_t row = b->history.starts[s]; row + ahead < b->history.starts[s + 1];
+                 row++) {
                 e->before[n] = row;
-                e->items[n] = items[row + 1];
+                e->items[n] = items[row + ahead];
                 e->labels[n++] = (pq_real)followed;
             }
         }
@@ -225,10 +277,10 @@ static pq_var *tell(pq_tape *t, const pq_model *m, const next_events *e, pq_var 
     const dien *c = m->self;
     pq_var *h = pq_op_select_rows(t, states, e->before, 2 * e->n);
     pq_var *x = pq_items_behaviours(t, &m->items, e->items, 2 * e->n);
-    if (c->aux == AUX_NEXT_DOT) {
-        return pq_op_dot_rows(t, h, x);
+    if (c->aux == AUX_NEXT_MLP) {
+        return pq_mlp_run(t, &c->discriminator, pq_op_concat(t, h, x));
     }
-    return pq_mlp_run(t, &c->discriminator, pq_op_concat(t, h, x));
+    return pq_op_dot_rows(t, h, x);
 }
 
 /* Each part of a batch counts by its share of the candidates. */
@@ -236,17 +288,39 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const dien *c = m->self;
     next_events e;
     pq_var *behaviours, *states = extract(t, m, b, &behaviours);
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
+    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = c->ctr_scale / b->positions};
+    uint32_t ahead = c->aux == AUX_SAME_LABEL ? 0 : 1;
     pq_var *sum = pq_op_logistic_loss(t, score_states(t, m, b, behaviours, states), &args);
     if (!sum || c->aux == AUX_NONE || c->alpha == 0 || !b->history_negatives ||
-        !find_next(t, b, &e) || e.n == 0) {
+        !find_next(t, b, ahead, &e) || e.n == 0) {
         return sum;
     }
     double share = (double)b->candidate_count / b->positions;
-    pq_logistic_loss next = {.labels = e.labels, .weight = share / (2.0 * e.n)};
+    double divisor =
+        c->aux_norm == AUX_VALID2 ? 2.0 * e.n : (double)b->history.count * (m->max_history - ahead);
+    pq_logistic_loss next = {.labels = e.labels, .weight = share / divisor};
     pq_var *aux = pq_op_logistic_loss(t, tell(t, m, &e, states), &next);
     return pq_op_add(t, sum, pq_op_scale(t, aux, c->alpha));
 }
+
+/* `seed` has the sizes of seed 004; 004's own head is bare. 001 is the authors' program, in which a softmax over two
+ * halves the candidates' loss. 002's softmax is over an axis of size 1, so that all its weights are 1. */
+static const pq_preset presets[] = {
+    {"seed001",
+     PQ_HELP("dim=18 history=100 cell=tf att=mlp_prelu_query att_scale=0 attention1=80 "
+             "attention2=40 attention_activation=sigmoid attention_dropout=0 aux=next_mlp "
+             "aux_norm=padded ctr_scale=0.5 hidden1=200 hidden2=80 activation=dice norm=none "
+             "dropout=0 input=full head_tanh=0 head_dropout=0 init_scale=0 lr=0.001 l2=0 "
+             "dense_rows=0 epochs=3 patience=0 schedule=step lr_every=1 lr_factor=0.5 "
+             "dice_epsilon=1e-9")},
+    {"seed002",
+     PQ_HELP("dim=128 history=5 att=one att_scale=0 aux=same_label aux_norm=padded alpha=0.2 "
+             "hidden1=128 hidden2=64 activation=dice norm=none dropout=0 input=compact "
+             "head_tanh=0 head_dropout=0 batch=1024 lr=0.001 l2=0 weight_decay=0.005 max_norm=1 "
+             "epochs=10 patience=0 dice_alpha=0.1 dice_fixed=1 dice_affine=1 dice_epsilon=1e-5")},
+    {"seed004", PQ_HELP("head_tanh=0 head_dropout=0 dice_affine=1")},
+    {NULL, NULL},
+};
 
 const pq_model_def pq_model_dien = {
     .name = "dien",
@@ -259,6 +333,7 @@ const pq_model_def pq_model_dien = {
     .training_seed =
         PQ_HELP("batch=128 lr=0.002 l2=0.001 dense_rows=1 epochs=100 patience=10 eval_every=1"),
     .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
+    .presets = PQ_TRAINING ? presets : NULL,
     .history_negatives = true,
     .self_size = sizeof(dien),
     .declare = declare,

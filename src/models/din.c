@@ -11,7 +11,16 @@
 #include "layers/interest_tower.h"
 #include "models/ctr_input.h"
 
-typedef enum { ATT_FULL, ATT_DOT, ATT_BILINEAR, ATT_SELF, ATT_USER } attention;
+typedef enum {
+    ATT_FULL,
+    ATT_DOT,
+    ATT_BILINEAR,
+    ATT_SELF,
+    ATT_USER,
+    ATT_ELEM_ADD,
+    ATT_ELEM_SUB,
+    ATT_ELEM_MUL
+} attention;
 typedef enum { ATT_SOFTMAX, ATT_NONE, ATT_SIGMOID } attention_norm;
 
 typedef struct {
@@ -31,18 +40,20 @@ static const pq_field fields[] = {
      PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
      PQ_HELP("newest behaviours that are looked at")},
-    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "full,dot,bilinear,self,user", "full", "self", NULL,
-     PQ_HELP("what looks at a behaviour: the candidate by the attention unit, an inner product or "
-             "x' W e; "
-             "the "
-             "behaviour itself; the profile")},
+    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0,
+     "full,dot,bilinear,self,user,elem_add,elem_sub,elem_mul", "full", "self", NULL,
+     PQ_HELP(
+         "what looks at a behaviour: the candidate by the attention unit, an inner product or "
+         "x' W e; the behaviour itself; the profile; the candidate by layers on x + e, x - e or "
+         "x * e")},
     {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
      PQ_HELP("how the logits of a history become weights")},
     {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", NULL, NULL,
      PQ_HELP("logits are divided by the square root of their vectors' width")},
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
-                             "0", "0", "full", "compact", "0"),
+                             "0", "0", "full", "compact", "0", "0", "0.5"),
+    PQ_DICE_FIELDS(AT(tower.mlp.dice), "0.1", "1", "1", "1e-5"),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -58,6 +69,7 @@ static pique_status declare(pq_model *m) {
         PQ_FAIL(m->ctx, PIQUE_DATA,
                 "att = user needs users with a profile, which the data has not");
     }
+    c->unit.mlp.dice = c->tower.mlp.dice;
     switch ((attention)c->att) {
     case ATT_FULL:
         pq_attention_unit_declare(&c->unit, p, "attention", h);
@@ -70,6 +82,9 @@ static pique_status declare(pq_model *m) {
         c->map = pq_params_add(p, "attention.map", h, h, glorot);
         break;
     case ATT_SELF:
+    case ATT_ELEM_ADD:
+    case ATT_ELEM_SUB:
+    case ATT_ELEM_MUL:
         pq_mlp_declare(&c->unit.mlp, p, "attention", h, 1);
         break;
     case ATT_DOT:
@@ -79,6 +94,17 @@ static pique_status declare(pq_model *m) {
     bool normalises = pq_mlp_normalises(&c->tower.mlp) || pq_mlp_normalises(&c->unit.mlp);
     m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
     return p->status;
+}
+
+/* x + e, x - e or x * e of each pair, (P, H). */
+static pq_var *elements(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
+                        const pq_pairs *pairs) {
+    if (c->att == ATT_ELEM_MUL) {
+        return pq_op_multiply_pairs(t, queries, keys, pairs);
+    }
+    pq_var *e = pq_op_select_rows(t, queries, pairs->queries, pairs->count);
+    e = pq_op_scale(t, e, c->att == ATT_ELEM_ADD ? 1 : -1);
+    return pq_op_add(t, pq_op_select_rows(t, keys, pairs->keys, pairs->count), e);
 }
 
 /* (P, 1) */
@@ -92,6 +118,10 @@ static pq_var *logits(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
                             pairs);
     case ATT_SELF:
         return pq_mlp_run(t, &c->unit.mlp, keys); /* a pair for every behaviour, in their order */
+    case ATT_ELEM_ADD:
+    case ATT_ELEM_SUB:
+    case ATT_ELEM_MUL:
+        return pq_mlp_run(t, &c->unit.mlp, elements(t, c, queries, keys, pairs));
     default:
         return pq_attention_unit_run(t, &c->unit, queries, keys, pairs);
     }
@@ -138,6 +168,24 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
                                  b->candidate_users, interest);
 }
 
+/* `seed` is the simple DIN of seed 002. 001 is the authors' program, 004 a PyTorch model of its line. */
+static const pq_preset presets[] = {
+    {"seed001",
+     PQ_HELP("dim=18 history=100 att=full attention1=80 attention2=40 attention_activation=sigmoid "
+             "hidden1=200 hidden2=80 hidden3=0 activation=dice dropout=0 input=full output=1 "
+             "head_dropout=0 init_scale=0 batch=128 lr=0.001 epochs=3 schedule=step lr_every=1 "
+             "lr_factor=0.5 weight_decay=0 dense_rows=0 max_norm=0 dice_alpha=0 dice_fixed=0 "
+             "dice_affine=0 dice_epsilon=1e-9")},
+    {"seed002", PQ_HELP("")},
+    {"seed004",
+     PQ_HELP("dim=16 history=50 att=full att_norm=sigmoid att_scale=1 attention1=16 attention2=8 "
+             "attention_activation=dice attention_dropout=0.1 hidden1=32 hidden2=16 hidden3=0 "
+             "activation=prelu norm=layers dropout=0.25 input=plain output=1 head_dropout=0 "
+             "batch=128 lr=0.002 l2=0.001 weight_decay=0 max_norm=0 epochs=100 patience=10 "
+             "eval_every=1 dice_alpha=0 dice_fixed=0 dice_epsilon=1e-8")},
+    {NULL, NULL},
+};
+
 const pq_model_def pq_model_din = {
     .name = "din",
     .task = PQ_TASK_RANKING,
@@ -148,6 +196,7 @@ const pq_model_def pq_model_din = {
     .training_seed =
         PQ_HELP("batch=1024 epochs=10 lr=0.001 weight_decay=0.005 dense_rows=1 max_norm=1"),
     .training_paper = PQ_HELP("batch=128 lr=0.001 epochs=3"),
+    .presets = PQ_TRAINING ? presets : NULL,
     .self_size = sizeof(din),
     .declare = declare,
     .score = score,

@@ -21,6 +21,8 @@
 #define POSITION_BIAS (PQ_POSITIONS_SINUSOID + 1)
 
 typedef enum { ATT_MLP, ATT_BILINEAR } attention;
+typedef enum { MEAN_VALID, MEAN_PADDED } mean_kind;
+typedef enum { STACK_JOINT, STACK_PER_DIRECTION } stack_kind;
 
 typedef struct {
     pq_attention_unit unit;
@@ -28,7 +30,8 @@ typedef struct {
 } activation;
 
 typedef struct {
-    int32_t dim, history, inner, position, att;
+    int32_t dim, history, inner, position, mean, stack, att;
+    bool ln;
     double init_scale;
     pq_session_rule rule;
     pq_transformer net;
@@ -43,9 +46,9 @@ typedef struct {
 #define AT(member) offsetof(dsin, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", NULL, "4",
+    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "4", "4",
      PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, "200",
+    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "200", "200",
      PQ_HELP("newest behaviours that are cut into sessions")},
     {"gap", PQ_FIELD_INT, AT(rule.gap), 1, 1000000000, NULL, "1800", NULL, NULL,
      PQ_HELP("seconds: a longer pause ends a session")},
@@ -53,26 +56,35 @@ static const pq_field fields[] = {
      PQ_HELP("newest sessions that are looked at")},
     {"session_length", PQ_FIELD_INT, AT(rule.events), 1, 1000, NULL, "10", NULL, NULL,
      PQ_HELP("newest behaviours of a session that are looked at")},
-    {"session_least", PQ_FIELD_INT, AT(rule.shortest), 1, 1000, NULL, "1", NULL, "3",
+    {"session_least", PQ_FIELD_INT, AT(rule.shortest), 1, 1000, NULL, "1", "3", "3",
      PQ_HELP("sessions of fewer behaviours are left out")},
-    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",bias", "bias", NULL,
-     NULL,
+    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",bias", "bias",
+     "sinusoid", NULL,
      PQ_HELP("what tells the places of a session apart; bias: a number for each session, place and "
              "column")},
     {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "1", NULL, NULL,
      PQ_HELP("blocks")},
-    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", NULL, "8", PQ_HELP("attention heads")},
-    {"head_width", PQ_FIELD_INT, AT(net.head_width), 1, 1024, NULL, "16", NULL, "1",
+    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "8", "8", PQ_HELP("attention heads")},
+    {"head_width", PQ_FIELD_INT, AT(net.head_width), 1, 1024, NULL, "16", "1", "1",
      PQ_HELP("width of each head")},
-    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "32",
+    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", "32", "32",
      PQ_HELP("width of the feed-forward layer")},
-    {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.1", NULL, "0",
+    {"ln", PQ_FIELD_BOOL, AT(ln), 0, 0, NULL, "1", "0", NULL,
+     PQ_HELP("blocks normalise after each sum")},
+    {"blind", PQ_FIELD_BOOL, AT(net.blind), 0, 0, NULL, "0", "1", NULL,
+     PQ_HELP("a behaviour does not look at itself")},
+    {"mean", PQ_FIELD_CHOICE, AT(mean), 0, 0, "valid,padded", "valid", "padded", NULL,
+     PQ_HELP("a session's sum is divided by its behaviours, or by session_length")},
+    {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.1", "0", "0",
      PQ_HELP("of the input, the attention weights and what blocks add")},
-    {"lstm_layers", PQ_FIELD_INT, AT(lstm.layers), 1, PQ_MOST_BIDIRECTIONAL, NULL, "1", NULL, "2",
+    {"lstm_layers", PQ_FIELD_INT, AT(lstm.layers), 1, PQ_MOST_BIDIRECTIONAL, NULL, "1", "2", "2",
      PQ_HELP("layers of the LSTM over the sessions")},
+    {"lstm_stack", PQ_FIELD_CHOICE, AT(stack), 0, 0, "joint,per_direction", "joint",
+     "per_direction", NULL,
+     PQ_HELP("further layers of the LSTM see both directions, or each its own")},
     {"lstm_merge", PQ_FIELD_CHOICE, AT(lstm.merge), 0, 0, PQ_MERGE_CHOICES, "mean", NULL, NULL,
      PQ_HELP("mean of both directions, or side by side, each half as wide")},
-    {"lstm_dropout", PQ_FIELD_REAL, AT(lstm.dropout), 0, 0.95, NULL, "0", NULL, "0.2",
+    {"lstm_dropout", PQ_FIELD_REAL, AT(lstm.dropout), 0, 0.95, NULL, "0", "0.2", "0.2",
      PQ_HELP("of the input of every layer of the LSTM")},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,bilinear", "mlp", NULL, "bilinear",
      PQ_HELP("attention of a candidate: the attention unit, or I' W e")},
@@ -80,11 +92,11 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("hidden1", AT(tower.mlp), 0, "200", NULL, NULL),
     PQ_MLP_WIDTH("hidden2", AT(tower.mlp), 1, "80", NULL, NULL),
     PQ_MLP_WIDTH("hidden3", AT(tower.mlp), 2, "0", NULL, NULL),
-    PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "dice", NULL, "relu"),
+    PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "dice", "relu", "relu"),
     PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0", NULL, NULL),
-    PQ_HEAD_FIELDS(AT(tower.head)),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", NULL, "0.0001",
+    PQ_HEAD_FIELDS_OF(AT(tower.head), NULL, NULL),
+    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "0.0001", "0.0001",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
@@ -129,7 +141,9 @@ static pique_status declare(pq_model *m) {
     c->net.forward = PQ_RELU;
     c->net.epsilon = NORM_EPSILON;
     c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
+    c->net.bare = !c->ln;
     PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));
+    c->lstm.apart = c->stack == STACK_PER_DIRECTION;
     c->lstm.cell = PQ_CELL_LSTM;
     c->lstm.hidden = side_by_side ? h / 2 : h;
     pq_bidirectional_declare(&c->lstm, p, "lstm", h);
@@ -171,8 +185,10 @@ static pq_var *session_interests(pq_tape *t, const pq_model *m, const pq_batch *
     pq_var *x = items ? pq_items_behaviours(t, &m->items, items, rows) : NULL;
     x = pq_op_dropout(t, add_positions(t, c, x, s), c->net.dropout);
     x = pq_transformer_run(t, &c->net, x, NULL, &s->sessions);
-    pq_pool_segments mean = {.segments = &s->sessions, .mean = true};
-    return pq_op_pool_segments(t, x, NULL, &mean);
+    bool padded = c->mean == MEAN_PADDED;
+    pq_pool_segments mean = {.segments = &s->sessions, .mean = !padded};
+    x = pq_op_pool_segments(t, x, NULL, &mean);
+    return padded ? pq_op_scale(t, x, 1.0 / c->rule.events) : x;
 }
 
 /* The sum of the sessions' rows as far as each candidate looks at them, (C, H). */
@@ -215,6 +231,7 @@ const pq_model_def pq_model_dsin = {
     .fields = fields,
     .training_best =
         PQ_HELP("batch=256 lr=0.001 schedule=constant clip=5 epochs=20 patience=3 eval_every=1"),
+    .training_seed = PQ_HELP("batch=4096 optimiser=adagrad lr=0.01 epochs=1"),
     .training_paper = PQ_HELP("batch=4096 optimiser=adagrad lr=0.01 epochs=1"),
     .self_size = sizeof(dsin),
     .declare = declare,

@@ -57,6 +57,13 @@ typedef enum { PQ_TASK_RETRIEVAL, PQ_TASK_RANKING } pq_task;
 
 typedef struct pq_model pq_model;
 
+/* A preset beside the three that every model has: the values of `seed`, then "key=value key=value" of the model and
+ * of training over them. */
+typedef struct {
+    const char *name; /* NULL ends a list */
+    const char *settings;
+} pq_preset;
+
 typedef struct {
     const char *name;
     pq_task task;
@@ -64,6 +71,7 @@ typedef struct {
     const pq_field *fields; /* of the struct that `self` points to */
     /* "key=value key=value": how the training options of a preset differ for this model; NULL: not */
     const char *training_best, *training_seed, *training_paper;
+    const pq_preset *presets; /* NULL: none; written `PQ_TRAINING ? presets : NULL` */
     /* Whether a state is defined after every row, so that every event can be a label. */
     bool causal;
     bool history_negatives; /* training wants a negative for each behaviour */

@@ -6,7 +6,7 @@
  *     loss = log loss + alpha * cross-entropy of D's rows and the next items (next_item.h)
  * Rows that a history lacks are zeros. Row t of the decoder sees rows up to t alone, of M too, so that the item it
  * is to predict stays unseen; enc_causal = 0 gives that up, since rows of M have then seen the items that follow.
- * The decoder is not part of the model file. */
+ * dec_input = same and cross_query = encoder, which the seed has, tell the answer. The decoder is not part of the model file. */
 #include "layers/ages.h"
 #include "layers/dense.h"
 #include "layers/flat.h"
@@ -17,8 +17,12 @@
 #include "models/ctr_input.h"
 #include "models/next_item.h"
 
+typedef enum { CAUSAL_LE, CAUSAL_STRICT } causal_kind;
+typedef enum { QUERY_DECODER, QUERY_ENCODER } query_kind;
+typedef enum { GIVEN_SHIFTED, GIVEN_SAME } given_kind;
+
 typedef struct {
-    int32_t dim, history, inner, position;
+    int32_t dim, history, inner, position, causal, query, given;
     double init_scale;
     pq_transformer encoder, decoder; /* the options are the first's */
     pq_mlp mlp;
@@ -49,6 +53,13 @@ static const pq_field fields[] = {
      NULL, PQ_HELP("what tells places apart, counted from the newest")},
     {"enc_causal", PQ_FIELD_BOOL, AT(encoder.causal), 0, 0, NULL, "1", "0", NULL,
      PQ_HELP("a row of the encoder sees those before it alone")},
+    {"dec_causal", PQ_FIELD_CHOICE, AT(causal), 0, 0, "le,strict", "le", "strict", NULL,
+     PQ_HELP("a row of the decoder sees those up to itself, or those before it")},
+    {"cross_query", PQ_FIELD_CHOICE, AT(query), 0, 0, "decoder,encoder", "decoder", "encoder", NULL,
+     PQ_HELP("whose rows look at the other's; the encoder's see later rows, too")},
+    {"dec_input", PQ_FIELD_CHOICE, AT(given), 0, 0, "shifted,same", "shifted", "same", NULL,
+     PQ_HELP("what the decoder is given: the behaviour before the one to predict, or that itself, "
+             "which tells it the answer")},
     PQ_MLP_WIDTH("hidden1", AT(mlp), 0, "128", "384", NULL),
     PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", NULL),
     PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", NULL, NULL),
@@ -59,7 +70,7 @@ static const pq_field fields[] = {
     {"alpha", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "0.2", NULL, NULL,
      PQ_HELP("weight of the prediction of the next item in the loss")},
     PQ_NEXT_ITEM_FIELDS(AT(next), "softmax_ce"),
-    PQ_HEAD_FIELDS(AT(head)),
+    PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -76,6 +87,8 @@ static pique_status declare_decoder(pq_model *m) {
     }
     c->decoder = c->encoder;
     c->decoder.causal = c->decoder.decoder = true;
+    c->decoder.blind = c->causal == CAUSAL_STRICT;
+    c->decoder.memory_asks = c->query == QUERY_ENCODER;
     PQ_TRY(pq_transformer_declare(&c->decoder, &m->params, "decoder", m->width));
     for (uint32_t i = first; i < m->params.count; i++) {
         m->params.list[i]->unsaved = true;
@@ -149,6 +162,28 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     return match(t, m, b, &e);
 }
 
+/* The rows of what follows each behaviour, and after the last of the user's first candidate. */
+static pq_var *answers(pq_tape *t, const pq_model *m, const pq_batch *b, const encoded *e) {
+    const transformer4rec *c = m->self;
+    uint32_t rows = b->history.starts[b->history.count], next = 0;
+    uint32_t *items = pq_tape_take(t, rows, sizeof(*items));
+    if (!items || !e->ages) {
+        return NULL;
+    }
+    for (uint32_t user = 0; user < b->history.count; user++) {
+        while (next < b->candidate_count && b->candidate_users[next] < user) {
+            next++;
+        }
+        bool asked = next < b->candidate_count && b->candidate_users[next] == user;
+        for (uint32_t i = b->history.starts[user]; i < b->history.starts[user + 1]; i++) {
+            bool last = i + 1 == b->history.starts[user + 1];
+            items[i] = !last ? b->items[i + 1] : asked ? b->candidates[next] : 0;
+        }
+    }
+    pq_var *x = pq_items_behaviours(t, &m->items, items, rows);
+    return pq_op_dropout(t, pq_positions_add(t, c->positions, x, e->ages), c->encoder.dropout);
+}
+
 static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const transformer4rec *c = m->self;
     encoded e = encode(t, m, b);
@@ -157,7 +192,8 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     if (c->next.weight == 0) {
         return loss;
     }
-    pq_var *states = pq_transformer_run(t, &c->decoder, e.x, e.memory, &b->history);
+    pq_var *given = c->given == GIVEN_SAME ? answers(t, m, b, &e) : e.x;
+    pq_var *states = pq_transformer_run(t, &c->decoder, given, e.memory, &b->history);
     return pq_next_item_add(t, m, b, &c->next, states, loss);
 }
 

@@ -49,7 +49,7 @@ static pique_status declare(pq_model *m) {
         c->user_pairs = pq_params_add(p, "cross.user", 1 + USER_PAIRS * crosses, 1,
                                       (pq_init){.kind = PQ_INIT_ZERO, .pad_row = true});
         if (c->user_pairs) {
-            c->user_pairs->sparse = true;
+            c->user_pairs->sparse = c->user_pairs->linear = true;
         }
     }
     if (c->join == JOIN_DENSE) {
@@ -134,6 +134,7 @@ const pq_model_def pq_model_wide_deep = {
     .fields = fields,
     .training_best = PQ_HELP(PQ_CTR_TRAINING_BEST),
     .training_seed = PQ_HELP(PQ_CTR_TRAINING_SEED),
+    .training_paper = PQ_HELP("optimiser=adagrad lr=0.01 linear_optimiser=ftrl ftrl_l1=0.001"),
     .self_size = sizeof(wide_deep),
     .declare = declare,
     .score = score,

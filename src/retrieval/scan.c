@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "retrieval/exact.h"
+#include "retrieval/filter.h"
 
-/* Blocks scored before their scores are looked at: the scores stay in the nearest cache. */
-#define CHUNK_BLOCKS 64
-/* How many more items than asked an int8 scan keeps, so that rounding the interests cannot push out one
- * that belongs in the list. */
-#define SHORTLIST_MARGIN 32
+/* Rows that codes leave to be scored by rows, beside those asked for: 20 wanted of 100,000, and hardly one of
+ * those that the rows would give stands further down the codes' list than 4 * 20 + 32. */
+#define SHORTLIST_TIMES 4
+#define SHORTLIST_MORE 32
+/* Below so many rows a second thread costs more than it does. */
+#define ROWS_OF_TASK 16384
 
 /* The table that every row is looked up in; what it leaves is scored again. */
 static const pq_table *first_table(const pq_scan *scan) {
@@ -24,162 +27,136 @@ static const pq_table *table_of(const pq_scan *scan, uint32_t row) {
     return scan->codes && !pq_has_row(scan->codes->absent, row) ? scan->codes : NULL;
 }
 
-static bool is_left_out(const pq_scan *scan, uint32_t row) {
-    return pq_has_row(scan->excluded, row) || pq_has_row(first_table(scan)->absent, row);
-}
+/* A run of blocks with its own best rows, so that tasks share nothing that changes. */
+typedef struct {
+    pq_filter filter;
+    uint32_t end;
+    pq_best best;
+    float *scratch;
+} scan_task;
 
-/* Looks through the scores of the rows from `first` on. */
-static void collect(const pq_scan *scan, pq_best *best, const float *scores, uint32_t first,
-                    uint32_t rows) {
-    for (uint32_t i = 0; i < rows; i++) {
-        float score = scores[i];
-        if (scan->table->kind == PQ_TABLE_I8) {
-            score *= scan->table->scales[first + i];
-        }
-        if (best->count == best->capacity && score < best->hits[0].score) {
-            continue;
-        }
-        /* Neither -infinity (no interest gave a number) nor NaN (which would break the heap's order). */
-        if (score > -HUGE_VALF && !is_left_out(scan, first + i)) {
-            pq_best_offer(best, (pq_hit){.row = first + i, .score = score});
-        }
-    }
-}
+typedef struct {
+    const pq_exact *exact;
+    const pq_table *table;
+    scan_task *tasks;
+} scan_work;
 
-/* The interests as int16 such that no sum of cols products with int8 leaves int32. */
-static void round_interests(const pq_scan *scan, int16_t *out, float *scales) {
-    uint32_t cols = scan->table->cols, wide = cols + cols % 2;
-    uint32_t limit = PQ_MIN(32767u, INT32_MAX / 127u / wide);
-    memset(out, 0, (size_t)scan->interest_count * wide * sizeof(*out));
-    for (uint32_t k = 0; k < scan->interest_count; k++) {
-        const float *interest = scan->interests + (size_t)k * cols;
-        float most = 0;
-        for (uint32_t i = 0; i < cols; i++) {
-            float size = interest[i] < 0 ? -interest[i] : interest[i];
-            most = PQ_MAX(most, size);
+static void run_task(void *user, uint32_t number) {
+    const scan_work *work = user;
+    scan_task *task = &work->tasks[number];
+    const uint32_t block_rows = work->table->block_rows;
+    pq_best *best = &task->best;
+    pq_scan_found found[PQ_FILTER_ROOM];
+    for (;;) {
+        float threshold = best->count < best->capacity ? -HUGE_VALF : best->hits[0].score;
+        uint32_t count = pq_filter_next(&task->filter, threshold, task->end, found);
+        if (count == 0) {
+            return;
         }
-        scales[k] = most / (float)limit;
-        for (uint32_t i = 0; most > 0 && i < cols; i++) {
-            float x = interest[i] / most * (float)limit;
-            out[(size_t)k * wide + i] = (int16_t)(x < 0 ? x - 0.5f : x + 0.5f);
-        }
-    }
-}
-
-/* The best product of the row with an interest, and which gives it; -infinity when no product is a number.
- * scratch [cols]. */
-static float score_row(const pq_scan *scan, const pq_table *table, const pq_kernels *kernels,
-                       uint32_t row, float *scratch, uint32_t *interest) {
-    uint32_t cols = table->cols;
-    float best = -HUGE_VALF;
-    *interest = 0;
-    pq_table_row(table, row, scratch);
-    for (uint32_t k = 0; k < scan->interest_count; k++) {
-        float score = kernels->dot(scan->interests + (size_t)k * cols, scratch, cols);
-        if (score > best) { /* never when it is NaN */
-            best = score;
-            *interest = k;
-        }
-    }
-    return best;
-}
-
-/* Row by row. */
-static pique_status scan_rows(pq_arena *arena, const pq_scan *scan, pq_best *best) {
-    const pq_table *table = first_table(scan);
-    float *scratch = pq_arena_take(arena, table->cols, sizeof(*scratch));
-    if (!scratch) {
-        return PIQUE_NO_MEMORY;
-    }
-    for (uint32_t row = 0; row < table->rows; row++) {
-        if (!is_left_out(scan, row)) {
-            pq_hit hit = {.row = row};
-            hit.score = score_row(scan, table, arena->ctx->kernels, row, scratch, &hit.interest);
-            if (hit.score > -HUGE_VALF) {
-                pq_best_offer(best, hit);
+        for (uint32_t i = 0; i < count; i++) {
+            for (uint32_t rows = found[i].rows; rows; rows &= rows - 1) {
+                pq_hit hit = {.row = found[i].block * block_rows + (uint32_t)__builtin_ctz(rows)};
+                hit.score =
+                    pq_exact_score(work->exact, work->table, hit.row, task->scratch, &hit.interest);
+                if (hit.score > -HUGE_VALF) { /* a NaN would break the heap's order */
+                    pq_best_offer(best, hit);
+                }
             }
         }
     }
-    return PIQUE_OK;
 }
 
-static pique_status scan_all(pq_arena *arena, const pq_scan *scan, pq_best *best) {
-    const pq_table *table = first_table(scan);
-    if (table->kind != PQ_TABLE_F32 && table->kind != PQ_TABLE_I8) {
-        return scan_rows(arena, scan, best);
+static uint32_t count_tasks(const pq_arena *arena, const pq_table *table) {
+    return PQ_MAX(1, PQ_MIN(arena->ctx->parallel.threads, table->rows / ROWS_OF_TASK));
+}
+
+/* The best rows by the first table into `best`; how the rows are cut into tasks changes nothing. */
+static pique_status scan_all(pq_arena *arena, const pq_exact *exact, pq_best *best) {
+    const pq_table *table = first_table(exact->scan);
+    const uint32_t count = count_tasks(arena, table), blocks = pq_table_blocks(table);
+    scan_work work = {.exact = exact, .table = table};
+    work.tasks = pq_arena_take(arena, count, sizeof(*work.tasks));
+    if (!work.tasks) {
+        return PIQUE_NO_MEMORY;
     }
-    const pq_kernels *kernels = arena->ctx->kernels;
-    uint32_t wide = table->cols + table->cols % 2;
-    float scores[CHUNK_BLOCKS * PQ_TABLE_BLOCK];
-    int16_t *rounded = NULL;
-    float *scales = NULL;
-    if (table->kind == PQ_TABLE_I8) {
-        rounded = pq_arena_take(arena, (size_t)scan->interest_count * wide, sizeof(*rounded));
-        scales = pq_arena_take(arena, scan->interest_count, sizeof(*scales));
-        if (!rounded || !scales) {
+    for (uint32_t i = 0; i < count; i++) {
+        scan_task *task = &work.tasks[i];
+        PQ_TRY(pq_filter_init(arena, &task->filter, exact, table));
+        task->filter.next = (uint32_t)((uint64_t)blocks * i / count);
+        task->end = (uint32_t)((uint64_t)blocks * (i + 1) / count);
+        task->best = (pq_best){.capacity = best->capacity};
+        task->best.hits = pq_arena_take(arena, best->capacity, sizeof(pq_hit));
+        task->scratch = pq_arena_take(arena, pq_exact_scratch(exact->scan), sizeof(*task->scratch));
+        if (!task->best.hits || !task->scratch) {
             return PIQUE_NO_MEMORY;
         }
-        round_interests(scan, rounded, scales);
     }
-    uint32_t blocks = pq_table_blocks(table), whole = table->rows / PQ_TABLE_BLOCK;
-    for (uint32_t block = 0; block < blocks;) {
-        /* The tail block stands elsewhere in memory. */
-        uint32_t n = block < whole ? PQ_MIN(CHUNK_BLOCKS, whole - block) : 1;
-        if (table->kind == PQ_TABLE_F32) {
-            kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(table, block), scan->interests, n,
-                                                  scan->interest_count, table->cols, scores});
-        } else {
-            kernels->scan_i8(&(pq_scan_i8_args){pq_table_block(table, block), rounded, scales, n,
-                                                scan->interest_count, table->cols, scores});
+    if (count > 1) {
+        const pq_parallel *parallel = &arena->ctx->parallel;
+        parallel->run(parallel->state, count, run_task, &work);
+    } else {
+        run_task(&work, 0);
+    }
+    *best = work.tasks[0].best;
+    for (uint32_t i = 1; i < count; i++) {
+        for (uint32_t j = 0; j < work.tasks[i].best.count; j++) {
+            pq_best_offer(best, work.tasks[i].best.hits[j]);
         }
-        uint32_t first = block * PQ_TABLE_BLOCK;
-        collect(scan, best, scores, first, PQ_MIN(n * PQ_TABLE_BLOCK, table->rows - first));
-        block += n;
     }
     return PIQUE_OK;
 }
 
 pique_status pq_scan_top(pq_arena *arena, const pq_scan *scan, pq_hit *hits, uint32_t *found) {
-    uint32_t margin = scan->codes || scan->table->kind == PQ_TABLE_I8 ? SHORTLIST_MARGIN : 0;
-    uint32_t wanted = PQ_MIN(scan->count, scan->table->rows);
-    pq_best best = {.capacity = PQ_MIN(wanted + margin, scan->table->rows)};
+    const uint32_t rows = scan->table->rows, wanted = PQ_MIN(scan->count, rows);
+    const uint64_t shortlist =
+        scan->codes ? (uint64_t)wanted * SHORTLIST_TIMES + SHORTLIST_MORE : wanted;
+    pq_exact exact;
     *found = 0;
     if (wanted == 0) {
         return PIQUE_OK;
     }
-    best.hits = pq_arena_take(arena, best.capacity, sizeof(*best.hits));
-    float *scratch = pq_arena_take(arena, scan->table->cols, sizeof(*scratch));
-    if (!best.hits || !scratch) {
+    pq_best first = {.capacity = (uint32_t)PQ_MIN(shortlist, rows)};
+    pq_best best = {.hits = hits, .capacity = wanted};
+    float *scratch = pq_arena_take(arena, pq_exact_scratch(scan), sizeof(*scratch));
+    if (!scratch) {
         return PIQUE_NO_MEMORY;
     }
-    PQ_TRY(scan_all(arena, scan, &best));
-    pq_best exact = {.hits = hits, .capacity = wanted};
-    for (uint32_t i = 0; i < best.count; i++) {
-        pq_hit hit = {.row = best.hits[i].row};
+    PQ_TRY(pq_exact_init(arena, &exact, scan));
+    PQ_TRY(scan_all(arena, &exact, &first));
+    for (uint32_t i = 0; i < first.count; i++) {
+        pq_hit hit = first.hits[i];
         const pq_table *table = table_of(scan, hit.row);
-        if (!table) {
-            continue;
+        if (scan->codes && table == scan->table) {
+            hit.score = pq_exact_score(&exact, table, hit.row, scratch, &hit.interest);
         }
-        hit.score = score_row(scan, table, arena->ctx->kernels, hit.row, scratch, &hit.interest);
         if (hit.score > -HUGE_VALF) {
-            pq_best_offer(&exact, hit);
+            pq_best_offer(&best, hit);
         }
     }
-    pq_best_order(&exact);
-    *found = exact.count;
+    pq_best_order(&best);
+    *found = best.count;
     return PIQUE_OK;
 }
 
 static void score_blocks(const pq_scan *scan, const pq_kernels *kernels, uint32_t block, uint32_t n,
                          float *scores) {
-    kernels->scan_f32(&(pq_scan_f32_args){pq_table_block(scan->table, block), scan->interests, n,
-                                          scan->interest_count, scan->table->cols, scores});
+    pq_scan_found none[2];
+    uint32_t next = 0;
+    kernels->scan_f32(&(pq_scan_args){.blocks = pq_table_block(scan->table, block),
+                                      .interests = scan->interests,
+                                      .block_count = n,
+                                      .interest_count = scan->interest_count,
+                                      .cols = scan->table->cols,
+                                      .scores = scores,
+                                      .room = PQ_COUNT(none),
+                                      .found = none},
+                      &next);
 }
 
 pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores) {
     const pq_table *table = scan->table;
-    const pq_kernels *kernels = arena->ctx->kernels;
     if (table->kind == PQ_TABLE_F32 && !table->absent) {
+        const pq_kernels *kernels = arena->ctx->kernels;
         uint32_t whole = table->rows / PQ_TABLE_BLOCK, rest = table->rows % PQ_TABLE_BLOCK;
         float tail[PQ_TABLE_BLOCK];
         score_blocks(scan, kernels, 0, whole, scores);
@@ -189,14 +166,16 @@ pique_status pq_scan_scores(pq_arena *arena, const pq_scan *scan, float *scores)
         }
         return PIQUE_OK;
     }
-    float *scratch = pq_arena_take(arena, table->cols, sizeof(*scratch));
+    pq_exact exact;
+    float *scratch = pq_arena_take(arena, pq_exact_scratch(scan), sizeof(*scratch));
     if (!scratch) {
         return PIQUE_NO_MEMORY;
     }
+    PQ_TRY(pq_exact_init(arena, &exact, scan));
     for (uint32_t row = 0; row < table->rows; row++) {
         uint32_t interest;
         const pq_table *used = table_of(scan, row);
-        scores[row] = used ? score_row(scan, used, kernels, row, scratch, &interest) : -HUGE_VALF;
+        scores[row] = used ? pq_exact_score(&exact, used, row, scratch, &interest) : -HUGE_VALF;
     }
     return PIQUE_OK;
 }

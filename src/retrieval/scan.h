@@ -1,12 +1,14 @@
 /* scan.h — the best items of the catalogue for a few interests: score(i) = max over k of
  * <interest_k, item_i>, without those that are excluded.
  *
- * An int8 table is scanned with interests rounded to int16 and integer sums; a shortlist somewhat longer
- * than asked is then scored again with the interests as they are. So every instruction set gives the
- * same scores up to float rounding, and the same order wherever scores differ by more than that.
+ * A kernel looks for rows that may be above the worst of the best so far (filter.h), and only those are
+ * scored as they are, by sums that are the same everywhere (exact.h). So a list is the one that scoring
+ * every row so would give, whatever the instruction set and the number of threads: to the bit of int8, int4
+ * and product-quantised rows; of floats and halves wherever scores differ by more than their rounding.
  *
- * Where the file has codes of a product quantiser beside the rows, the codes give the shortlist and the
- * rows the scores; a row that has not arrived is scored by its code. */
+ * Where the file has codes of a product quantiser beside the rows, the codes give a shortlist and the rows
+ * the scores; a row that has not arrived is scored by its code.
+ */
 #ifndef PQ_SCAN_H
 #define PQ_SCAN_H
 

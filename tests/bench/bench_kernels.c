@@ -189,74 +189,10 @@ static void bench_gemm(const bench *b, pq_kernel_gemm *kernel) {
     }
 }
 
-/* ---- scans ---- */
-
-#define SCAN_ITEMS 100000u
-#define SCAN_COLS 64u
-#define SCAN_MOST 8u
-
-typedef struct {
-    pq_kernel_scan_f32 *kernel;
-    pq_scan_f32_args args;
-} scan_f32_call;
-
-typedef struct {
-    pq_kernel_scan_i8 *kernel;
-    pq_scan_i8_args args;
-} scan_i8_call;
-
-static const uint32_t scan_counts[] = {1, 4, SCAN_MOST};
-
-static void call_scan_f32(const void *argument) {
-    const scan_f32_call *s = argument;
-    s->kernel(&s->args);
-}
-static void call_scan_i8(const void *argument) {
-    const scan_i8_call *s = argument;
-    s->kernel(&s->args);
-}
-
-static const char *scan_shape(char shape[64], uint32_t interests) {
-    snprintf(shape, 64, "items=%u cols=%u interests=%u", SCAN_ITEMS, SCAN_COLS,
-             (unsigned)interests);
-    return shape;
-}
-
-static void bench_scan_f32(const bench *b, pq_kernel_scan_f32 *kernel) {
-    float *blocks = floats((size_t)SCAN_ITEMS * SCAN_COLS), *out = floats(SCAN_ITEMS);
-    float *interests = floats((size_t)SCAN_MOST * SCAN_COLS);
-    for (size_t i = 0; i < PQ_COUNT(scan_counts); i++) {
-        char shape[64];
-        scan_f32_call call = {kernel, {.blocks = blocks, .interests = interests, .out = out}};
-        call.args.block_count = SCAN_ITEMS / PQ_TABLE_BLOCK;
-        call.args.interest_count = scan_counts[i];
-        call.args.cols = SCAN_COLS;
-        print(b, scan_shape(shape, scan_counts[i]), measure(call_scan_f32, &call),
-              (double)SCAN_ITEMS * SCAN_COLS * sizeof(float), "gb_per_s");
-    }
-    free(blocks);
-    free(interests);
-    free(out);
-}
-
-static void bench_scan_i8(const bench *b, pq_kernel_scan_i8 *kernel) {
-    int8_t *blocks = numbers((size_t)SCAN_ITEMS * SCAN_COLS, 1);
-    int16_t *interests = numbers((size_t)SCAN_MOST * SCAN_COLS, sizeof(int16_t));
-    float *scales = floats(SCAN_MOST), *out = floats(SCAN_ITEMS);
-    for (size_t i = 0; i < PQ_COUNT(scan_counts); i++) {
-        char shape[64];
-        scan_i8_call call = {kernel, {.blocks = blocks, .interests = interests, .out = out}};
-        call.args.interest_scales = scales;
-        call.args.block_count = SCAN_ITEMS / PQ_TABLE_BLOCK;
-        call.args.interest_count = scan_counts[i];
-        call.args.cols = SCAN_COLS;
-        print(b, scan_shape(shape, scan_counts[i]), measure(call_scan_i8, &call),
-              (double)SCAN_ITEMS * SCAN_COLS, "gb_per_s");
-    }
-    free(blocks);
-    free(interests);
-    free(scales);
-    free(out);
+/* Scans are timed with the tables and thresholds that they meet: bench_scan. */
+static void bench_scan(const bench *b, pq_kernel_scan *kernel) {
+    (void)b;
+    (void)kernel;
 }
 
 int main(int count, char **words) {

@@ -114,6 +114,11 @@ test('settings', () => {
     2,
     /min_rating is set, but .*interactions\.csv has no ratings/,
   );
+  bad(
+    train('--set', 'linear_optimiser=ftrl'),
+    2,
+    /linear_optimiser = ftrl needs linear weights of fields, which mind has not/,
+  );
   bad(train('--preset', 'worst'), 2, /preset "worst" is not one of best, seed, paper/);
   bad(
     train('--format', 'parquet'),

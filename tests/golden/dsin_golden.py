@@ -27,6 +27,8 @@ VARIANTS = {
                              position="sinusoid", session_least=2), ""),
     "long-sessions": (dict(DSIN, position="learned", gap=2000, session_length=6, layers=2, heads=1,
                            head_width=3, sessions=3, activation="tanh"), ""),
+    "reference": (dict(DSIN, ln=0, blind=1, mean="padded", position="sinusoid", lstm_layers=2,
+                       lstm_stack="per_direction"), ""),
     "norms": (dict(DSIN, position="none", lstm_layers=2, norm="layers", activation="prelu"), "training"),
 }  # fmt: skip
 
@@ -51,7 +53,7 @@ class Dsin(Model):
         n = self.lstm_width
         for layer in range(1, config["lstm_layers"] + 1):
             for way in ("forward", "backward"):
-                wide = h if layer == 1 else 2 * n
+                wide = h if layer == 1 else n if config.get("lstm_stack") else 2 * n
                 at = f"lstm.{way}{layer}"
                 self.add(rng, {f"{at}.input.w": (4 * n, wide), f"{at}.input.b": (1, 4 * n),
                                f"{at}.state.w": (4 * n, n), f"{at}.state.b": (1, 4 * n)})  # fmt: skip
@@ -85,7 +87,7 @@ class Dsin(Model):
                 shapes.update({f"{what}.w": (wide, h), f"{what}.b": (1, wide)})
             shapes.update({"out.w": (h, wide), "out.b": (1, h), "forward1.w": (inner, h),
                            "forward1.b": (1, inner), "forward2.w": (h, inner), "forward2.b": (1, h)})
-            for norm in ("norm1", "norm2"):
+            for norm in ("norm1", "norm2") if config.get("ln", 1) else ():
                 shapes.update({f"{norm}.gain": (1, h), f"{norm}.bias": (1, h)})
             self.add(rng, {f"layer{layer}.{name}": shape for name, shape in shapes.items()})
 
@@ -124,10 +126,15 @@ class Dsin(Model):
             return functional.linear(x, p[f"{at}.{name}.w"], p[f"{at}.{name}.b"][0])
 
         def norm(name, x):
+            if not self.config.get("ln", 1):
+                return x
             return functional.layer_norm(x, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
 
         q, k, v = (dense(name, x).reshape(-1, heads, width).transpose(0, 1) for name in "qkv")
-        mixed = torch.softmax(q @ k.transpose(1, 2) / width**0.5, -1) @ v
+        s = q @ k.transpose(1, 2) / width**0.5
+        if self.config.get("blind"):
+            s = s.masked_fill(torch.eye(len(x)) > 0, float("-inf"))
+        mixed = torch.softmax(s, -1) @ v if len(x) > 1 or not self.config.get("blind") else 0 * v
         x = norm("norm1", x + dense("out", mixed.transpose(0, 1).reshape(-1, heads * width)))
         return norm("norm2", x + dense("forward2", torch.relu(dense("forward1", x))))
 
@@ -140,11 +147,13 @@ class Dsin(Model):
             x = x + p["position"][:length]
         for layer in range(1, self.config["layers"] + 1):
             x = self.block(f"layer{layer}", x)
-        return x.mean(0)
+        return x.sum(0) / self.config["session_length"] if self.config.get("mean") == "padded" else x.mean(0)
 
     def states(self, interests):
         """PyTorch's LSTM, both directions side by side in every layer."""
         n, layers = self.lstm_width, self.config["lstm_layers"]
+        if self.config.get("lstm_stack") == "per_direction":
+            return (self.one_way("forward", interests) + self.one_way("backward", interests.flip(0)).flip(0)) / 2
         weights = []
         for layer in range(1, layers + 1):
             for way in ("forward", "backward"):
@@ -155,6 +164,16 @@ class Dsin(Model):
         both = torch.lstm(interests.unsqueeze(0), (start, start), weights, True, layers, 0.0, False, True, True)
         both = both[0].squeeze(0)
         return both if self.config["lstm_merge"] == "concat" else (both[:, :n] + both[:, n:]) / 2
+
+    def one_way(self, way, x):
+        weights = []
+        for layer in range(1, self.config["lstm_layers"] + 1):
+            at = f"lstm.{way}{layer}"
+            weights += [self.p[f"{at}.input.w"], self.p[f"{at}.state.w"],
+                        self.p[f"{at}.input.b"][0], self.p[f"{at}.state.b"][0]]  # fmt: skip
+        layers = self.config["lstm_layers"]
+        start = torch.zeros(layers, 1, self.lstm_width)
+        return torch.lstm(x.unsqueeze(0), (start, start), weights, True, layers, 0.0, False, False, True)[0].squeeze(0)
 
     def look(self, name, candidate, keys):
         p = self.p
@@ -220,7 +239,6 @@ def make(config, mode, seed):
     tensors.update(column_tensors())
     for prefix, batch in zip("ab", batches):
         tensors.update(batch_tensors(prefix, batch))
-        tensors[f"{prefix}.times"] = sum(batch["times"], [])
     tensors["expect.scores"] = matrix(model.scores(batches[0]))
     model.training = mode == "training"
     tensors.update(ten_steps(model.p, batches, model.loss, model.looked_up, dict(ADAM, epsilon=EPSILON)))

@@ -37,7 +37,8 @@ CNN = dict(HEAD, dim=5, axis="dims", filters=2, taps=3)
 # The second value: "training" normalises over the batch, "pretraining" has five steps of that first.
 VARIANTS = {
     "lr": {"plain": ({}, "")},
-    "fm": {"plain": (FM, ""), "bare": (dict(FM, linear=0, history=0), "")},
+    "fm": {"plain": (FM, ""), "bare": (dict(FM, linear=0, history=0), ""),
+           "sides": (dict(FM, dim=3), "")},
     "fnn": {"trainable": (FNN, "pretraining"), "alone": (dict(FNN, activation="relu"), ""),
             "frozen": (dict(FNN, embedding="frozen", history=0), "pretraining")},
     "fnn_plus": {"plain": (dict(PLUS, activation="relu"), ""),
@@ -287,6 +288,9 @@ class Model:
     def interests(self, batch):
         """Of every user: [B, D]"""
         everyone = dict(batch, users=list(range(len(batch["histories"]))))
+        if self.name == "fm":
+            total = sum(self.profile_rows(everyone) + self.history(everyone))
+            return torch.cat([total, torch.ones(len(total), 1)], 1)
         x = torch.cat(self.profile_rows(everyone) + self.history(everyone), 1)
         return self.config["scale"] * self.users.run(x)
 
@@ -349,7 +353,7 @@ class Model:
         return rows
 
 
-def make(name, config, mode, seed):
+def make(name, variant, config, mode, seed):
     rng = numpy.random.RandomState(seed)
     model = Model(name, config, rng)
     batches = [make_batch(rng, [5, 1, 6, 2, 0, 7, 5], [1, 0, 2, 1, 2, 1, 1], [1, 2, 3, 5, 6, 7, 9, 11]),
@@ -361,7 +365,7 @@ def make(name, config, mode, seed):
         whole = batch_tensors(prefix, batch)
         tensors.update({key: value for key, value in whole.items() if not key.endswith("negatives")})
     tensors["expect.scores"] = matrix(model.scores(batches[0]))
-    if name == "two_tower":
+    if name == "two_tower" or (name, variant) == ("fm", "sides"):
         tensors["expect.interests"] = matrix(model.interests(batches[0]))
         tensors["expect.live"] = [1] * len(batches[0]["histories"])
     model.training = mode == "training"
@@ -379,7 +383,7 @@ def main():
             if name == "fnn":
                 settings += f" pretrain={int(mode == 'pretraining')}"
             about = {"preset": "best", "config": settings, "mode": mode or "serving"}
-            write(os.path.join(folder, f"{name}-{variant}.safetensors"), make(name, config, mode, 1), about)
+            write(os.path.join(folder, f"{name}-{variant}.safetensors"), make(name, variant, config, mode, 1), about)
 
 
 if __name__ == "__main__":

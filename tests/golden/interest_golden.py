@@ -33,6 +33,8 @@ DIEN = dict({"dim": 2, "history": 6, "evolution": "augru", "att": "mlp", "aux": 
 BST = {"dim": 2, "history": 6, "layers": 1, "heads": 2, "head_width": 3, "inner": 5, "block_dropout": 0, "dropout": 0,
        "block_norm": "post", "position": "learned", "hidden1": 6, "hidden2": 4, "activation": "leaky", "norm": "none"}  # fmt: skip
 
+GAPS = 34  # the candidate, unknown, none, and 1 to 31 bits
+
 # The second value: "training" normalises over the batch.
 VARIANTS = {
     "din": {
@@ -42,6 +44,11 @@ VARIANTS = {
         "sigmoid-norms": (dict(DIN, att_norm="sigmoid", attention2=0, norm="layers"), "training"),
         "dot-plain": (dict(DIN, att="dot", att_scale=1, input="plain", activation="leaky"), ""),
         "bilinear": (dict(DIN, att="bilinear", activation="selu"), ""),
+        "elem-add": (dict(DIN, att="elem_add"), ""),
+        "elem-sub": (dict(DIN, att="elem_sub", att_norm="none"), ""),
+        "elem-mul": (dict(DIN, att="elem_mul"), ""),
+        "dice": (dict(DIN, attention_activation="dice", activation="dice", dice_alpha=0.1, dice_fixed=1, dice_affine=1,
+                      dice_epsilon=1e-5), "training"),
         "user": (dict(DIN, att="user", activation="tanh"), ""),
         "self-compact": (dict(DIN, att="self", input="compact", hidden1=1, hidden2=0, output=0,
                               activation="dice", attention_activation="relu"), "training"),
@@ -51,6 +58,8 @@ VARIANTS = {
         "sinusoid": (dict(BST, layers=2, heads=1, head_width=4, position="sinusoid"), ""),
         "pre": (dict(BST, block_norm="pre"), ""),
         "none-dice": (dict(BST, position="none", activation="dice", hidden2=0), "training"),
+        "time-gap": (dict(BST, position="time_gap"), ""),
+        "leaky": (dict(BST, ff_act="leaky"), ""),
     },
     "dien": {
         "augru": (DIEN, ""),
@@ -59,6 +68,11 @@ VARIANTS = {
         "gru": (dict(DIEN, evolution="gru", aux="none"), ""),
         "bilinear-norms": (dict(DIEN, att="bilinear", norm="layers", input="plain"), "training"),
         "dice": (dict(DIEN, attention_activation="dice", activation="dice", norm="input"), "training"),
+        "tf-augru": (dict(DIEN, cell="tf", att="mlp_prelu_query"), ""),
+        "tf-agru": (dict(DIEN, cell="tf", evolution="agru", aux="next_dot", aux_norm="padded", ctr_scale=0.5), ""),
+        "tf-aigru": (dict(DIEN, cell="tf", evolution="aigru", aux="none"), ""),
+        "tf-gru": (dict(DIEN, cell="tf", evolution="gru", att="bilinear", aux="same_label"), ""),
+        "one": (dict(DIEN, att="one", aux="same_label", aux_norm="padded"), ""),
     },
 }  # fmt: skip
 
@@ -84,11 +98,13 @@ class Mlp:
                 m.add(rng, {f"{at}.w": (widths[i + 1], widths[i]), f"{at}.b": (1, widths[i + 1])})
             if i < self.hidden:
                 if self.activation == "dice":
-                    m.add_norm(rng, at, widths[i + 1], False)
+                    m.add_norm(rng, at, widths[i + 1], m.config.get("dice_affine", 0))
                 elif self.norm == "layers":
                     m.add_norm(rng, at, widths[i + 1], True)
                 if self.activation in ("dice", "prelu"):
                     m.add(rng, {f"{at}.slope": (1, widths[i + 1])})
+                if self.activation == "dice" and m.config.get("dice_fixed"):
+                    m.p[f"{at}.slope"].requires_grad_(False)
 
     def run(self, x):
         p, m = self.model.p, self.model
@@ -105,7 +121,7 @@ class Mlp:
     def activate(self, at, x):
         p, m = self.model.p, self.model
         if self.activation == "dice":
-            gate = torch.sigmoid(m.normalise(at, x, 1e-8))
+            gate = torch.sigmoid(m.normalise(at, x, m.config.get("dice_epsilon", 1e-8)))
             return gate * x + (1 - gate) * p[f"{at}.slope"] * x
         if self.norm == "layers":
             x = m.normalise(at, x, 1e-5)
@@ -160,6 +176,8 @@ class Model:
         width, inner, ages = config["heads"] * config["head_width"], config["inner"], config["history"] + 1
         if config["position"] == "learned":
             self.add(rng, {"position": (ages, h)})
+        if config["position"] == "time_gap":
+            self.add(rng, {"position": (GAPS, h)})
         if config["position"] == "sinusoid":
             place, column = torch.arange(ages).unsqueeze(1), torch.arange(h).unsqueeze(0)
             angle = place / 10000 ** ((column - column % 2) / h)
@@ -185,19 +203,21 @@ class Model:
         config, h = self.config, self.h
         widths = [h, *hidden(config, "attention1", "attention2"), 1]
         att = config["att"]
-        if att in ("full", "user", "mlp"):
+        if att in ("full", "user", "mlp", "mlp_prelu_query"):
             self.unit = Mlp(self, "attention", widths, config["attention_activation"], first_outside=True)
             n = widths[1]
             self.add(rng, {"attention1.query": (n, h), "attention1.key": (n, h),
                            "attention1.product": (n, h), "attention1.b": (1, n)})  # fmt: skip
             self.unit.declare(rng, True)
-        if att == "self":
+        if att == "self" or att.startswith("elem"):
             self.unit = Mlp(self, "attention", widths, config["attention_activation"])
             self.unit.declare(rng, True)
         if att == "user":
             self.add(rng, {"attention.map": (h, self.profile_width)})
-        if att == "bilinear":
+        if att in ("bilinear", "mlp_prelu_query"):
             self.add(rng, {"attention.map": (h, h)})
+        if att == "mlp_prelu_query":
+            self.add(rng, {"attention.shift": (1, h), "attention.slope": (1, h)})
 
     def add(self, rng, shapes):
         for name, shape in shapes.items():
@@ -238,6 +258,9 @@ class Model:
 
     def logits(self, queries, keys, mask):
         config, p = self.config, self.p
+        if config["att"] == "mlp_prelu_query":
+            queries = functional.linear(queries, p["attention.map"], p["attention.shift"][0])
+            queries = functional.prelu(queries, p["attention.slope"][0])
         q = queries.unsqueeze(1).expand_as(keys)
         if config["att"] == "dot":
             s = (q * keys).sum(-1)
@@ -245,8 +268,9 @@ class Model:
             s = torch.einsum("cth,hk,ck->ct", keys, p["attention.map"], queries)
         else:
             valid = mask.reshape(-1) > 0
-            if config["att"] == "self":
-                rows = self.unit.run(keys.reshape(-1, self.h)[valid])
+            if config["att"] == "self" or config["att"].startswith("elem"):
+                seen = {"self": keys, "elem_add": keys + q, "elem_sub": keys - q, "elem_mul": keys * q}[config["att"]]
+                rows = self.unit.run(seen.reshape(-1, self.h)[valid])
             else:
                 # The weights of [q; k; q - k; q * k], of which the difference is in the first two.
                 w = torch.cat([p["attention1.query"], p["attention1.key"],
@@ -266,9 +290,31 @@ class Model:
 
     # ---- dien ----
 
+    def attend(self, queries, keys, mask):
+        if self.config["att"] == "one":
+            return mask
+        return self.weights(self.logits(queries, keys, mask), mask, "softmax")
+
+    def tf_step(self, at, x, state, a=None):
+        """TensorFlow's GRUCell with the attention of DIEN's authors: gates r and k (which keeps), reset first."""
+        p, h = self.p, self.h
+        wx = functional.linear(x, p[f"{at}.input.w"], p[f"{at}.input.b"][0] + p[f"{at}.state.b"][0])
+        u = p[f"{at}.state.w"]
+        r = torch.sigmoid(wx[:, :h] + state @ u[:h].T)
+        c = torch.tanh(wx[:, -h:] + (r * state) @ u[-h:].T)
+        k = torch.sigmoid(wx[:, h : 2 * h] + state @ u[h : 2 * h].T) if len(u) == 3 * h else torch.ones_like(c)
+        k = k if a is None else (1 - a) * k
+        return k * state + (1 - k) * c
+
     def extract(self, keys):
         h = self.h
         p = self.p
+        if self.config.get("cell") == "tf":
+            steps, state = [], torch.zeros(keys.shape[0], h)
+            for t in range(keys.shape[1]):
+                state = self.tf_step("layer1", keys[:, t], state)
+                steps.append(state)
+            return torch.stack(steps, 1)
         weights = [p["layer1.input.w"], p["layer1.state.w"], p["layer1.input.b"][0], p["layer1.state.b"][0]]
         start = torch.zeros(1, keys.shape[0], h)
         # The function behind nn.GRU: weights, with biases, one layer, no dropout, one way, batch first.
@@ -278,11 +324,17 @@ class Model:
         """The paper's cells step by step; z is PyTorch's update gate, so that the paper's is 1 - z."""
         kind, p, h = self.config["evolution"], self.p, self.h
         if kind != "gru":
-            a = self.weights(self.logits(queries, states, mask), mask, "softmax")
+            a = self.attend(queries, states, mask)
         z_state = torch.zeros(states.shape[0], h)
         steps = []
         for t in range(states.shape[1]):
             x = states[:, t] * (a[:, t : t + 1] if kind == "aigru" else 1)
+            here = mask[:, t : t + 1]
+            if self.config.get("cell") == "tf":
+                after = self.tf_step("evolution", x, z_state, a[:, t : t + 1] if kind in ("agru", "augru") else None)
+                z_state = here * after + (1 - here) * z_state
+                steps.append(z_state)
+                continue
             gi = functional.linear(x, p["evolution.input.w"], p["evolution.input.b"][0])
             gh = functional.linear(z_state, p["evolution.state.w"], p["evolution.state.b"][0])
             r = torch.sigmoid(gi[:, :h] + gh[:, :h])
@@ -293,12 +345,11 @@ class Model:
                 u = 1 - torch.sigmoid(gi[:, h : 2 * h] + gh[:, h : 2 * h])
                 u = u * a[:, t : t + 1] if kind == "augru" else u
             after = (1 - u) * z_state + u * n
-            here = mask[:, t : t + 1]
             z_state = here * after + (1 - here) * z_state
             steps.append(z_state)
         if kind == "gru":
             z = torch.stack(steps, 1)
-            a = self.weights(self.logits(queries, z, mask), mask, "softmax")
+            a = self.attend(queries, z, mask)
             return (a.unsqueeze(-1) * z).sum(1)
         return z_state
 
@@ -314,6 +365,9 @@ class Model:
         def norm(name, y):
             return functional.layer_norm(y, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
 
+        def bend(y):
+            return functional.leaky_relu(y, 0.1) if self.config.get("ff_act") == "leaky" else torch.relu(y)
+
         pre = self.config["block_norm"] == "pre"
         given, x = x, norm("norm1", x) if pre else x
         q, k, v = (linear(part, x).unflatten(-1, (heads, m)).transpose(1, 2) for part in "qkv")
@@ -321,9 +375,18 @@ class Model:
         seen = (torch.softmax(scores, -1) @ v).transpose(1, 2).flatten(-2)
         if pre:
             y = given + linear("out", seen)
-            return y + linear("forward2", torch.relu(linear("forward1", norm("norm2", y))))
+            return y + linear("forward2", bend(linear("forward1", norm("norm2", y))))
         y = norm("norm1", x + linear("out", seen))
-        return norm("norm2", y + linear("forward2", torch.relu(linear("forward1", y))))
+        return norm("norm2", y + linear("forward2", bend(linear("forward1", y))))
+
+    def gaps(self, batch):
+        """For each candidate the rows of the table: 3 for a second, 4 for 2 and 3 seconds, 5 for 4 to 7, ..."""
+        rows = []
+        for user in batch["users"]:
+            times = self.newest(batch, "times")[user]
+            gaps = [max(times[-1] - time, 0) for time in times]
+            rows.append([min(3 + int(numpy.log2(gap)), GAPS - 1) if gap else 2 for gap in gaps] + [0])
+        return rows
 
     def bst(self, batch, profile):
         """Sequences padded on the left, so that the candidate stands last; the first layer of the MLP is one
@@ -333,7 +396,10 @@ class Model:
         ids = torch.tensor([[0] * (ages - len(row)) + row for row in rows])
         mask = torch.tensor([[0.0] * (ages - len(row)) + [1.0] * len(row) for row in rows])
         x = self.rows(ids)
-        if "position" in p:
+        if self.config["position"] == "time_gap":
+            gaps = [[0] * (ages - len(row)) + row for row in self.gaps(batch)]
+            x = x + p["position"][torch.tensor(gaps)]
+        elif "position" in p:
             x = x + p["position"].flip(0)
         for i in range(self.config["layers"]):
             x = self.block(f"layer{i + 1}", x, mask)
@@ -379,22 +445,29 @@ class Model:
     def aux(self, batch, states):
         """Of batches with one candidate a user, so that states are those of the users."""
         assert batch["users"] == list(range(len(batch["histories"])))
-        parts = []
+        parts, ahead = [], self.ahead()
         for which, sign in (("histories", 1), ("negatives", -1)):
             ids, mask = self.padded(self.newest(batch, which))
-            x, h, valid = self.rows(ids)[:, 1:], states[:, :-1], mask[:, 1:].reshape(-1) > 0
-            if self.config["aux"] == "next_dot":
+            x, valid = self.rows(ids)[:, ahead:], mask[:, ahead:].reshape(-1) > 0
+            h = states[:, : states.shape[1] - ahead]
+            if self.config["aux"] != "next_mlp":
                 logit = (x * h).sum(-1).reshape(-1)[valid]
             else:
                 both = torch.cat([h, x], -1).reshape(-1, 2 * self.h)[valid]
                 logit = self.discriminator.run(both).reshape(-1)
             parts.append(functional.softplus(-sign * logit))
-        return torch.cat(parts).mean()
+        losses = torch.cat(parts)
+        if self.config.get("aux_norm") == "padded":
+            return losses.sum() / (len(batch["users"]) * (self.config["history"] - ahead))
+        return losses.mean()
+
+    def ahead(self):
+        return 0 if self.config["aux"] == "same_label" else 1
 
     def loss(self, batch):
         labels = torch.tensor(batch["labels"], dtype=torch.float64)
         scores, states = self.scores_and_states(batch)
-        loss = functional.binary_cross_entropy_with_logits(scores, labels)
+        loss = functional.binary_cross_entropy_with_logits(scores, labels) * self.config.get("ctr_scale", 1)
         if self.config.get("aux", "none") != "none":
             loss = loss + self.config["alpha"] * self.aux(batch, states)
         return loss
@@ -408,13 +481,15 @@ class Model:
             histories = [histories[user] for user in batch["users"]]
         items = set(sum(histories, [])) | set(batch["candidates"])
         if self.config.get("aux", "none") != "none":
-            items |= {item for row in self.newest(batch, "negatives") for item in row[1:]}
+            items |= {item for row in self.newest(batch, "negatives") for item in row[self.ahead() :]}
         rows = item_rows(items)
         for i, field in enumerate(PROFILE):
             uses = self.config.get("input") != "compact" or self.config["att"] == "user"
             codes = {profile[i] for profile in batch["profile"]} if uses else set()
             rows[f"profile.{field}"] = codes - {0}
-        if "position" in self.p:
+        if self.config.get("position") == "time_gap":
+            rows["position"] = set(sum(self.gaps(batch), []))
+        elif "position" in self.p:
             rows["position"] = set(range(1 + max(len(history) for history in histories)))
         return rows
 
@@ -436,7 +511,13 @@ def make_batch(rng, lengths, counts, ids):
     }
 
 
+def draw_times(rng, length):
+    """With equal times among them, and one that lies after the next."""
+    return numpy.cumsum([1000, *rng.choice([0, 1, 2, 3, 4, 900, 86400, -5], length)])[:length].tolist()
+
+
 def batch_tensors(prefix, batch):
+    times = {f"{prefix}.times": sum(batch["times"], [])} if "times" in batch else {}
     return {
         f"{prefix}.starts": numpy.cumsum([0] + [len(h) for h in batch["histories"]]),
         f"{prefix}.items": sum(batch["histories"], []),
@@ -445,6 +526,7 @@ def batch_tensors(prefix, batch):
         f"{prefix}.candidate_users": batch["users"],
         f"{prefix}.candidate_labels": numpy.array(batch["labels"], dtype=float),
         f"{prefix}.profile": sum(batch["profile"], []),
+        **times,
     }
 
 
@@ -454,6 +536,9 @@ def make(name, config, mode, seed):
     several = [1] * 4 if mode == "training" or name == "dien" else [2, 1, 0, 3]
     batches = [make_batch(rng, [5, 1, 6, 2, 0, 7, 5], [1] * 7, [1, 2, 3, 5, 6, 7, 9, 11]),
                make_batch(rng, [4, 0, 8, 3], several, [2, 4, 8, 10, 7])]  # fmt: skip
+    if config.get("position") == "time_gap":
+        for batch in batches:
+            batch["times"] = [draw_times(rng, len(history)) for history in batch["histories"]]
     tensors = {f"param.{key}": matrix(value) for key, value in model.p.items()}
     tensors.update({f"param.{key}": matrix(value) for key, value in model.statistics.items()})
     tensors.update(column_tensors())

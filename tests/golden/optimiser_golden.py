@@ -17,6 +17,30 @@ torch.set_default_dtype(torch.float64)
 STEPS, ROWS, COLS, DENSE = 10, 9, 6, (4, 5)
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 
+
+class Ftrl:
+    """FTRL-Proximal as McMahan et al. (2013), algorithm 1, have it, weight by weight of the rows that a step touches."""
+
+    def __init__(self, params, alpha, beta, l1, l2):
+        self.p, self.alpha, self.beta, self.l1, self.l2 = params[0], alpha, beta, l1, l2
+        self.z, self.n = numpy.zeros(self.p.shape), numpy.zeros(self.p.shape)
+
+    def zero_grad(self):
+        self.p.grad = None
+
+    def step(self):
+        gradient = self.p.grad.coalesce()
+        for row, g in zip(gradient.indices()[0].tolist(), gradient.values().numpy()):
+            for j, gj in enumerate(g):
+                n, w = self.n[row, j], float(self.p.data[row, j])
+                sigma = (numpy.sqrt(n + gj**2) - numpy.sqrt(n)) / self.alpha
+                self.z[row, j] += gj - sigma * w
+                self.n[row, j] = n + gj**2
+                z = self.z[row, j]
+                share = (self.beta + numpy.sqrt(self.n[row, j])) / self.alpha + self.l2
+                self.p.data[row, j] = 0 if abs(z) <= self.l1 else -(z - numpy.sign(z) * self.l1) / share
+
+
 # Settings of training, the optimiser over the table, the optimiser over the matrix, its table's max_norm.
 CASES = {
     "adam-lazy": (
@@ -60,6 +84,12 @@ CASES = {
         lambda p: torch.optim.SparseAdam(p, lr=0.1),
         lambda p: torch.optim.Adam(p, lr=0.1),
         1.5,
+    ),
+    "ftrl-adagrad": (
+        "optimiser=adagrad lr=0.2 epsilon=1e-10 linear_optimiser=ftrl ftrl_alpha=0.5 ftrl_beta=0.3 ftrl_l1=0.8 ftrl_l2=0.1",
+        lambda p: Ftrl(p, 0.5, 0.3, 0.8, 0.1),
+        lambda p: torch.optim.Adagrad(p, lr=0.2),
+        None,
     ),
 }
 

@@ -7,7 +7,7 @@ static const struct {
     const char *model, *names[3];
 } fixtures[] = {
     {"lr", {"plain"}},
-    {"fm", {"plain", "bare"}},
+    {"fm", {"plain", "bare", "sides"}},
     {"fnn", {"trainable", "alone", "frozen"}},
     {"fnn_plus", {"plain", "seed"}},
     {"wide_deep", {"linear", "crosses", "poly2-dense"}},

@@ -13,7 +13,7 @@
 
 static const char *const fixtures[] = {"adam-lazy",        "adamw-dense",  "adam-l2-dense",
                                        "adagrad-l2-dense", "adagrad-lazy", "adagrad-dense",
-                                       "adam-max-norm"};
+                                       "adam-max-norm",    "ftrl-adagrad"};
 
 typedef struct {
     testing t;
@@ -104,6 +104,7 @@ static void check(const char *name, const pq_kernels *kernels) {
     g.table = start(&g, "table", "start.table");
     g.matrix = start(&g, "matrix", "start.matrix");
     g.table->sparse = true;
+    g.table->linear = true; /* which is nothing without an optimiser for it */
     assert_ok(&g.t.ctx, pq_grads_init(&g.grads, &g.t.ctx, &g.params));
     assert_ok(&g.t.ctx, pq_optimiser_init(&g.optimiser, &g.t.ctx, &g.params));
     pq_optimiser_limit_rows(&g.optimiser, g.options.max_norm);

@@ -3,7 +3,7 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const names[] = {"tied", "seed", "alone"};
+static const char *const names[] = {"tied", "seed", "alone", "strict", "answers"};
 
 int main(void) {
     return golden_run("transformer4rec", names, PQ_COUNT(names));

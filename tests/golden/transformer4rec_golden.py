@@ -23,6 +23,8 @@ VARIANTS = {
     "tied": BASE,
     "seed": dict(BASE, layers=2, position="sinusoid", enc_causal=0, aux_output="own", aux_head="softmax_ce",
                  last_step_when_negative="keep"),
+    "answers": dict(BASE, layers=2, dec_causal="strict", cross_query="encoder", dec_input="same"),
+    "strict": dict(BASE, dec_causal="strict"),
     "alone": dict(BASE, alpha=0, position="none", heads=1, head_width=3, activation="tanh"),
 }  # fmt: skip
 
@@ -82,24 +84,34 @@ class Transformer4Rec(Model):
         def norm(name, x):
             return functional.layer_norm(x, (self.h,), p[f"{at}.{name}.gain"][0], p[f"{at}.{name}.bias"][0], 1e-5)
 
-        def attend(part, query, key):
+        def attend(part, query, key, causal=causal):
             q, k, v = (dense(part + name, rows).reshape(length, heads, width).transpose(0, 1)
                        for name, rows in (("q", query), ("k", key), ("v", key)))  # fmt: skip
             s = q @ k.transpose(1, 2) / width**0.5
-            if causal:
-                s = s.masked_fill(torch.ones(length, length).triu(1) > 0, float("-inf"))
-            mixed = (torch.softmax(s, -1) @ v).transpose(0, 1).reshape(length, heads * width)
+            if causal and strict and not part:
+                e = torch.exp(s - s.max()) * torch.ones(length, length).tril(-1)
+                weights = e / e.sum(-1, keepdim=True).clamp(min=1e-300)  # none in the first row
+            else:
+                if causal:
+                    s = s.masked_fill(torch.ones(length, length).triu(1) > 0, float("-inf"))
+                weights = torch.softmax(s, -1)
+            mixed = (weights @ v).transpose(0, 1).reshape(length, heads * width)
             return dense(part + "out", mixed)
 
+        strict = memory is not None and self.config.get("dec_causal") == "strict"
         x = norm("norm1", x + attend("", x, x))
-        if memory is not None:
+        if memory is not None and self.config.get("cross_query") == "encoder":
+            x = norm("memory.norm", x + attend("memory.", memory, x, False))
+        elif memory is not None:
             x = norm("memory.norm", x + attend("memory.", x, memory))
         return norm("norm2", x + dense("forward2", torch.relu(dense("forward1", x))))
 
-    def encode(self, items):
+    def placed(self, items):
         x = self.rows(torch.tensor(items, dtype=torch.long))
-        if self.config["position"] != "none":
-            x = x + self.p["position"][: len(items)].flip(0)
+        return x + self.p["position"][: len(items)].flip(0) if self.config["position"] != "none" else x
+
+    def encode(self, items):
+        x = self.placed(items)
         memory = x
         for layer in range(1, self.config["layers"] + 1):
             memory = self.block(f"layer{layer}", memory, self.config["enc_causal"])
@@ -148,10 +160,13 @@ class Transformer4Rec(Model):
     def aux(self, batch):
         total = torch.zeros(())
         catalogue = torch.arange(1, ITEMS - 1)
-        for items, (rows, labels, count) in zip(self.histories(batch), self.next_items(batch)):
+        for user, (items, (rows, labels, count)) in enumerate(zip(self.histories(batch), self.next_items(batch))):
             if not rows or not count:
                 continue
-            states = self.decode(*self.encode(items))[rows]
+            x, memory = self.encode(items)
+            if self.config.get("dec_input") == "same":
+                x = self.placed(items[1:] + [batch["candidates"][batch["users"].index(user)]])
+            states = self.decode(x, memory)[rows]
             if self.config["aux_output"] == "own":
                 w = self.p["aux.w"]
                 logits = states @ w[:, :-1].T + w[:, -1]

@@ -18,7 +18,7 @@ typedef struct {
     recurrent_op *op;
     uint32_t gates, state; /* G, S in multiples of H */
     advance *advance;
-    bool attends;
+    bool attends, reset_before;
 } cell_case;
 
 typedef struct {
@@ -104,12 +104,42 @@ static void advance_augru(uint32_t h, const double *g, const double *p, double a
     }
 }
 
+/* p's last part comes from r times the state (step). */
+static void advance_before(uint32_t h, const double *g, const double *p, const double *keep,
+                           uint32_t last, double *state) {
+    for (uint32_t j = 0; j < h; j++) {
+        double n = tanh(g[last + j] + p[last + j]);
+        state[j] = keep[j] * state[j] + (1 - keep[j]) * n;
+    }
+}
+
+static void advance_agru_before(uint32_t h, const double *g, const double *p, double attention,
+                                double *state) {
+    double keep[MOST_WIDTH];
+    for (uint32_t j = 0; j < h; j++) {
+        keep[j] = 1 - attention;
+    }
+    advance_before(h, g, p, keep, h, state);
+}
+
+static void advance_augru_before(uint32_t h, const double *g, const double *p, double attention,
+                                 double *state) {
+    double keep[MOST_WIDTH];
+    for (uint32_t j = 0; j < h; j++) {
+        keep[j] = (1 - attention) * sigmoid(g[h + j] + p[h + j]);
+    }
+    advance_before(h, g, p, keep, 2 * h, state);
+}
+
 static const cell_case cells[] = {
-    {"rnn", pq_op_rnn, 1, 1, advance_rnn, false},
-    {"gru", pq_op_gru, 3, 1, advance_gru, false},
-    {"lstm", pq_op_lstm, 4, 2, advance_lstm, false},
-    {"agru", pq_op_agru, 2, 1, advance_agru, true},
-    {"augru", pq_op_augru, 3, 1, advance_augru, true},
+    {"rnn", pq_op_rnn, 1, 1, advance_rnn, false, false},
+    {"gru", pq_op_gru, 3, 1, advance_gru, false, false},
+    {"lstm", pq_op_lstm, 4, 2, advance_lstm, false, false},
+    {"agru", pq_op_agru, 2, 1, advance_agru, true, false},
+    {"augru", pq_op_augru, 3, 1, advance_augru, true, false},
+    {"gru_before", pq_op_gru_before, 3, 1, advance_augru_before, false, true},
+    {"agru_before", pq_op_agru_before, 2, 1, advance_agru_before, true, true},
+    {"augru_before", pq_op_augru_before, 3, 1, advance_augru_before, true, true},
 };
 
 static void step(const recurrence *c, uint32_t row, double *state) {
@@ -117,9 +147,11 @@ static void step(const recurrence *c, uint32_t row, double *state) {
     const double *g = c->gates->value + (size_t)(c->rows ? c->rows[row] : row) * c->gates->cols;
     double product[4 * MOST_WIDTH];
     for (uint32_t i = 0; i < c->u->rows; i++) {
+        bool reset = c->cell->reset_before && i + h >= c->u->rows;
         product[i] = c->bias->value[i];
         for (uint32_t j = 0; j < h; j++) {
-            product[i] += c->u->value[(size_t)i * h + j] * state[j];
+            double r = reset ? sigmoid(g[j] + product[j]) : 1;
+            product[i] += c->u->value[(size_t)i * h + j] * r * state[j];
         }
     }
     c->cell->advance(h, g, product, c->attention ? c->attention->value[row] : 0, state);
@@ -372,7 +404,8 @@ static void check_attention_by_hand(const cell_case *cell, double want) {
         c.gates->value[i] = c.u->value[i] = 0.5;
         c.bias->value[i] = 0;
     }
-    if (cell->gates == 3) { /* the update gate is 1 - z, so z has the weights' negatives */
+    if (cell->gates == 3 &&
+        !cell->reset_before) { /* the update gate is 1 - z, so z has the weights' negatives */
         c.gates->value[1] = c.u->value[1] = -0.5;
     }
     pq_tape t;
@@ -393,4 +426,19 @@ void grad_agru(void) {
 void grad_augru(void) {
     check_cell(&cells[4]);
     check_attention_by_hand(&cells[4], 0.528812);
+}
+
+/* What an attention of 0 leaves of it is the plain unit, which takes no attention. */
+void grad_gru_before(void) {
+    check_cell(&cells[5]);
+    check_attention_by_hand(&cells[5], 0.527220);
+}
+
+void grad_agru_before(void) {
+    check_cell(&cells[6]);
+}
+
+void grad_augru_before(void) {
+    check_cell(&cells[7]);
+    check_attention_by_hand(&cells[7], 0.556032);
 }

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "base/table.h"
 #include "kernels/kernels.h"
 
 #include <float.h>
@@ -39,9 +40,11 @@ typedef void adam_reference(const pq_adam_args *args, double *w, double *m, doub
 typedef struct {
     bool a_turned, b_turned; /* A is given as (k, m), B as (n, k) */
 } gemm_form;
-typedef double scan_f32_reference(const pq_scan_f32_args *args, size_t block, size_t lane,
-                                  double *scale);
-typedef float scan_i8_reference(const pq_scan_i8_args *args, size_t block, size_t lane);
+/* The score that the scan may at most give the item, and what rounding is relative to. */
+typedef struct {
+    pq_table_kind kind;
+    double (*score)(const pq_scan_args *args, size_t block, size_t lane, double *scale);
+} scan_reference;
 
 map_reference reference_exp, reference_sigmoid, reference_tanh;
 map_reference reference_gelu;
@@ -52,8 +55,8 @@ axpy_reference reference_axpy;
 softmax_reference reference_softmax;
 adam_reference reference_adam;
 extern const gemm_form reference_gemm_nn, reference_gemm_nt, reference_gemm_tn;
-scan_f32_reference reference_scan_f32;
-scan_i8_reference reference_scan_i8;
+extern const scan_reference reference_scan_f32, reference_scan_f16, reference_scan_i8;
+extern const scan_reference reference_scan_i4, reference_scan_pq;
 
 void check_map(const subject *s, pq_kernel_map *kernel, pq_kernel_map *scalar,
                map_reference *reference);
@@ -70,10 +73,8 @@ void check_softmax(const subject *s, pq_kernel_softmax *kernel, pq_kernel_softma
 void check_adam(const subject *s, pq_kernel_adam *kernel, pq_kernel_adam *scalar,
                 adam_reference *reference);
 void check_gemm(const subject *s, pq_kernel_gemm *kernel, pq_kernel_gemm *scalar, gemm_form form);
-void check_scan_f32(const subject *s, pq_kernel_scan_f32 *kernel, pq_kernel_scan_f32 *scalar,
-                    scan_f32_reference *reference);
-void check_scan_i8(const subject *s, pq_kernel_scan_i8 *kernel, pq_kernel_scan_i8 *scalar,
-                   scan_i8_reference *reference);
+void check_scan(const subject *s, pq_kernel_scan *kernel, pq_kernel_scan *scalar,
+                scan_reference reference);
 
 typedef struct {
     float *all, *x; /* x = all + offset */

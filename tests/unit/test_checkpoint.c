@@ -353,6 +353,46 @@ static void test_settings_in_their_order(void **state) {
     testing_close(&t);
 }
 
+/* Presets of a model's own: each can be read and declared, and differs from the others. */
+static void test_own_presets(void **state) {
+    (void)state;
+    unsigned count = 0;
+    testing t;
+    testing_open(&t);
+    for (uint32_t i = 0; pq_model_at(i); i++) {
+        const pq_preset *own = pq_model_at(i)->presets;
+        for (; own && own->name; own++, count++) {
+            const pique_train_options asked = {.model = pq_model_at(i)->name, .preset = own->name};
+            pq_model model = {0};
+            pq_train_options train;
+            assert_ok(&t.ctx, pq_settings_read(&t.ctx, &asked, &model, &train));
+            model.items.rows = 3;
+            assert_ok(&t.ctx, pq_model_declare(&model));
+            pq_model_free(&model);
+        }
+    }
+    assert_int_equal(count, 6);
+    static const struct {
+        const char *preset, *words[4];
+    } cases[] = {
+        {"seed001", {"\"cell\": \"tf\"", "\"lr\": 0.001", "\"ctr_scale\": 0.5", "\"dim\": 18"}},
+        {"seed002", {"\"att\": \"one\"", "\"alpha\": 0.2", "\"max_norm\": 1", "\"dim\": 128"}},
+        {"seed004",
+         {"\"l2\": 0.001", "\"att_scale\": true", "\"head_tanh\": false", "\"dim\": 16"}},
+    };
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        pq_text text;
+        pq_text_init(&text, &t.ctx);
+        const pique_train_options asked = {.model = "dien", .preset = cases[i].preset};
+        assert_ok(&t.ctx, read_settings(&t.ctx, &asked, &text));
+        for (size_t j = 0; j < PQ_COUNT(cases[i].words); j++) {
+            assert_non_null(strstr(text.data, cases[i].words[j]));
+        }
+        pq_text_free(&text);
+    }
+    testing_close(&t);
+}
+
 static void test_settings_that_are_wrong(void **state) {
     (void)state;
     static const struct {
@@ -360,6 +400,8 @@ static void test_settings_that_are_wrong(void **state) {
     } cases[] = {
         {"minx", "best", NULL, NULL, "there is no model \"minx\""},
         {"mind", "finest", NULL, NULL, "finest"},
+        {"mind", "seed001", NULL, NULL, "seed001"},
+        {"dien", "seed003", NULL, NULL, "seed003"},
         {"mind", "best", "lr", NULL, "setting \"lr\" is not of the form key=value"},
         {"mind", "best", "speed=2", NULL, "there is no option \"speed\" for model mind"},
         {"mind", "best", "lr=-1", NULL, "lr"},
@@ -410,6 +452,7 @@ int main(void) {
         cmocka_unit_test(test_checkpoint_of_other_options),
         cmocka_unit_test(test_checkpoint_damaged),
         cmocka_unit_test(test_settings_in_their_order),
+        cmocka_unit_test(test_own_presets),
         cmocka_unit_test(test_settings_that_are_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

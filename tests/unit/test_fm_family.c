@@ -130,29 +130,41 @@ static void test_users_differ(void **state) {
     }
 }
 
-/* The inner product of what a retrieval takes is the log-odds of ranking. */
-static void test_towers_meet(void **state) {
-    (void)state;
+/* The inner product of what a retrieval takes is the log-odds of ranking, but for what fm's users are worth alone,
+ * which is the same for all of a user's candidates. */
+static void towers_meet(const char *model, const char *settings, uint32_t width, bool exact) {
     bench b;
     pq_real y[MOST_CANDIDATES];
     uint32_t live[8];
-    bench_open(&b, "two_tower", "dim=4 out=3 " NET);
+    bench_open(&b, model, settings);
     uint32_t count = b.batch.candidate_count, d = b.model.width;
-    assert_int_equal(d, 3);
+    assert_int_equal(d, width);
     scores(&b, &b.batch, y);
     pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
     const pq_var *u = b.model.def->user(&b.tape, &b.model, &b.batch, live);
     const pq_var *e = pq_items_vectors(&b.tape, &b.model.items, b.batch.candidates, count);
     assert_ok(&b.t.ctx, b.tape.status);
     assert_int_equal(u->rows, b.batch.history.count);
+    double alone = 0;
     for (uint32_t c = 0; c < count; c++) {
+        uint32_t user = b.batch.candidate_users[c];
         double dot = 0;
         for (uint32_t j = 0; j < d; j++) {
-            dot += (double)u->value[b.batch.candidate_users[c] * d + j] * e->value[c * d + j];
+            dot += (double)u->value[user * d + j] * e->value[c * d + j];
         }
-        assert_true(fabs(dot - y[c]) < 1e-5 && live[b.batch.candidate_users[c]] == 1);
+        if (!exact && (c == 0 || b.batch.candidate_users[c - 1] != user)) {
+            alone = y[c] - dot;
+        }
+        assert_true(fabs(dot + alone - y[c]) < 1e-5 && live[user] == 1);
     }
     bench_close(&b);
+}
+
+static void test_towers_meet(void **state) {
+    (void)state;
+    towers_meet("two_tower", "dim=4 out=3 " NET, 3, true);
+    towers_meet("fm", "dim=4", 5, false);
+    towers_meet("fm", "dim=3 linear=0 history=0", 4, false);
 }
 
 /* The file that serves has neither the item's tower nor the machine that fnn learns with. */

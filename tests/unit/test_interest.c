@@ -51,16 +51,21 @@ static const char *const variants[][2] = {
     {"din", "dim=4 att=bilinear input=plain norm=layers activation=prelu"},
     {"din", "dim=4 att=self input=compact attention2=0"},
     {"din", "dim=4 att=user"},
+    {"din", "dim=4 att=elem_add dice_affine=1 attention_activation=dice"},
     {"dien", "dim=4"},
     {"dien", "dim=2 evolution=gru"},
     {"dien", "dim=2 evolution=aigru att=bilinear"},
     {"dien", "dim=2 evolution=agru attention_activation=dice input=plain"},
+    {"dien", "dim=4 cell=tf att=mlp_prelu_query"},
+    {"dien", "dim=2 cell=tf evolution=agru att=one"},
     {"bst", "dim=4"},
+    {"bst", "dim=4 position=time_gap"},
     {"bst", "dim=3 layers=2 position=sinusoid activation=dice"},
     {"transformer4rec", "dim=4 history=8"},
     {"transformer4rec", "dim=3 layers=2 position=sinusoid enc_causal=0 aux_output=own"},
     {"dsin", "dim=4"},
     {"dsin", "dim=4 att=bilinear lstm_merge=concat lstm_layers=2 sessions=2 session_length=3"},
+    {"dsin", "dim=2 ln=0 blind=1 mean=padded lstm_layers=2 lstm_stack=per_direction"},
     {"dsin", "dim=3 position=learned session_least=2 layers=2 attention_activation=dice"},
 };
 
@@ -408,6 +413,7 @@ static void test_overfit(void **state) {
         {"dien", "dim=8 evolution=aigru"},
         {"dien", "dim=8 evolution=agru aux=next_dot"},
         {"dien", "dim=8 evolution=augru aux=none"},
+        {"dien", "dim=8 cell=tf aux=none"},
         {"dsin", "dim=8 block_dropout=0"},
         {"transformer4rec", "dim=8 block_dropout=0"}};
     uint32_t starts[ROWS + 1] = {0}, items[4 * ROWS], negatives[4 * ROWS], users[ROWS];
@@ -449,6 +455,51 @@ static void test_overfit(void **state) {
     }
 }
 
+/* A history's times change what bst makes of it with time_gap alone; so does not knowing them. */
+static void test_time_gaps(void **state) {
+    (void)state;
+    for (int gaps = 0; gaps < 2; gaps++) {
+        bench b;
+        bench_open(&b, "bst", gaps ? "dim=4 position=time_gap" : "dim=4 position=learned");
+        pq_real known[MOST_CANDIDATES], other[MOST_CANDIDATES];
+        int64_t later[64];
+        pq_batch batch = b.batch;
+        uint32_t rows = batch.history.starts[batch.history.count];
+        for (uint32_t i = 0; i < rows; i++) { /* the same gaps, then others */
+            later[i] = batch.times[i] + 12345;
+        }
+        size_t size = batch.candidate_count * sizeof(*known);
+        scores(&b, &batch, known);
+        batch.times = later;
+        scores(&b, &batch, other);
+        assert_memory_equal(known, other, size);
+        later[0] -= 100000;
+        scores(&b, &batch, other);
+        assert_int_equal(memcmp(known, other, size) != 0, gaps);
+        batch.times = NULL;
+        scores(&b, &batch, other);
+        assert_int_equal(memcmp(known, other, size) != 0, gaps);
+        bench_close(&b);
+    }
+}
+
+/* Gates of a cell of TensorFlow's begin with a bias of 1, the candidate with 0. */
+static void test_first_biases(void **state) {
+    (void)state;
+    bench b;
+    bench_open(&b, "dien", "dim=1 cell=tf evolution=agru");
+    pq_params_draw(&b.model.params, 1);
+    const pq_param *one = pq_params_find(&b.model.params, "layer1.input.b");
+    const pq_param *two = pq_params_find(&b.model.params, "evolution.input.b");
+    for (uint32_t i = 0; i < one->cols; i++) {
+        assert_true(one->value[i] == (i < one->cols / 3 * 2));
+    }
+    for (uint32_t i = 0; i < two->cols; i++) {
+        assert_true(two->value[i] == (i < two->cols / 2));
+    }
+    bench_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alone),
@@ -462,6 +513,8 @@ int main(void) {
         cmocka_unit_test(test_serves_without_decoder),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_time_gaps),
+        cmocka_unit_test(test_first_biases),
         cmocka_unit_test(test_odd_rows),
         cmocka_unit_test(test_overfit),
     };

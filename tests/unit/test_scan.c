@@ -426,6 +426,145 @@ static void test_codes_and_rows(void **state) {
     close_bench(&c);
 }
 
+/* ---- a large table ---- */
+
+enum { LARGE_ROWS = 40000, LARGE_COLS = 16, LARGE_WANTED = 40 };
+
+/* Rows of random bytes, the last thousands of them repeating the first, and interests of which the first
+ * column outweighs the others, as where models have learned a bias. */
+typedef struct {
+    pq_table table;
+    uint8_t *data;
+    float *scales, *codebook, *map, interests[5 * LARGE_COLS];
+} large;
+
+static void open_large(large *l, testing *t, pq_table_kind kind) {
+    const uint32_t bytes = kind == PQ_TABLE_F32   ? 4 * LARGE_COLS
+                           : kind == PQ_TABLE_F16 ? 2 * LARGE_COLS
+                           : kind == PQ_TABLE_I8  ? LARGE_COLS
+                                                  : LARGE_COLS / 2;
+    pq_rng rng = pq_rng_make(5, (uint32_t)kind, 0);
+    l->data = malloc((size_t)LARGE_ROWS * bytes);
+    l->scales = malloc(LARGE_ROWS * sizeof(float));
+    l->codebook = malloc(16 * LARGE_COLS * sizeof(float));
+    l->map = malloc(sizeof(float) * LARGE_COLS * LARGE_COLS);
+    assert_true(l->data && l->scales && l->codebook && l->map);
+    for (size_t i = 0; i < (size_t)LARGE_ROWS * bytes; i++) {
+        l->data[i] = i >= 30000 * (size_t)bytes ? l->data[i - 30000 * (size_t)bytes]
+                                                : (uint8_t)(1 + pq_rng_below(&rng, 255));
+        if (kind == PQ_TABLE_I4) { /* no nibble 0 */
+            l->data[i] |= (uint8_t)(((l->data[i] & 15) == 0) | (l->data[i] < 16) << 4);
+        } else if (kind == PQ_TABLE_F16) {
+            l->data[i] &= i % 2 == 0 ? 0xff : 0xbf; /* below 2 */
+        } else if (kind == PQ_TABLE_F32 && i % 4 == 3) {
+            l->data[i] = 0x3f | (l->data[i] & 0x80);
+        }
+    }
+    for (uint32_t i = 0; i < LARGE_ROWS; i++) {
+        l->scales[i] = i >= 30000 ? l->scales[i - 30000] : 0.01f + 0.001f * (float)(i % 7);
+    }
+    for (uint32_t i = 0; i < 16 * LARGE_COLS; i++) {
+        l->codebook[i] = (float)pq_rng_normal(&rng);
+    }
+    for (uint32_t i = 0; i < LARGE_COLS * LARGE_COLS; i++) {
+        l->map[i] = (float)pq_rng_normal(&rng) / 4;
+    }
+    for (uint32_t i = 0; i < PQ_COUNT(l->interests); i++) {
+        l->interests[i] = (float)pq_rng_normal(&rng) * (i % LARGE_COLS == 0 ? 30 : 1);
+    }
+    pq_table_parts parts = {.kind = kind,
+                            .rows = LARGE_ROWS - 3,
+                            .cols = LARGE_COLS,
+                            .data = l->data,
+                            .scales = l->scales,
+                            .subspaces = 2 * bytes,
+                            .codebook = l->codebook,
+                            .map = l->map};
+    assert_ok(&t->ctx, pq_table_open(&t->ctx, &l->table, &parts));
+}
+
+static void close_large(large *l) {
+    pq_table_close(&l->table);
+    free(l->data);
+    free(l->scales);
+    free(l->codebook);
+    free(l->map);
+}
+
+/* From the last to the first: tasks do not wait for each other. */
+static void run_backwards(void *state, uint32_t count, void (*task)(void *user, uint32_t i),
+                          void *user) {
+    *(uint32_t *)state = count;
+    while (count > 0) {
+        task(user, --count);
+    }
+}
+
+/* The list that sorting all scores gives. */
+static void list_by_scores(testing *t, const pq_scan *scan, pq_hit *hits) {
+    pq_arena arena;
+    pq_best best = {.hits = hits, .capacity = LARGE_WANTED};
+    float *scores = malloc(LARGE_ROWS * sizeof(*scores));
+    assert_non_null(scores);
+    pq_arena_init(&arena, &t->ctx);
+    assert_ok(&t->ctx, pq_scan_scores(&arena, scan, scores));
+    for (uint32_t row = 0; row < scan->table->rows; row++) {
+        if (!pq_has_row(scan->excluded, row)) {
+            pq_best_offer(&best, (pq_hit){.row = row, .score = scores[row]});
+        }
+    }
+    pq_best_order(&best);
+    pq_arena_free(&arena);
+    free(scores);
+}
+
+/* Every instruction set and any number of threads give the list that scoring every row gives: to the
+ * bit, except of floats, whose scores the kernels round each in their own way. */
+static void test_one_list(void **state) {
+    (void)state;
+    for (int kind = PQ_TABLE_F16; kind <= PQ_TABLE_PQ; kind++) {
+        testing t;
+        large l;
+        pq_hit expected[LARGE_WANTED], hits[LARGE_WANTED];
+        uint8_t excluded[LARGE_ROWS / 8 + 1] = {0};
+        uint32_t found, tasks = 0;
+        bool runnable;
+        pq_arena arena;
+        testing_open(&t);
+        t.ctx.kernels = pq_kernels_find("scalar");
+        open_large(&l, &t, (pq_table_kind)kind);
+        pq_arena_init(&arena, &t.ctx);
+        for (uint32_t interests = 1; interests <= 5; interests++) {
+            for (uint32_t row = interests % 7; row < LARGE_ROWS; row += 7) {
+                pq_exclude(excluded, row);
+            }
+            pq_scan scan = {.table = &l.table,
+                            .interests = l.interests,
+                            .interest_count = interests,
+                            .excluded = excluded,
+                            .count = LARGE_WANTED};
+            list_by_scores(&t, &scan, expected);
+            for (uint32_t i = 0; pq_kernels_at(i, &runnable); i++) {
+                for (uint32_t threads = 0; runnable && threads <= 3; threads++) {
+                    t.ctx.kernels = pq_kernels_at(i, &runnable);
+                    t.ctx.parallel = (pq_parallel){threads, run_backwards, &tasks};
+                    pq_arena_reset(&arena);
+                    assert_ok(&t.ctx, pq_scan_top(&arena, &scan, hits, &found));
+                    assert_int_equal(found, LARGE_WANTED);
+                    for (uint32_t j = 0; j < found; j++) {
+                        assert_int_equal(hits[j].row, expected[j].row);
+                        assert_memory_equal(&hits[j].score, &expected[j].score, sizeof(float));
+                    }
+                }
+            }
+        }
+        assert_int_equal(tasks, 2); /* of 40,000 rows, however many threads there are */
+        pq_arena_free(&arena);
+        close_large(&l);
+        testing_close(&t);
+    }
+}
+
 static pique_status search_once(testing *t, void *argument) {
     bench *b = argument;
     pq_arena arena;
@@ -459,6 +598,7 @@ int main(void) {
         cmocka_unit_test(test_interest_without_a_score),
         cmocka_unit_test(test_interests_of_zeros),
         cmocka_unit_test(test_codes_and_rows),
+        cmocka_unit_test(test_one_list),
         cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

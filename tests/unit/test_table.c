@@ -129,7 +129,7 @@ static float expected(const sample *f, uint32_t row, uint32_t col) {
 static void check_rows(const sample *f, const pq_table *table) {
     const shape *s = &f->s;
     const uint32_t lanes = s->kind == PQ_TABLE_PQ ? 32 : 8, size = row_bytes(s);
-    assert_int_equal(pq_table_block_rows(table), lanes);
+    assert_int_equal(table->block_rows, lanes);
     assert_int_equal(pq_table_blocks(table), (s->rows + lanes - 1) / lanes);
     for (uint32_t row = 0; row < pq_table_blocks(table) * lanes; row++) {
         for (uint32_t i = 0; i < size; i++) {
@@ -207,8 +207,7 @@ static void test_in_place(void **state) {
         pq_table_parts parts = make(&f, &shapes[i]);
         assert_ok(&t.ctx, pq_table_open(&t.ctx, &table, &parts));
         assert_ptr_equal(pq_table_block(&table, 0), f.bytes);
-        assert_int_equal(pq_table_block_size(&table),
-                         pq_table_block_rows(&table) * row_bytes(&shapes[i]));
+        assert_int_equal(table.block_size, table.block_rows * row_bytes(&shapes[i]));
         assert_int_equal(t.live, 0);
         pq_table_close(&table);
     }
