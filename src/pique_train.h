@@ -94,6 +94,9 @@ typedef struct {
     uint32_t threads; /* 0: one per processor */
     uint32_t seed;
     bool resume; /* continue RUN/last.ckpt bit for bit */
+    /* NULL, or the RUN directory or the .ckpt file of another run of the same model and shapes, whose weights
+     * this one starts with; moments, epochs and learning rate start anew. Not read when resuming. */
+    const char *init;
 } pique_train_options;
 
 typedef struct {

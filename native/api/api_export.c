@@ -5,6 +5,7 @@
 
 #include "file/layout.h"
 #include "native/data/fileio.h"
+#include "native/eval/moment.h"
 #include "native/export/convert.h"
 #include "native/export/loss.h"
 
@@ -37,6 +38,9 @@ static pique_status check_scheme(const export *e, const pq_scheme *scheme) {
 
 /* Whether a search may take the scheme: the model allows it, and the file's rows are wide enough. */
 static bool is_open_to(const export *e, const pq_scheme *scheme) {
+    if (pq_container_find(&e->container, PQ_ITEM_CODES)) {
+        return pq_keeps_codes(&e->container, scheme);
+    }
     const pq_rows has = pq_rows_of(&e->container, PQ_ITEM_WEIGHT);
     bool narrower = scheme->rows == PQ_ROWS_NONE ? has <= PQ_ROWS_INT8 : has <= scheme->rows;
     return narrower &&

@@ -1,6 +1,7 @@
 /* api_train.c — training and the list of models, for pique_train.h. */
 #include "base/text.h"
 #include "models/model.h"
+#include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/trainer.h"
 
@@ -22,6 +23,7 @@ static bool is_linear(const pq_model *m) {
 pique_status pique_train_check(pique_context *ctx, const pique_train_options *options) {
     pq_model model = {0};
     pq_train_options training;
+    pq_rounding rounding = {0};
     if (!options->model || !options->preset || !options->out) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
     }
@@ -36,6 +38,10 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
                          "with these options",
                          options->model);
     }
+    if (status == PIQUE_OK) {
+        status = pq_rounding_declare(&rounding, &model, (pq_round_kind)training.quantise);
+    }
+    pq_rounding_free(&rounding);
     pq_model_free(&model);
     return status;
 }

@@ -226,7 +226,8 @@ static pq_rows kind_wanted(const pq_conversion *c, const char *name) {
 
 static pique_status add_item_rows(pq_conversion *c, const char *name) {
     const pq_rows kind = kind_wanted(c, name);
-    if (strcmp(name, PQ_ITEM_WEIGHT) == 0 && c->scheme.bytes) {
+    if (strcmp(name, PQ_ITEM_WEIGHT) == 0 && c->scheme.bytes &&
+        !pq_container_find(c->from, PQ_ITEM_CODES)) {
         PQ_TRY(add_codes(c));
     }
     return kind == PQ_ROWS_NONE ? PIQUE_OK : add_rows(c, name, kind);
@@ -246,10 +247,17 @@ static const char *rows_of_scales(const char *name) {
 
 /* ---- the whole file ---- */
 
+static bool is_of_codes(const char *name) {
+    return strcmp(name, PQ_ITEM_CODEBOOK) == 0 || strcmp(name, PQ_ITEM_CODES_MAP) == 0;
+}
+
 /* A parameter or a list. Which bucket a number falls into must not hang on the kind of file. */
 static pique_status add_other(pq_conversion *c, const char *name, const pq_tensor *tensor) {
     const uint32_t rows = tensor->shape[0], cols = tensor->rank == 2 ? tensor->shape[1] : 0;
     bool number = tensor->dtype == PQ_F32 && !ends_with(name, PQ_BOUNDS_SUFFIX);
+    if (number && is_of_codes(name)) {
+        return add_halves(c, name, rows, cols, tensor->data, 0);
+    }
     if (number && c->scheme.dense == PQ_DENSE_INT8 && rows > 1 && cols >= LEAST_INT8_COLUMNS) {
         return add_int8(c, name, rows, cols, tensor->data);
     }
@@ -333,11 +341,24 @@ static pique_status add_metadata(pq_conversion *c, const char *loss, const char 
     return PIQUE_OK;
 }
 
-pique_status pq_convert(pq_conversion *c) {
-    if (pq_container_find(c->from, PQ_ITEM_CODES)) {
+bool pq_keeps_codes(const pq_container *from, const pq_scheme *scheme) {
+    const pq_tensor *codes = pq_container_find(from, PQ_ITEM_CODES);
+    return codes && codes->rank == 2 && codes->shape[1] == scheme->bytes &&
+           pq_rows_of(from, PQ_ITEM_WEIGHT) == scheme->rows;
+}
+
+static pique_status check_codes(const pq_conversion *c) {
+    if (pq_container_find(c->from, PQ_ITEM_CODES) && !pq_keeps_codes(c->from, &c->scheme)) {
         PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
-                "the file has product-quantised items already: export from the f32 file");
+                "the file has product-quantised items already, which can only stay as they are: "
+                "export %s from an f32 file",
+                c->scheme.name);
     }
+    return PIQUE_OK;
+}
+
+pique_status pq_convert(pq_conversion *c) {
+    PQ_TRY(check_codes(c));
     return add_tensors(c);
 }
 

@@ -29,6 +29,9 @@ pique_status pq_conversion_build(pq_conversion *c, const char *loss, const char 
 /* The model's item rows as floats; [rows, width] from the arena. */
 pique_status pq_read_rows(pq_arena *arena, const pq_container *from, const char *name, float **out,
                           uint32_t *rows, uint32_t *width);
+/* Whether the file has the codes of the scheme, and nothing wider or narrower beside them. Codes can only stay as
+ * they are: so is a run exported that was trained for them. */
+bool pq_keeps_codes(const pq_container *from, const pq_scheme *scheme);
 /* What the file's item rows are. */
 pq_rows pq_rows_of(const pq_container *from, const char *name);
 

@@ -3,10 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "native/eval/model_scorer.h"
-
-#define MOST_USERS 20000 /* looked at, evenly out of all */
-
 static const struct {
     const char *name;
     bool ranking;
@@ -54,67 +50,4 @@ pique_status pq_metric_measure(pq_ctx *ctx, const pq_export_metric *metric,
                               result.labels.auc, result.labels.gauc};
     *out = figures[metric->kind];
     return PIQUE_OK;
-}
-
-static void add_interests(const pique_interests *interests, uint32_t d, double *moment) {
-    for (uint32_t k = 0; k < interests->live; k++) {
-        const float *q = interests->vectors + (size_t)k * d;
-        for (uint32_t i = 0; i < d; i++) {
-            for (uint32_t j = 0; j < d; j++) {
-                moment[(size_t)i * d + j] += (double)q[i] * q[j];
-            }
-        }
-    }
-}
-
-static pique_status ask_users(pq_ctx *ctx, const pq_model_scorer *scorer, uint32_t d,
-                              double *moment, uint64_t *count) {
-    const pique_dataset *dataset = scorer->dataset;
-    const uint32_t users = PQ_MIN(dataset->user_count, (uint32_t)MOST_USERS);
-    pq_model_user *own = NULL;
-    pique_status status = pq_model_user_open(ctx, scorer, &own);
-    for (uint32_t i = 0; i < users && status == PIQUE_OK; i++) {
-        const uint32_t user = (uint32_t)((uint64_t)i * dataset->user_count / users);
-        pq_view view;
-        pique_interests interests;
-        if (!pq_dataset_view(dataset, user, PQ_SPLIT_VALID, &view)) {
-            continue;
-        }
-        status = pq_model_user_query(ctx, scorer, own, user, &view);
-        if (status == PIQUE_OK) {
-            status = pique_session_interests(own->session, &own->query, &interests);
-        }
-        if (status == PIQUE_OK) {
-            add_interests(&interests, d, moment);
-            *count += interests.live;
-        }
-    }
-    pq_model_user_close(ctx, own);
-    return status;
-}
-
-pique_status pq_interest_moment(pq_ctx *ctx, const pique_model *model, const pique_dataset *dataset,
-                                double *moment) {
-    const uint32_t d = pique_model_width(model);
-    uint64_t count = 0;
-    pique_context *scalar; /* the kernels that give the same bits everywhere */
-    memset(moment, 0, (size_t)d * d * sizeof(*moment));
-    PQ_TRY(pique_context_create(&ctx->allocator, &scalar));
-    pq_model_scorer scorer = {0};
-    pique_status status = pique_context_set_isa(scalar, "scalar");
-    if (status == PIQUE_OK) {
-        status = pq_model_scorer_init(&scorer, scalar, model, dataset);
-    }
-    if (status == PIQUE_OK) {
-        status = ask_users(scalar, &scorer, d, moment, &count);
-    }
-    pq_model_scorer_free(&scorer);
-    if (status != PIQUE_OK) {
-        status = pq_fail(ctx, status, "%s", pique_error(scalar));
-    }
-    pique_context_free(scalar);
-    for (size_t i = 0; count && i < (size_t)d * d; i++) {
-        moment[i] /= (double)count;
-    }
-    return status;
 }

@@ -1,5 +1,4 @@
-/* loss.h — what a smaller file loses, and where interests lie: both by asking the model about the users of a
- * data set. */
+/* loss.h — what a smaller file loses, by asking the model about the users of a data set. */
 #ifndef PQ_EXPORT_LOSS_H
 #define PQ_EXPORT_LOSS_H
 
@@ -28,9 +27,5 @@ pique_status pq_metric_parse(pq_ctx *ctx, const char *text, const pique_model *m
 pique_status pq_metric_measure(pq_ctx *ctx, const pq_export_metric *metric,
                                const pique_model *model, const pique_dataset *dataset,
                                uint32_t threads, const pique_listener *listener, double *out);
-/* moment [D, D]: the mean of q q' over the interests q that the users' training events give, the same on every
- * machine. */
-pique_status pq_interest_moment(pq_ctx *ctx, const pique_model *model, const pique_dataset *dataset,
-                                double *moment);
 
 #endif

@@ -74,8 +74,16 @@ static void bake_unknown(const pq_model *m, const pique_dataset *dataset, rows *
     out->lengths[unknown] = length;
 }
 
-static pique_status bake_rows(const pq_model *m, const pique_dataset *dataset, pq_arena *arena,
-                              rows *out) {
+static pq_model unrounded(const pq_model *m) {
+    pq_model copy = *m;
+    copy.items.rounded = NULL;
+    return copy;
+}
+
+/* Exact ones: they are rounded when they are written. */
+static pique_status bake_rows(const pq_model *trained, const pique_dataset *dataset,
+                              pq_arena *arena, rows *out) {
+    const pq_model copy = unrounded(trained), *m = &copy;
     uint32_t count = m->items.rows;
     size_t wide = pq_items_width(&m->items);
     out->vectors = pq_arena_take(arena, (size_t)count * m->width, sizeof(float));
@@ -192,7 +200,9 @@ static pique_status add_names(pq_writer *w, pq_ctx *ctx, const char *key, const 
 }
 
 static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
-                                 const char *metrics, const char *card) {
+                                 const pq_bake_options *options) {
+    const char *quant =
+        pq_rounding_name(options->rounding ? options->rounding->kind : PQ_ROUND_NONE);
     pq_text text;
     pq_text_init(&text, m->ctx);
     pq_text_add(&text, "{");
@@ -203,9 +213,9 @@ static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_da
         pq_writer_text(w, "pique.version", PQ_FORMAT, strlen(PQ_FORMAT));
         pq_writer_text(w, "pique.model", m->def->name, strlen(m->def->name));
         pq_writer_text(w, "pique.config", text.data, text.size);
-        pq_writer_text(w, "pique.quant", "f32", 3);
-        pq_writer_text(w, "pique.metrics", metrics, strlen(metrics));
-        pq_writer_text(w, "pique.card", card, strlen(card));
+        pq_writer_text(w, "pique.quant", quant, strlen(quant));
+        pq_writer_text(w, "pique.metrics", options->metrics, strlen(options->metrics));
+        pq_writer_text(w, "pique.card", options->card, strlen(options->card));
     }
     pq_text_free(&text);
     if (status == PIQUE_OK && dataset->provenance) {
@@ -273,11 +283,15 @@ static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature 
 }
 
 static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
-                         const pique_dataset *dataset) {
+                         const pique_dataset *dataset, const pq_rounding *rounding) {
     rows out = {0};
     uint32_t count = m->items.rows;
     PQ_TRY(bake_rows(m, dataset, arena, &out));
-    pq_writer_tensor(w, PQ_ITEM_WEIGHT, PQ_F32, count, m->width, out.vectors);
+    if (rounding) {
+        PQ_TRY(pq_rounding_write(rounding, out.vectors, arena, w));
+    } else {
+        pq_writer_tensor(w, PQ_ITEM_WEIGHT, PQ_F32, count, m->width, out.vectors);
+    }
     if (pq_items_own_behaviours(&m->items)) {
         pq_writer_tensor(w, PQ_BEHAVIOUR_WEIGHT, PQ_F32, count, pq_items_width(&m->items),
                          out.behaviours);
@@ -293,15 +307,15 @@ static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,
     return PIQUE_OK;
 }
 
-pique_status pq_bake(const pq_model *m, const pique_dataset *dataset, const char *metrics,
-                     const char *card, void **bytes, size_t *size) {
+pique_status pq_bake(const pq_model *m, const pique_dataset *dataset,
+                     const pq_bake_options *options, void **bytes, size_t *size) {
     pq_arena arena;
     pq_writer writer;
     pq_arena_init(&arena, m->ctx);
     pq_writer_init(&writer, m->ctx);
-    pique_status status = bake(&writer, &arena, m, dataset);
+    pique_status status = bake(&writer, &arena, m, dataset, options->rounding);
     if (status == PIQUE_OK) {
-        status = add_metadata(&writer, m, dataset, metrics, card);
+        status = add_metadata(&writer, m, dataset, options);
     }
     if (status == PIQUE_OK) {
         status = pq_writer_build(&writer, bytes, size);

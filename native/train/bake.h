@@ -5,10 +5,16 @@
 
 #include "models/model.h"
 #include "native/data/dataset.h"
+#include "native/train/rounding.h"
 
-/* The uncompressed container in a block of the context's. metrics: a JSON object; card: plain text for
- * people. The bytes depend on the arguments alone. */
-pique_status pq_bake(const pq_model *m, const pique_dataset *dataset, const char *metrics,
-                     const char *card, void **bytes, size_t *size);
+typedef struct {
+    const char *metrics;         /* a JSON object */
+    const char *card;            /* plain text for people */
+    const pq_rounding *rounding; /* how item vectors are written; NULL: as F32 */
+} pq_bake_options;
+
+/* The uncompressed container in a block of the context's. The bytes depend on the arguments alone. */
+pique_status pq_bake(const pq_model *m, const pique_dataset *dataset,
+                     const pq_bake_options *options, void **bytes, size_t *size);
 
 #endif

@@ -242,3 +242,40 @@ done:
     pq_free(ctx, bytes);
     return status;
 }
+
+static pique_status read_weights(const pq_container *container, const pq_params *params) {
+    for (uint32_t i = 0; i < params->count; i++) {
+        const pq_param *param = params->list[i];
+        const pq_tensor *tensor;
+        if (param->frozen && param->unsaved) {
+            continue;
+        }
+        PQ_TRY(pq_container_get(container, param->name, PQ_F32, param->rows, param->cols, &tensor));
+        PQ_TRY(pq_tensor_finite(container->ctx, tensor));
+        memcpy(param->value, tensor->data, tensor->count * sizeof(float));
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_checkpoint_weights(pq_ctx *ctx, const char *path, const pq_params *params) {
+    pq_container container = {0};
+    void *bytes;
+    size_t size;
+    char *made = NULL;
+    PQ_TRY(pq_file_read(ctx, path, LIMIT, &bytes, &size));
+    pique_status status = pq_container_open(ctx, bytes, size, &container);
+    if (status == PIQUE_OK) {
+        status = required(&container, path, OPTIONS_KEY, &made);
+    }
+    if (status == PIQUE_OK) {
+        status = read_weights(&container, params);
+    }
+    if (status == PIQUE_CORRUPT) { /* it may be good for another model */
+        status =
+            pq_fail(ctx, PIQUE_ARGUMENT, "training cannot start from %s: %.400s", path, ctx->error);
+    }
+    pq_free(ctx, made);
+    pq_container_close(&container);
+    pq_free(ctx, bytes);
+    return status;
+}

@@ -27,5 +27,8 @@ pique_status pq_checkpoint_write(pq_ctx *ctx, const char *path, const char *opti
  * the message names the first that differs. */
 pique_status pq_checkpoint_read(pq_ctx *ctx, const char *path, const char *options,
                                 pq_optimiser *optimiser, pq_train_state *state);
+/* Fills the values of all parameters but those that a run fits for itself (frozen and unsaved), by name.
+ * PIQUE_ARGUMENT when the checkpoint has none of that name and shape; the message names it. */
+pique_status pq_checkpoint_weights(pq_ctx *ctx, const char *path, const pq_params *params);
 
 #endif

@@ -71,6 +71,12 @@ const pq_field pq_train_fields[] = {
     {"epsilon", PQ_FIELD_REAL, AT(epsilon), 1e-30, 1, NULL, "1e-8", NULL, NULL, "Adam's epsilon"},
     {"clip", PQ_FIELD_REAL, AT(clip), 0, 1e9, NULL, "0", NULL, NULL,
      "largest norm of the whole gradient; 0: no limit"},
+    {"quantise", PQ_FIELD_CHOICE, AT(quantise), 0, 0, "none,int4,pq8,pq16,pq32", "none", NULL, NULL,
+     "training aware of quantisation: scores and behaviours see item vectors as this scheme of "
+     "`pique "
+     "export` gives them back"},
+    {"quantise_from", PQ_FIELD_INT, AT(quantise_from), 0, 100000, NULL, "0", NULL, NULL,
+     "quantise: first epoch with it; 0: the last quarter of the epochs"},
     {"eval_every", PQ_FIELD_INT, AT(eval_every), 1, 100000, NULL, "2", NULL, NULL,
      "epochs between evaluations on the validation targets"},
     {"patience", PQ_FIELD_INT, AT(patience), 0, 100000, NULL, "0", NULL, NULL,
@@ -103,6 +109,11 @@ double pq_learning_rate(const pq_train_options *o, uint64_t step, uint64_t total
         course = 0.5 * (1 + pq_cos(PI * done));
     }
     return o->lr * (o->lr_floor + (1 - o->lr_floor) * course);
+}
+
+uint32_t pq_train_rounds_from(const pq_train_options *o) {
+    const int32_t quarter = (o->epochs + 3) / 4;
+    return (uint32_t)(o->quantise_from ? o->quantise_from : o->epochs - quarter + 1);
 }
 
 pq_adam pq_train_step(const pq_train_options *o, double lr) {

@@ -31,7 +31,7 @@ typedef enum { PQ_LINEAR_SAME, PQ_LINEAR_FTRL } pq_linear_optimiser;
 
 typedef struct {
     int32_t epochs, pretrain, batch, negatives, samples_per_user, eval_every, patience, cutoff,
-        warmup, lr_every, optimiser, linear_optimiser;
+        warmup, lr_every, optimiser, linear_optimiser, quantise, quantise_from;
     int32_t sampler, schedule, metric, supervision, loss, pair_negatives;
     bool dense_rows;
     double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip,
@@ -44,6 +44,8 @@ extern const pq_field pq_train_fields[];
 /* The learning rate of step 1..total, after so many drops of the schedules `step` and `plateau`. */
 double pq_learning_rate(const pq_train_options *options, uint64_t step, uint64_t total,
                         uint32_t drops);
+/* The first epoch with rounded item vectors, when there are any. */
+uint32_t pq_train_rounds_from(const pq_train_options *options);
 /* What the optimiser is to do in a step of that learning rate. */
 pq_adam pq_train_step(const pq_train_options *options, double lr);
 

@@ -7,7 +7,7 @@
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
 /* Members of a config file that are not fields: what pq_settings_write adds. */
-static const char *const extras[] = {"model", "seed", "data"};
+static const char *const extras[] = {"model", "seed", "data", "init"};
 
 static bool equal(pq_span span, const char *text) {
     return span.size == strlen(text) && memcmp(span.bytes, text, span.size) == 0;
@@ -95,6 +95,10 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
                 "sampler = in_batch gives negatives that a batch shares, which loss = "
                 "sampled_softmax alone takes");
     }
+    if (train->quantise && train->quantise_from > train->epochs) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "quantise_from = %d is behind the last of %d epochs",
+                (int)train->quantise_from, (int)train->epochs);
+    }
     bool of_labels = train->metric >= PQ_METRIC_AUC;
     if (of_labels != (m->def->task == PQ_TASK_RANKING)) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "metric = %s is for models that %s, which %s does not",
@@ -174,6 +178,10 @@ pique_status pq_settings_write(const pique_train_options *asked, const pq_model 
     pq_text_add(out, "{\"model\":\"%s\",\"seed\":%u,\"data\":", m->def->name,
                 (unsigned)asked->seed);
     pq_text_json(out, data, strlen(data));
+    if (asked->init) {
+        pq_text_add(out, ",\"init\":");
+        pq_text_json(out, asked->init, strlen(asked->init));
+    }
     pq_text_add(out, ",");
     pq_fields_write(m->def->fields, m->self, out);
     pq_text_add(out, ",");

@@ -5,14 +5,17 @@
 
 #include "native/data/fileio.h"
 #include "native/eval/label_metrics.h"
+#include "native/eval/moment.h"
 #include "native/eval/ranking.h"
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
+#include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/shards.h"
 
 #define LONGEST_COLUMN 32
+#define CHECKPOINT "last.ckpt"
 
 typedef struct {
     pq_ctx *ctx;
@@ -25,6 +28,7 @@ typedef struct {
     pq_optimiser optimiser;
     pq_sampler sampler;
     pq_shards shards;
+    pq_rounding rounding;
     pq_train_state state;
     pq_journal journal;
     pq_text config; /* config.json */
@@ -98,6 +102,18 @@ static void tell_size(const trainer *t) {
     }
 }
 
+/* The weights of another run: its folder or its checkpoint. */
+static pique_status start_from(trainer *t, const char *init) {
+    char *inside = pq_path_join(t->ctx, init, CHECKPOINT);
+    if (!inside) {
+        return PIQUE_NO_MEMORY;
+    }
+    const char *path = pq_file_exists(inside) ? inside : init;
+    pique_status status = pq_checkpoint_weights(t->ctx, path, &t->model.params);
+    pq_free(t->ctx, inside);
+    return status;
+}
+
 static pique_status open_model(trainer *t) {
     const pique_dataset *d = t->dataset;
     pq_model *m = &t->model;
@@ -111,8 +127,13 @@ static pique_status open_model(trainer *t) {
     m->profile.columns = t->profile_columns;
     m->profile.column_count = d->profile_count;
     PQ_TRY(pq_model_declare(m));
+    PQ_TRY(pq_rounding_declare(&t->rounding, m, (pq_round_kind)t->options.quantise));
+    PQ_TRY(pq_rounding_open(&t->rounding, t->threads));
     tell_size(t);
     pq_params_draw(&m->params, t->asked->seed);
+    if (t->asked->init && !t->asked->resume) {
+        PQ_TRY(start_from(t, t->asked->init));
+    }
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
     t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
@@ -137,7 +158,7 @@ static pique_status save_checkpoint(trainer *t) {
 static pique_status open_run(trainer *t) {
     const char *out = t->asked->out;
     t->model_path = pq_path_join(t->ctx, out, "model.pique");
-    t->checkpoint_path = pq_path_join(t->ctx, out, "last.ckpt");
+    t->checkpoint_path = pq_path_join(t->ctx, out, CHECKPOINT);
     t->config_path = pq_path_join(t->ctx, out, "config.json");
     t->journal_path = pq_path_join(t->ctx, out, "metrics.jsonl");
     if (!t->model_path || !t->checkpoint_path || !t->config_path || !t->journal_path) {
@@ -207,14 +228,24 @@ static double chosen(const trainer *t, const pique_eval_result *result) {
     return 0;
 }
 
-/* The model as it stands, through the same code that will serve it. */
-static pique_status measure(trainer *t, pique_eval_result *out) {
+static bool rounds(const trainer *t) {
+    return t->rounding.kind != PQ_ROUND_NONE && t->state.epoch >= pq_train_rounds_from(&t->options);
+}
+
+/* The model as it stands, as its file would be read. */
+static pique_status open_as_served(trainer *t, const pq_rounding *rounding, pique_model **out) {
+    const pq_bake_options bake = {.metrics = "{}", .card = "", .rounding = rounding};
     void *bytes;
     size_t size;
+    PQ_TRY(pq_bake(&t->model, t->dataset, &bake, &bytes, &size));
+    return pique_model_open(t->ctx, bytes, size, out);
+}
+
+/* Through the same code that will serve it. */
+static pique_status measure(trainer *t, pique_eval_result *out) {
     pique_model *model;
     pique_eval_options options;
-    PQ_TRY(pq_bake(&t->model, t->dataset, "{}", "", &bytes, &size));
-    PQ_TRY(pique_model_open(t->ctx, bytes, size, &model));
+    PQ_TRY(open_as_served(t, rounds(t) ? &t->rounding : NULL, &model));
     pique_eval_options_default(&options);
     options.split = "valid";
     options.cutoffs[0] = (uint32_t)t->options.cutoff;
@@ -287,6 +318,11 @@ static void card(const trainer *t, const pique_eval_result *result, pq_text *out
                            "the history: ");
     metric_list(t, result, false, out);
     pq_text_add(out, ".\n");
+    if (rounds(t)) {
+        pq_text_add(
+            out, "Item vectors are %s, which training has taken into account since epoch %u.\n",
+            pq_rounding_name(t->rounding.kind), (unsigned)pq_train_rounds_from(&t->options));
+    }
 }
 
 static pique_status save_model(trainer *t, const pique_eval_result *metrics) {
@@ -302,7 +338,9 @@ static pique_status save_model(trainer *t, const pique_eval_result *metrics) {
     card(t, metrics, &text);
     PQ_TRY_GOTO(status, pq_text_status(&json));
     PQ_TRY_GOTO(status, pq_text_status(&text));
-    PQ_TRY_GOTO(status, pq_bake(&t->model, t->dataset, json.data, text.data, &bytes, &size));
+    const pq_bake_options bake = {
+        .metrics = json.data, .card = text.data, .rounding = rounds(t) ? &t->rounding : NULL};
+    PQ_TRY_GOTO(status, pq_bake(&t->model, t->dataset, &bake, &bytes, &size));
     status = pq_file_write(t->ctx, t->model_path, bytes, size, true);
 done:
     pq_free(t->ctx, bytes);
@@ -378,6 +416,39 @@ static pique_status evaluate(trainer *t) {
     return journal_line(t, &metrics);
 }
 
+/* ---- rounding ---- */
+
+static pique_status fit_rounding(trainer *t) {
+    const size_t d = t->model.width;
+    pique_model *model = NULL;
+    double *moment = pq_alloc(t->ctx, d * d, sizeof(*moment));
+    pique_status status = moment ? open_as_served(t, NULL, &model) : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        status = pq_interest_moment(t->ctx, model, t->dataset, moment);
+    }
+    if (status == PIQUE_OK) {
+        status = pq_rounding_fit(&t->rounding, &t->model, moment);
+    }
+    pique_model_free(model);
+    pq_free(t->ctx, moment);
+    return status;
+}
+
+/* At the start of an epoch, or where a run goes on in the middle of one. */
+static pique_status prepare_rounding(trainer *t) {
+    if (!rounds(t) || t->model.items.rounded) {
+        return PIQUE_OK;
+    }
+    if (t->state.epoch > pq_train_rounds_from(&t->options) || t->state.batch > 0) {
+        pq_rounding_load(&t->rounding);
+        return PIQUE_OK;
+    }
+    /* What was best without rounding says nothing about what will be best with it. */
+    t->state.best_metric = -1;
+    t->state.best_epoch = t->state.stale = 0;
+    return t->rounding.codebook ? fit_rounding(t) : PIQUE_OK;
+}
+
 /* ---- the loop ---- */
 
 static pique_status step(trainer *t) {
@@ -386,6 +457,9 @@ static pique_status step(trainer *t) {
     uint32_t count = (uint32_t)PQ_MIN((size_t)t->options.batch, t->sampler.count - first);
     uint64_t number = t->optimiser.step + 1;
     double loss, began = pq_seconds();
+    if (rounds(t)) {
+        PQ_TRY(pq_rounding_refresh(&t->rounding, &t->model));
+    }
     PQ_TRY(pq_shards_step(&t->shards, &t->sampler, first, count, number, &loss));
     const pq_train_options *o = &t->options;
     uint32_t drops = o->schedule == PQ_SCHEDULE_STEP
@@ -418,6 +492,7 @@ static bool cancelled(const trainer *t) {
 static pique_status epoch(trainer *t) {
     PQ_TRY(pq_sampler_epoch(&t->sampler, t->state.epoch));
     enter_stage(t);
+    PQ_TRY(prepare_rounding(t));
     while (t->state.batch < t->steps_per_epoch) {
         PQ_TRY(step(t));
         if (cancelled(t)) {
@@ -435,7 +510,9 @@ static pique_status epoch(trainer *t) {
         PQ_TRY(journal_line(t, NULL));
     } else if (due) {
         PQ_TRY(evaluate(t));
-        bool tired = t->options.patience > 0 && t->state.stale >= (uint32_t)t->options.patience;
+        bool waits = t->rounding.kind != PQ_ROUND_NONE && !rounds(t);
+        bool tired =
+            !waits && t->options.patience > 0 && t->state.stale >= (uint32_t)t->options.patience;
         t->state.finished = last || tired;
     }
     if (!t->state.finished) {
@@ -450,6 +527,7 @@ static void close_trainer(trainer *t) {
     pq_journal_close(&t->journal);
     pq_shards_free(&t->shards);
     pq_sampler_free(&t->sampler);
+    pq_rounding_free(&t->rounding);
     pq_optimiser_free(&t->optimiser);
     pq_model_free(&t->model);
     pq_text_free(&t->config);

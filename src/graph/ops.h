@@ -135,6 +135,12 @@ typedef struct {
     bool interleaved;  /* a row of x is a list of places instead of a list of channels */
 } pq_conv1d;
 
+typedef struct {
+    const pq_real *rows; /* [n, D] what stands in place of the rows of x; not trained */
+    const uint32_t *ids; /* [T] the row of each, 0..n - 1; NULL: one after the other */
+    bool lengths;        /* each is multiplied by the length of the row of x */
+} pq_straight_through;
+
 #define PQ_NO_COLUMN UINT32_MAX
 
 #define PQ_OP(name, parameters, help) pq_var *pq_op_##name parameters;

@@ -174,15 +174,27 @@ static pq_var *table_rows(pq_tape *t, const pq_items *items, const pq_table *tab
     return y;
 }
 
+/* e, or (`lengths`) x = length e, with the vectors that the file will have. */
+static pq_var *rounded(pq_tape *t, const pq_items *items, pq_var *rows, const uint32_t *ids,
+                       bool lengths) {
+    if (!PQ_TRAINING || !items->rounded) {
+        return rows;
+    }
+    pq_straight_through args = {.rows = items->rounded, .ids = ids, .lengths = lengths};
+    return pq_op_straight_through(t, rows, &args);
+}
+
 pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
     if (items->baked) {
         return table_rows(t, items, items->vectors, NULL, ids, n);
     }
     pq_var *e = pooled(t, items, ids, n);
     if (items->map) {
-        return items->map(t, items->map_self, e);
+        e = items->map(t, items->map_self, e);
+    } else if (items->normalise) {
+        e = pq_op_normalise(t, e, LENGTH_EPSILON);
     }
-    return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
+    return rounded(t, items, e, ids, false);
 }
 
 #if PQ_TRAINING
@@ -190,7 +202,8 @@ pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
     if (items->column_count == 0 && !items->map &&
         !items->linear) { /* the table itself: nothing to copy, nothing to look up */
         pq_var *e = pq_tape_param(t, items->ids);
-        return items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
+        e = items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;
+        return rounded(t, items, e, NULL, false);
     }
     uint32_t *all = pq_tape_take(t, items->rows, sizeof(*all));
     for (uint32_t i = 0; all && i < items->rows; i++) {
@@ -206,7 +219,8 @@ pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *i
                                  : table_rows(t, items, items->vectors, items->lengths, ids, n);
     }
     if (items->behaviour == PQ_BEHAVIOUR_POOL) {
-        return pooled(t, items, ids, n);
+        pq_var *x = pooled(t, items, ids, n);
+        return items->map ? x : rounded(t, items, x, ids, items->normalise);
     }
     pq_var *all = side_by_side(t, items, ids, n);
     pq_var *w = pq_tape_param(t, items->w_in);

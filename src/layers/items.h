@@ -65,6 +65,9 @@ typedef struct {
     pq_param *fields[PQ_MAX_FIELDS];
     pq_param *weights[PQ_MAX_FIELDS + 1]; /* linear, of the id and the columns */
     pq_param *w_in, *b_in;
+    /* NULL, or [rows, D]: the vectors as the file will give them back, which then stand in place of e, and
+     * their multiples in place of x where x is one of e. Gradients pass by them. */
+    const pq_real *rounded;
 
     /* serving */
     const pq_table *vectors; /* e_i */

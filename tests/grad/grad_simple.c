@@ -386,3 +386,46 @@ void grad_normalise(void) {
     pq_tape_free(&t);
     grad_close(&s.g);
 }
+
+/* ---- straight_through ---- */
+
+static const pq_real other_rows[4 * 3] = {1, 2, 3, -4, 5, -6, 7, 8, 9, 0.5, 0, -0.25};
+
+static pq_var *straight_through(pq_tape *t, const void *argument) {
+    const setup *s = argument;
+    const pq_straight_through args = {other_rows, s->ids, s->number > 0};
+    return pq_op_straight_through(t, pq_tape_param(t, s->a), &args);
+}
+
+/* As if the rows of x had gone through. */
+static double passed(const void *argument) {
+    const setup *s = argument;
+    double sum = 0;
+    for (size_t i = 0; i < (size_t)s->a->rows * s->a->cols; i++) {
+        sum += s->a->value[i] * grad_probe(i);
+    }
+    return sum;
+}
+
+void grad_straight_through(void) {
+    static const uint32_t some[] = {3, 0, 0}, in_turn[] = {0, 1, 2};
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        const uint32_t *ids = kind % 2 ? some : NULL, *rows = ids ? ids : in_turn;
+        setup s = {.ids = ids, .number = kind / 2};
+        grad_open(&s.g, kind);
+        s.a = grad_input(&s.g, "x", 3, 3);
+        grad_check(&s.g, "straight_through", straight_through, passed, &s);
+        pq_tape t;
+        pq_tape_init(&t, &s.g.t.ctx);
+        pq_tape_begin(&t, NULL, false, (pq_rng){0});
+        pq_var *y = straight_through(&t, &s);
+        for (size_t i = 0; i < 9; i++) {
+            const pq_real *x = s.a->value + i / 3 * 3;
+            const double length = pq_sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
+            const double want = other_rows[rows[i / 3] * 3 + i % 3] * (kind / 2 ? length : 1);
+            grad_close_to("value of straight_through", y->value[i], want, 1e-12);
+        }
+        pq_tape_free(&t);
+        grad_close(&s.g);
+    }
+}

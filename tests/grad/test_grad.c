@@ -51,6 +51,7 @@ static const struct {
     {"reshape", grad_reshape},
     {"conv1d", grad_conv1d},
     {"pick_columns", grad_pick_columns},
+    {"straight_through", grad_straight_through},
 };
 
 static const char *const ops[] = {

@@ -33,7 +33,7 @@ static inline pique_model *ranked_case_open(testing *t, const pique_dataset *d, 
     m.items.rows = d->item_rows;
     assert_ok(&t->ctx, pq_model_declare(&m));
     pq_params_draw(&m.params, 3);
-    assert_ok(&t->ctx, pq_bake(&m, d, "{}", "", &bytes, &size));
+    assert_ok(&t->ctx, pq_bake(&m, d, &(pq_bake_options){"{}", "", NULL}, &bytes, &size));
     assert_ok(&t->ctx, pique_model_open(&t->ctx, bytes, size, &model));
     pq_model_free(&m);
     return model;

@@ -16,6 +16,7 @@ typedef struct {
     pique_dataset *data;
     const char *model;
     const char *const *more; /* settings over those of `train`, NULL-terminated */
+    const char *init;        /* a run of the folder, or a file of one */
 } place;
 
 /* Ratings of 40 users of 25 items with a genre, users with an age; `column` names the items' column. */
@@ -95,6 +96,8 @@ static pique_status train(place *p, const char *name, uint32_t threads, bool res
     options.out = testing_path(run, p->folder, name);
     options.threads = threads;
     options.resume = resume;
+    char init[TESTING_PATH];
+    options.init = p->init ? testing_path(init, p->folder, p->init) : NULL;
     return pique_train(p->ctx, p->data, &options, steps ? &listener : NULL, &result);
 }
 
@@ -184,6 +187,36 @@ static void test_other_ways_to_train(void **state) {
     }
 }
 
+/* Stops before rounding begins, at its first step, inside a rounded epoch and at its end. */
+static void test_rounded_runs(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *quant, *more[10];
+    } ways[] = {
+        {"mind", "int4", {"quantise=int4", "hidden=6", "metric=mrr"}},
+        {"mind", "pq8", {"quantise=pq8", "dim=16", "hidden=6", "quantise_from=2"}},
+        {"sasrec", "pq8", {"quantise=pq8", "dim=16", "loss=softmax", "batch=10", "metric=mrr"}},
+    };
+    static const int stops[] = {1, 8, 9, 12, 13, 14, 16};
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        place p;
+        open_place(&p, "genre");
+        p.model = ways[i].model;
+        p.more = ways[i].more;
+        assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+        for (size_t s = 0; s < PQ_COUNT(stops); s++) {
+            pique_status status = train(&p, "broken", 3, false, stops[s]);
+            if (status != PIQUE_OK) {
+                assert_failure(p.ctx, status, PIQUE_CANCELLED, "can be resumed");
+                assert_ok(p.ctx, train(&p, "broken", 1, true, 0));
+            }
+            assert_same_file(&p, "whole", "broken", "model.pique");
+            assert_same_file(&p, "whole", "broken", "metrics.jsonl");
+        }
+        close_place(&p);
+    }
+}
+
 static char *journal_of(const place *p, const char *name) {
     char run[TESTING_PATH], path[TESTING_PATH];
     size_t size;
@@ -191,6 +224,114 @@ static char *journal_of(const place *p, const char *name) {
         testing_path(path, testing_path(run, p->folder, name), "metrics.jsonl"), &size);
     assert_non_null(text);
     return text;
+}
+
+/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
+static unsigned first_difference(const place *p, const char *first, const char *second) {
+    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
+    unsigned epoch = 0;
+    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
+        right = strstr(right, "\"loss\":");
+        assert_non_null(right);
+        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
+        left++;
+        right++;
+    }
+    free(a);
+    free(b);
+    return epoch;
+}
+
+/* The losses are those of a run without rounding until it begins, and others from then on. */
+static void test_rounding_begins(void **state) {
+    (void)state;
+    static const struct {
+        const char *quantise, *loss;
+    } ways[] = {{"quantise=int4", "loss=softmax"},
+                {"quantise=pq8", "loss=softmax"},
+                {"quantise=pq8", "loss=sampled_softmax"}};
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        const char *set[] = {"quantise=none", ways[i].loss,   "quantise_from=3",
+                             "dim=16",        "eval_every=1", NULL};
+        place p;
+        open_place(&p, "genre");
+        p.model = "sasrec";
+        p.more = set;
+        assert_ok(p.ctx, train(&p, "plain", 1, false, 0));
+        set[0] = ways[i].quantise;
+        assert_ok(p.ctx, train(&p, "rounded", 1, false, 0));
+        assert_int_equal(first_difference(&p, "plain", "rounded"), 3);
+        close_place(&p);
+    }
+}
+
+/* recall@5 of the last evaluation, and of the best. */
+static double last_recall(const place *p, const char *name, double *best) {
+    char *journal = journal_of(p, name);
+    double last = -1;
+    *best = -1;
+    for (const char *line = journal; (line = strstr(line, "\"recall@5\":")) != NULL; line++) {
+        assert_int_equal(sscanf(line, "\"recall@5\":%lf", &last), 1);
+        *best = last > *best ? last : *best;
+    }
+    free(journal);
+    return last;
+}
+
+static double recall_of(const place *p, const char *path, const char *quant) {
+    pique_model *model;
+    pique_eval_options options;
+    pique_eval_result result;
+    char scheme[32];
+    snprintf(scheme, sizeof(scheme), "\"quant\":\"%s\"", quant);
+    assert_ok(p->ctx, pique_model_read(p->ctx, path, &model));
+    assert_non_null(strstr(pique_model_info(model), scheme));
+    pique_eval_options_default(&options);
+    options.split = "valid";
+    options.cutoffs[0] = 5;
+    options.cutoff_count = 1;
+    options.baselines = false;
+    assert_ok(p->ctx, pique_evaluate(p->ctx, model, p->data, &options, &result));
+    pique_model_free(model);
+    return result.model.recall[0];
+}
+
+/* The file holds the scheme and the figure that training saw, also when epochs before it were better; and so
+ * does what is exported from it. */
+static void test_the_model_of_a_rounded_run(void **state) {
+    (void)state;
+    static const struct {
+        const char *quant, *more[10];
+    } ways[] = {
+        {"int4", {"quantise=int4", "hidden=6", "lr=2", "eval_every=1", "schedule=constant"}},
+        {"pq8",
+         {"quantise=pq8", "dim=16", "hidden=6", "lr=2", "eval_every=1", "schedule=constant"}},
+    };
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        place p;
+        char run[TESTING_PATH], path[TESTING_PATH], out[TESTING_PATH];
+        double best, last, recall;
+        pique_export_options options;
+        pique_export_result result;
+        open_place(&p, "genre");
+        p.more = ways[i].more;
+        assert_ok(p.ctx, train(&p, "run", 1, false, 0));
+        last = last_recall(&p, "run", &best);
+        assert_true(best > last); /* else the case would show nothing */
+        testing_path(path, testing_path(run, p.folder, "run"), "model.pique");
+        recall = recall_of(&p, path, ways[i].quant);
+        assert_true(recall == last);
+        pique_export_options_default(&options);
+        options.quant = ways[i].quant;
+        options.dense = "f32";
+        testing_path(out, p.folder, "out.pique");
+        assert_ok(p.ctx, pique_model_export(p.ctx, path, &options, out, &result));
+        assert_true(recall_of(&p, out, ways[i].quant) == recall);
+        options.quant = "pq8+int8";
+        assert_failure(p.ctx, pique_model_export(p.ctx, path, &options, out, &result),
+                       PIQUE_UNSUPPORTED, "");
+        close_place(&p);
+    }
 }
 
 /* ---- two stages ---- */
@@ -308,22 +449,6 @@ static void test_stages_resume(void **state) {
     close_place(&p);
 }
 
-/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
-static unsigned first_difference(const place *p, const char *first, const char *second) {
-    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
-    unsigned epoch = 0;
-    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
-        right = strstr(right, "\"loss\":");
-        assert_non_null(right);
-        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
-        left++;
-        right++;
-    }
-    free(a);
-    free(b);
-    return epoch;
-}
-
 /* A learning rate that falls after an evaluation that is no better, and goes on falling after a stop. */
 static void test_plateau(void **state) {
     (void)state;
@@ -381,6 +506,47 @@ static void test_columns_that_cannot_be_named(void **state) {
     }
 }
 
+/* With a learning rate of 0 the weights stay those of the other run, whatever the seed and the epochs; moments and
+ * the course of the learning rate are new, and a stop does not read the other run again. */
+static void test_start_from_another_run(void **state) {
+    (void)state;
+    static const char *const of_first[] = {"hidden=6", NULL},
+                             *const still[] = {"hidden=6", "lr=0", "epochs=3", "metric=mrr", NULL},
+                             *const other[] = {"hidden=6", "dim=12", NULL},
+                             *const rounded[] = {"hidden=6", "quantise=int4", "dim=8", NULL};
+    char path[TESTING_PATH], gone[TESTING_PATH];
+    place p;
+    open_place(&p, "genre");
+    p.more = of_first;
+    assert_ok(p.ctx, train(&p, "first", 1, false, 0));
+    p.more = still;
+    p.init = "first";
+    assert_ok(p.ctx, train(&p, "second", 1, false, 0));
+    p.init = "first/last.ckpt";
+    assert_ok(p.ctx, train(&p, "third", 1, false, 0));
+    assert_same_file(&p, "second", "third", "model.pique");
+    double best;
+    const double before = last_recall(&p, "first", &best), after = last_recall(&p, "second", &best);
+    assert_true(before == after && before > 0);
+    p.init = "first";
+    p.more = rounded;
+    assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
+    assert_failure(p.ctx, train(&p, "broken", 1, false, 5), PIQUE_CANCELLED, "resumed");
+    testing_path(path, p.folder, "first");
+    assert_int_equal(rename(path, testing_path(gone, p.folder, "gone")), 0);
+    assert_ok(p.ctx, train(&p, "broken", 1, true, 0));
+    assert_same_file(&p, "whole", "broken", "model.pique");
+    p.init = "whole";
+    p.more = other;
+    assert_failure(p.ctx, train(&p, "wrong", 1, false, 0), PIQUE_ARGUMENT, "tensor \"item.id\"");
+    p.init = "nowhere";
+    assert_failure(p.ctx, train(&p, "wrong", 1, false, 0), PIQUE_IO, "nowhere");
+    p.init = "whole/model.pique";
+    assert_failure(p.ctx, train(&p, "wrong", 1, false, 0), PIQUE_ARGUMENT, "is not a checkpoint");
+    assert_int_equal(access(testing_path(path, p.folder, "wrong"), F_OK), -1);
+    close_place(&p);
+}
+
 static void test_nothing_to_resume(void **state) {
     (void)state;
     place p;
@@ -394,11 +560,15 @@ int main(void) {
         cmocka_unit_test(test_resumed_runs_are_whole_runs),
         cmocka_unit_test(test_threads_give_the_same_files),
         cmocka_unit_test(test_other_ways_to_train),
+        cmocka_unit_test(test_rounded_runs),
+        cmocka_unit_test(test_rounding_begins),
+        cmocka_unit_test(test_the_model_of_a_rounded_run),
         cmocka_unit_test(test_frozen_rows_stay),
         cmocka_unit_test(test_stages_resume),
         cmocka_unit_test(test_plateau),
         cmocka_unit_test(test_the_model_of_a_run),
         cmocka_unit_test(test_columns_that_cannot_be_named),
+        cmocka_unit_test(test_start_from_another_run),
         cmocka_unit_test(test_nothing_to_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
