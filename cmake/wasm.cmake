@@ -7,10 +7,11 @@ if(NOT PIQUE_SCALAR_ONLY)
 endif()
 
 # The module serves: what only training calls is left out. Small code for all but the inner loops.
+# Without SIMD the scans have nothing to gain from more code than -Os makes.
 target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
 file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/exact.c"
-    APPEND PROPERTY COMPILE_OPTIONS -O2)
+    APPEND PROPERTY COMPILE_OPTIONS $<IF:$<BOOL:${PIQUE_SCALAR_ONLY}>,-Os,-O2>)
 set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c"
     APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of its loop, which -Oz does not
 

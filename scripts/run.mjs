@@ -1,5 +1,6 @@
 // Running other programs from the scripts: one place for echo, failure and folders.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -39,11 +40,14 @@ export function run(program, args, { capture = false, env = {} } = {}) {
   });
 }
 
-/** Configures and builds a CMake preset; `tests` says whether the C tests are part of it. */
+/**
+ * Configures and builds a CMake preset; `tests` says whether the C tests are part of it. A folder that has them
+ * keeps them: programs left behind by an older build would pass for tests of this one.
+ */
 export async function buildPreset(preset, { tests = false, target } = {}) {
-  await run('cmake', ['--preset', preset, `-DPIQUE_TESTS=${tests ? 'ON' : 'OFF'}`], {
-    capture: true,
-  });
+  const fresh = !existsSync(inRoot('build', preset, 'CMakeCache.txt'));
+  const choice = tests ? ['-DPIQUE_TESTS=ON'] : fresh ? ['-DPIQUE_TESTS=OFF'] : [];
+  await run('cmake', ['--preset', preset, ...choice], { capture: true });
   const args = ['--build', inRoot('build', preset), '--parallel', '2'];
   await run('cmake', target ? [...args, '--target', target] : args);
 }
