@@ -1,7 +1,10 @@
 #include "native/export/loss.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MOST_CUTOFF 1000000
 
 static const struct {
     const char *name;
@@ -14,17 +17,18 @@ pique_status pq_metric_parse(pq_ctx *ctx, const char *text, const pique_model *m
     text = text ? text : ranking ? "auc" : "ndcg@10";
     for (size_t k = 0; k < PQ_COUNT(kinds); k++) {
         const size_t length = strlen(kinds[k].name);
-        unsigned cutoff = 0;
-        int end = 0;
+        unsigned long cutoff = 0;
         if (kinds[k].ranking != ranking || strncmp(text, kinds[k].name, length) != 0) {
             continue;
         }
-        bool whole = ranking ? text[length] == 0
-                             : text[length] >= '1' && text[length] <= '9' &&
-                                   sscanf(text + length, "%6u%n", &cutoff, &end) == 1 &&
-                                   text[length + (size_t)end] == 0;
+        const char *number = text + length;
+        char *end = NULL;
+        if (!ranking && *number >= '1' && *number <= '9') {
+            cutoff = strtoul(number, &end, 10);
+        }
+        bool whole = ranking ? !*number : end && !*end && cutoff <= MOST_CUTOFF;
         if (whole) {
-            *out = (pq_export_metric){.kind = (pq_export_metric_kind)k, .cutoff = cutoff};
+            *out = (pq_export_metric){.kind = (pq_export_metric_kind)k, .cutoff = (uint32_t)cutoff};
             snprintf(out->name, sizeof(out->name), "%s", text);
             return PIQUE_OK;
         }

@@ -96,7 +96,7 @@ void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, do
         open[i] = sum;
     }
     pq_settle(&args, open, wide, false, SWEEPS);
-    for (uint32_t b = 0; b < p->subspaces / 2; b++) {
+    for (size_t b = 0; b < pq_product_bytes(p); b++) {
         codes[b] = (uint8_t)(wide[2 * b] | wide[2 * b + 1] << 4);
     }
 }

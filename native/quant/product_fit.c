@@ -316,7 +316,7 @@ static bool improve_centroids(fit *f, uint32_t at, double *sums) {
     double trace = 0;
     for (uint32_t i = 0; i < s; i++) {
         for (uint32_t j = 0; j < s; j++) {
-            inner[i * s + j] = f->gram[(size_t)(at * s + i) * d + at * s + j];
+            inner[i * s + j] = f->gram[(size_t)(at * s + i) * d + (size_t)at * s + j];
         }
         trace += inner[i * s + i];
     }

@@ -73,8 +73,8 @@ static void test_int4(void **state) {
 static void check_product(golden *g, const char *of, bool exact) {
     const pq_tensor *rows = tensor(g, "product.rows", "");
     double metric[16] = {0}, gram[16], lift[16], scratch[8], sum = 0, best = 0;
-    for (int i = 0; i < 4; i++) {
-        metric[5 * i] = 1;
+    for (size_t i = 0; i < 4; i++) {
+        metric[i * 4 + i] = 1;
     }
     pq_product p = {.width = 4,
                     .subspaces = 2,

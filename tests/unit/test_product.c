@@ -73,7 +73,7 @@ static double plain_error(const float *rows) {
 }
 
 static void diagonal(double *moment, double first, double rest) {
-    memset(moment, 0, D * D * sizeof(*moment));
+    memset(moment, 0, sizeof(double[D * D]));
     for (int j = 0; j < D; j++) {
         moment[j * D + j] = j == 0 ? first : rest;
     }
@@ -83,7 +83,7 @@ static void diagonal(double *moment, double first, double rest) {
 static void misses(const pq_product *p, const float *rows, double *first, double *all) {
     double scratch[2 * D];
     *first = *all = 0;
-    for (int i = 0; i < ROWS; i++) {
+    for (size_t i = 0; i < ROWS; i++) {
         uint8_t codes[M / 2];
         float decoded[D];
         pq_product_encode(p, rows + i * D, codes, scratch);
@@ -129,8 +129,8 @@ static void test_same_bytes(void **state) {
     make_rows(rows);
     assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &a));
     assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &b));
-    assert_memory_equal(a.codebook, b.codebook, K * D * sizeof(float));
-    assert_memory_equal(a.map, b.map, D * D * sizeof(float));
+    assert_memory_equal(a.codebook, b.codebook, sizeof(float[K * D]));
+    assert_memory_equal(a.map, b.map, sizeof(float[D * D]));
     pq_arena_free(&arena);
     testing_close(&t);
 }
@@ -150,7 +150,7 @@ static void test_few_rows(void **state) {
             make_rows(rows);
             memset(rows, 0, zero ? sizeof(rows) : 0);
             assert_ok(&t.ctx, pq_product_fit(&arena, rows, counts[c], D, M, NULL, &p));
-            for (uint32_t i = 0; i < counts[c]; i++) {
+            for (size_t i = 0; i < counts[c]; i++) {
                 uint8_t codes[M / 2];
                 float decoded[D];
                 double scratch[2 * D];

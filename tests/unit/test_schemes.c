@@ -61,7 +61,7 @@ static void make_int4(model_file *f, model_file *plain) {
     pq_rng rng = pq_rng_make(12, 0, 0);
     rows->dtype = PQ_U8;
     rows->cols = bytes;
-    memset(rows->data.bytes, 0x88, MODEL_ROWS * bytes);
+    memset(rows->data.bytes, 0x88, (size_t)MODEL_ROWS * bytes);
     model_part *scales = model_file_add(f, "item.weight.scale", PQ_F32, MODEL_ROWS, 1);
     for (uint32_t r = 0; r < MODEL_ROWS; r++) {
         scales->data.floats[r] = (float)(0.05 + 0.2 * pq_rng_uniform(&rng));
