@@ -20,7 +20,7 @@ typedef struct {
 static const command commands[] = {
     {"train", "train a model on a data set", cmd_train},
     {"eval", "measure a model beside popularity and item-kNN", cmd_eval},
-    {"export", "write a model with item rows as f32 or int8", cmd_export},
+    {"export", "write a model again, smaller", cmd_export},
     {"recommend", "the best items for a history", cmd_recommend},
     {"rank", "given candidates in order for a history", cmd_rank},
     {"info", "what a model file holds", cmd_info},

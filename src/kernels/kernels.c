@@ -3,6 +3,9 @@
 
 #include "kernels/isa.h"
 
+#ifdef PQ_HAVE_AVX2
+#include <cpuid.h>
+#endif
 #include <string.h>
 
 /* From the narrowest to the widest. */
@@ -24,14 +27,21 @@ static const pq_kernels *const sets[] = {
 #endif
 };
 
+#ifdef PQ_HAVE_AVX2
+/* clang 14 has no name for it. */
+static bool has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 static bool can_run(const pq_kernels *set) {
 #ifdef PQ_HAVE_AVX2 /* x86: what is not part of every processor is asked of CPUID */
     if (set == &pq_kernels_v128) {
         return __builtin_cpu_supports("sse4.1") != 0;
     }
     if (set == &pq_kernels_avx2) {
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("f16c");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     }
     if (set == &pq_kernels_avx512vnni && !__builtin_cpu_supports("avx512vnni")) {
         return false;

@@ -81,7 +81,7 @@ describe('kinds of rows', () => {
       bad(['export', at(from), '--quant', to, '-o', at('no')], 1, /item\.weight" is int\d already/);
     }
     bad(['export', at('int4'), '--quant', 'pq16', '-o', at('no')], 1, /too coarse/);
-    bad(['export', at('pq16'), '--quant', 'pq8', '-o', at('no')], 1, /from the f32 file/);
+    bad(['export', at('pq16'), '--quant', 'pq8', '-o', at('no')], 1, /from an f32 file/);
     assert.ok(!existsSync(at('no')));
   });
 

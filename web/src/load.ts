@@ -24,13 +24,18 @@ export async function loadWith(
   const controller = new AbortController();
   const { signal } = controller;
   options.signal?.addEventListener('abort', () => controller.abort(options.signal?.reason));
-  const host = await abortable(openHost(options.worker, entry.workers), signal);
+  let host: Host | undefined;
   try {
-    // The engine starts while the first bytes of the files travel.
+    const simd = hasSimd();
+    const wasm = wasmSource(entry, options.wasm);
+    // The files travel and the engine is unpacked while the worker starts.
     const sources = options.ranker === undefined ? [source] : [source, options.ranker];
     const opening = Promise.all(sources.map((file) => openSource(file, signal)));
+    const engine = wasm(simd, signal);
     opening.catch(() => {});
-    await abortable(startEngine(host, wasmSource(entry, options.wasm), signal), signal);
+    engine.catch(() => {});
+    host = await abortable(openHost(options.worker, entry.workers), signal);
+    await abortable(startEngine(host, engine, simd && (() => wasm(false, signal))), signal);
     const files = await abortable(opening, signal);
     const { info, receive } = await receiveAll(host, files, signal, options);
     const rest = receive && { receive, stop: (reason: PiqueError) => controller.abort(reason) };
@@ -38,18 +43,22 @@ export async function loadWith(
   } catch (error) {
     const reason = toPiqueError(error);
     controller.abort(reason); // ends what still travels
-    host.close();
+    host?.close();
     throw reason;
   }
 }
 
-async function startEngine(host: Host, wasm: WasmSource, signal?: AbortSignal): Promise<void> {
-  const simd = hasSimd();
+/** `instead`: where to get a build without SIMD, should the engine not compute right; false: it has none. */
+async function startEngine(
+  host: Host,
+  engine: Promise<Uint8Array>,
+  instead: false | (() => Promise<Uint8Array>),
+): Promise<void> {
   try {
-    await host.call('start', await wasm(simd, signal));
+    await host.call('start', await engine);
   } catch (error) {
-    if (!simd || !(error instanceof PiqueError) || error.code !== 'WASM_FAILED') throw error;
-    await host.call('start', await wasm(false, signal));
+    if (!instead || !(error instanceof PiqueError) || error.code !== 'WASM_FAILED') throw error;
+    await host.call('start', await instead());
   }
 }
 
