@@ -133,7 +133,7 @@ function startWorker(starter: WorkerStarter): Promise<WorkerHost> {
       give(workerFailure(event));
     };
     worker.onmessage = (event) => {
-      if (!isHello(event.data)) return give('not the worker of this package');
+      if (!isHello(event.data)) return give('another worker');
       clearTimeout(timer);
       resolve(new WorkerHost(worker));
     };

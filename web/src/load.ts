@@ -57,7 +57,7 @@ async function startEngine(
   try {
     await host.call('start', await engine);
   } catch (error) {
-    if (!instead || !(error instanceof PiqueError) || error.code !== 'WASM_FAILED') throw error;
+    if (!instead || (error as PiqueError).code !== 'WASM_FAILED') throw error;
     await host.call('start', await instead());
   }
 }

@@ -81,7 +81,7 @@ export async function instantiate(bytes: Uint8Array): Promise<Exports> {
   } catch (error) {
     throw wasmError(error);
   }
-  throw new PiqueError('WASM_FAILED', 'This browser computes wrong results with this build');
+  throw new PiqueError('WASM_FAILED', 'This browser computes wrong results');
 }
 
 function wasmError(error: unknown): PiqueError {
