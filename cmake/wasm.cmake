@@ -13,7 +13,8 @@ file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/exact.c"
     APPEND PROPERTY COMPILE_OPTIONS $<IF:$<BOOL:${PIQUE_SCALAR_ONLY}>,-Os,-O2>)
 set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c"
-    APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of its loop, which -Oz does not
+    "${PROJECT_SOURCE_DIR}/src/graph/op_batch_norm.c" "${PROJECT_SOURCE_DIR}/src/graph/op_dice.c"
+    APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of their loops, which -Oz does not
 
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
 if(pique_wasm_sources AND EXISTS "${list}")

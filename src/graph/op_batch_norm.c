@@ -105,6 +105,20 @@ static void statistics_of_rows(const record *r) {
     }
 }
 
+/* restrict lets compilers make vectors of the two loops. */
+static void centre(const pq_real *x, const pq_real *mean, const pq_real *inverse,
+                   pq_real *restrict y, uint32_t d) {
+    for (uint32_t j = 0; j < d; j++) {
+        y[j] = (x[j] - mean[j]) * inverse[j];
+    }
+}
+
+static void stretch(const pq_real *gain, const pq_real *bias, pq_real *restrict y, uint32_t d) {
+    for (uint32_t j = 0; j < d; j++) {
+        y[j] = y[j] * gain[j] + bias[j];
+    }
+}
+
 static void normalise(const record *r, double epsilon) {
     uint32_t d = r->x->cols;
     if (r->batch) {
@@ -119,11 +133,9 @@ static void normalise(const record *r, double epsilon) {
     for (uint32_t i = 0; i < r->x->rows; i++) {
         const pq_real *x = r->x->value + (size_t)i * d;
         pq_real *y = r->y->value + (size_t)i * d;
-        for (uint32_t j = 0; j < d; j++) {
-            y[j] = (x[j] - r->mean[j]) * r->inverse[j];
-        }
-        for (uint32_t j = 0; r->gain && j < d; j++) {
-            y[j] = y[j] * r->gain->value[j] + r->bias->value[j];
+        centre(x, r->mean, r->inverse, y, d);
+        if (r->gain) {
+            stretch(r->gain->value, r->bias->value, y, d);
         }
     }
 }

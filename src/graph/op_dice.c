@@ -36,6 +36,14 @@ static void backward(pq_tape *t, void *data) {
     }
 }
 
+/* restrict lets compilers make vectors of the loop. */
+static void bend(const pq_real *x, const pq_real *p, const pq_real *alpha, pq_real *restrict y,
+                 uint32_t d) {
+    for (uint32_t j = 0; j < d; j++) {
+        y[j] = (p[j] + alpha[j] * (1 - p[j])) * x[j];
+    }
+}
+
 pq_var *pq_op_dice(pq_tape *t, pq_var *x, pq_var *normal, pq_var *alpha) {
     if (!x || !normal || !alpha) {
         return NULL;
@@ -56,9 +64,7 @@ pq_var *pq_op_dice(pq_tape *t, pq_var *x, pq_var *normal, pq_var *alpha) {
     t->kernels->sigmoid(normal->value, p, (size_t)rows * d);
     for (uint32_t i = 0; i < rows; i++) {
         size_t at = (size_t)i * d;
-        for (uint32_t j = 0; j < d; j++) {
-            y->value[at + j] = (p[at + j] + alpha->value[j] * (1 - p[at + j])) * x->value[at + j];
-        }
+        bend(x->value + at, p + at, alpha->value, y->value + at, d);
     }
     if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);

@@ -66,13 +66,13 @@ static void backward(pq_tape *t, void *data) {
 static void weigh(const pq_tape *t, const record *r, const pq_pool_segments *args, uint32_t b,
                   uint32_t k) {
     uint32_t first = r->segments->starts[b], length = pq_segment_length(r->segments, b);
+    const pq_real *logits = r->logits ? r->logits->value + (size_t)first * r->count + k : NULL;
+    const pq_real each = args->mean ? 1 / (pq_real)length : 1;
     pq_real *w = weights_of(r, k, first);
     for (uint32_t i = 0; i < length; i++) {
-        w[i] = r->logits    ? r->logits->value[(size_t)(first + i) * r->count + k]
-               : args->mean ? 1 / (pq_real)length
-                            : 1;
+        w[i] = logits ? logits[(size_t)i * r->count] : each;
     }
-    if (r->logits && !r->raw) {
+    if (logits && !r->raw) {
         t->kernels->softmax(w, w, length);
     }
 }
@@ -83,6 +83,47 @@ static void pool(const pq_tape *t, const record *r, uint32_t b, uint32_t k) {
     memset(y, 0, d * sizeof(*y));
     for (uint32_t i = r->segments->starts[b]; i < r->segments->starts[b + 1]; i++) {
         t->kernels->axpy(*weights_of(r, k, i), r->x->value + place(r, i), y, d);
+    }
+}
+
+/* How many segments from b on have the rows of b, which lie side by side, as candidates that look at one
+ * history have: their weights are a matrix. */
+static uint32_t alike(const record *r, uint32_t b) {
+    const uint32_t *starts = r->segments->starts, length = starts[b + 1] - starts[b];
+    uint32_t end = b;
+    while (r->rows && r->count == 1 && end < r->segments->count &&
+           starts[end + 1] - starts[end] == length) {
+        for (uint32_t i = 0; i < length; i++) {
+            if (r->rows[starts[end] + i] != r->rows[starts[b]] + i) {
+                return end - b;
+            }
+        }
+        end++;
+    }
+    return end - b;
+}
+
+static void pool_all(const pq_tape *t, const record *r) {
+    const uint32_t d = r->x->cols, *starts = r->segments->starts;
+    for (uint32_t b = 0, next; b < r->segments->count; b = next) {
+        const uint32_t rows = alike(r, b);
+        next = b + PQ_MAX(rows, 1);
+        if (rows > 1 && starts[b + 1] > starts[b]) {
+            const uint32_t length = starts[b + 1] - starts[b];
+            t->kernels->gemm_nn(&(pq_gemm_args){.m = rows,
+                                                .n = d,
+                                                .k = length,
+                                                .a = weights_of(r, 0, starts[b]),
+                                                .lda = length,
+                                                .b = r->x->value + place(r, starts[b]),
+                                                .ldb = d,
+                                                .c = r->y->value + (size_t)b * d,
+                                                .ldc = d});
+            continue;
+        }
+        for (uint32_t i = b * r->count; i < next * r->count; i++) {
+            pool(t, r, i / r->count, i % r->count);
+        }
     }
 }
 
@@ -121,9 +162,9 @@ pq_var *pq_op_pool_segments(pq_tape *t, pq_var *x, pq_var *logits, const pq_pool
     for (uint32_t b = 0; b < users; b++) {
         for (uint32_t k = 0; k < count; k++) {
             weigh(t, r, args, b, k);
-            pool(t, r, b, k);
         }
     }
+    pool_all(t, r);
     for (size_t i = 0; args->shares && i < (size_t)total * count; i++) {
         args->shares[i] = *weights_of(r, (uint32_t)(i % count), (uint32_t)(i / count));
     }

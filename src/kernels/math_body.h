@@ -140,17 +140,29 @@ VEC_INLINE vec vec_sigmoid(vec x, const exp_terms *e) {
 
 #endif
 
-/* The kernel that applies a vector function to every element; once in the code, the last lanes too. */
-#define MAP_KERNEL(name, use)                                                                      \
+/* The kernel that applies a vector function to every element. `at_once` vectors go through one round of the loop,
+ * whose chains of operations then overlap, and those that are left over one by one. */
+#define MAP_KERNEL(name, use, at_once)                                                             \
     static void kernel_##name(const pq_real *x, pq_real *y, size_t n) {                            \
         const exp_terms e = exp_prepare(use);                                                      \
-        for (size_t i = 0; i < n; i += VEC_WIDTH) {                                                \
+        const size_t step = (size_t)(at_once)*VEC_WIDTH;                                           \
+        size_t i = 0;                                                                              \
+        for (; (at_once) > 1 && i + step <= n; i += step) {                                        \
+            vec result[at_once];                                                                   \
+            for (size_t j = 0; j < (at_once); j++) {                                               \
+                result[j] = vec_##name(vec_load(x + i + j * VEC_WIDTH), &e);                       \
+            }                                                                                      \
+            for (size_t j = 0; j < (at_once); j++) {                                               \
+                vec_store(y + i + j * VEC_WIDTH, result[j]);                                       \
+            }                                                                                      \
+        }                                                                                          \
+        for (; i < n; i += VEC_WIDTH) {                                                            \
             vec_store_up_to(y + i, n - i, vec_##name(vec_load_up_to(x + i, n - i, 0), &e));        \
         }                                                                                          \
     }
 
-MAP_KERNEL(sigmoid, OF_SIGMOID)
-MAP_KERNEL(tanh, OF_TANH)
+MAP_KERNEL(sigmoid, OF_SIGMOID, 4)
+MAP_KERNEL(tanh, OF_TANH, 1)
 
 /* y = e^(x - shift) */
 static void exp_shifted(const pq_real *x, pq_real *y, size_t n, pq_real shift) {

@@ -119,7 +119,7 @@ static void test_many(void **state) {
                           .candidate_count = MOST_CANDIDATES,
                           .candidates = candidates,
                           .candidate_users = users};
-        assert_true(starts[1] * MOST_CANDIDATES > 3 * 192);
+        assert_true(starts[1] * MOST_CANDIDATES > 3 * 200);
         pq_real all[MOST_CANDIDATES], one[MOST_CANDIDATES];
         scores(&b, &batch, all);
         batch.candidate_count = 1;
