@@ -86,6 +86,7 @@ export class Engine {
   /** Whether a history tells something only when the rows of its items are there. */
   #historyNeedsRows = true;
   #ranker: Engine | undefined;
+  readonly #items = new Map<string, number>();
   /** Profile fields of the other model of a cascade, which a query may name as well. */
   #foreignFields: string[] = [];
 
@@ -449,9 +450,16 @@ export class Engine {
     };
   }
 
-  /** The item's number, 0 when the model does not know it. */
+  /** The item's number, 0 when the model does not know it; what was found is kept. */
   #find(id: string): number {
-    return this.#withText(id, (at, length) => this.#wasm.pique_js_find_item(this.#js, at, length));
+    let item = this.#items.get(id);
+    if (!item) {
+      item = this.#withText(id, (at, length) =>
+        this.#wasm.pique_js_find_item(this.#js, at, length),
+      );
+      if (item) this.#items.set(id, item);
+    }
+    return item;
   }
 
   #itemId(item: number): string {
