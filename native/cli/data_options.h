@@ -6,9 +6,23 @@
 #include "progress.h"
 
 #define DATA_HELP "ratings: a folder or a file"
-#define FORMAT_HELP "auto (default), csv, ctr, movielens, recbole or sequences"
-#define SCHEMA_HELP "what the columns are; default: schema.json beside the data"
-#define STRICT_HELP "a bad row ends the reading; else it is counted and left out"
+/* The rows of --format, --schema and --strict, beside a command's own --data; `options` are
+ * pique_dataset_options. */
+#define DATA_OPTION_ROWS(options)                                                                  \
+    {.name = "format",                                                                             \
+     .kind = ARG_TEXT,                                                                             \
+     .target = &(options).format,                                                                  \
+     .value = "NAME",                                                                              \
+     .help = "auto (default), csv, ctr, movielens, recbole or sequences"},                         \
+        {.name = "schema",                                                                         \
+         .kind = ARG_TEXT,                                                                         \
+         .target = &(options).schema,                                                              \
+         .value = "F.json",                                                                        \
+         .help = "what the columns are; default: schema.json beside the data"},                    \
+    {                                                                                              \
+        .name = "strict", .kind = ARG_FLAG, .target = &(options).strict,                           \
+        .help = "a bad row ends the reading; else it is counted and left out"                      \
+    }
 #define DATA_NOTES                                                                                 \
     "--set keys of the data set:\n"                                                                \
     "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \
