@@ -109,11 +109,11 @@ void pq_int4_decode(const uint8_t *codes, const float *scales, uint32_t row_coun
 }
 
 void pq_int4_round(const float *row, uint32_t cols, float *out) {
+    uint8_t codes[PQ_TABLE_GROUP / 2] = {0};
     for (uint32_t first = 0; first < cols; first += PQ_TABLE_GROUP) {
         const uint32_t count = PQ_MIN((uint32_t)PQ_TABLE_GROUP, cols - first);
-        const float scale = best_scale(row + first, count, true);
-        for (uint32_t i = first; i < first + count; i++) {
-            out[i] = (float)(int)code_of(row[i], scale, INT4_LIMIT) * scale; /* never -0 */
-        }
+        float scale;
+        encode_row(row + first, count, true, codes, &scale);
+        pq_int4_decode(codes, &scale, 1, count, out + first);
     }
 }
