@@ -53,7 +53,8 @@ pq_sessions *pq_sessions_cut(pq_tape *t, const pq_segments *history, const int64
     for (uint32_t u = 0; u < history->count; u++) {
         uint32_t count = find(times, rule, history->starts[u], history->starts[u + 1], first, end);
         for (uint32_t i = 0; i < count; i++) {
-            append(s, i, first[count - 1 - i], end[count - 1 - i]);
+            uint32_t found = rule->order == PQ_SESSIONS_CHRONO ? count - 1 - i : i;
+            append(s, i, first[found], end[found]);
         }
         users[u + 1] = s->sessions.count;
     }

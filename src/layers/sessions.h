@@ -5,18 +5,23 @@
 
 #include "graph/graph.h"
 
+typedef enum { PQ_SESSIONS_CHRONO, PQ_SESSIONS_NEWEST_FIRST } pq_session_order;
+#define PQ_SESSION_ORDERS "chrono,newest_first" /* for a field of options */
+
 typedef struct {
     int32_t gap;      /* seconds */
     int32_t sessions; /* newest ones that are looked at, of each user */
     int32_t events;   /* newest behaviours of each */
     int32_t shortest; /* sessions of fewer behaviours are left out */
+    int32_t order;    /* pq_session_order */
 } pq_session_rule;
 
 typedef struct {
-    pq_segments users; /* B segments over the sessions, oldest first; those of a user may be none */
+    pq_segments
+        users; /* B segments over the sessions, in the rule's order; those of a user may be none */
     pq_segments sessions; /* S segments over the behaviours that are left */
     uint32_t *rows;       /* [R] the row of the history that each is */
-    uint32_t *session;    /* [R] the number of its session among its user's, from 0 */
+    uint32_t *session;    /* [R] the number of its session among its user's in that order, from 0 */
     uint32_t *place;      /* [R] its number in the session, from 0 */
 } pq_sessions;
 

@@ -58,6 +58,9 @@ static const pq_field fields[] = {
      PQ_HELP("newest behaviours of a session that are looked at")},
     {"session_least", PQ_FIELD_INT, AT(rule.shortest), 1, 1000, NULL, "1", "3", "3",
      PQ_HELP("sessions of fewer behaviours are left out")},
+    {"sess_order", PQ_FIELD_CHOICE, AT(rule.order), 0, 0, PQ_SESSION_ORDERS, "chrono", NULL, NULL,
+     PQ_HELP("which session comes first, in numbers of `bias` and in the LSTM: the oldest or the "
+             "newest")},
     {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",bias", "bias",
      "sinusoid", NULL,
      PQ_HELP("what tells the places of a session apart; bias: a number for each session, place and "

@@ -29,6 +29,7 @@ VARIANTS = {
                            head_width=3, sessions=3, activation="tanh"), ""),
     "reference": (dict(DSIN, ln=0, blind=1, mean="padded", position="sinusoid", lstm_layers=2,
                        lstm_stack="per_direction"), ""),
+    "newest-first": (dict(DSIN, sess_order="newest_first"), ""),
     "norms": (dict(DSIN, position="none", lstm_layers=2, norm="layers", activation="prelu"), "training"),
 }  # fmt: skip
 
@@ -107,7 +108,7 @@ class Dsin(Model):
     # ---- one user ----
 
     def sessions(self, items, times):
-        """Lists of items, the oldest first."""
+        """Lists of items, each in the order of time; the sessions the oldest first, or the newest."""
         config = self.config
         items, times = items[-config["history"] :], times[-config["history"] :]
         found = []
@@ -116,7 +117,8 @@ class Dsin(Model):
                 found.append([])
             found[-1].append(item)
         found = [session for session in found if len(session) >= config["session_least"]]
-        return [session[-config["session_length"] :] for session in found[-config["sessions"] :]]
+        found = [session[-config["session_length"] :] for session in found[-config["sessions"] :]]
+        return found[::-1] if config.get("sess_order") == "newest_first" else found
 
     def block(self, at, x):
         """x [L, H]; Vaswani et al., layer norm after each residual."""

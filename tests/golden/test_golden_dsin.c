@@ -2,8 +2,8 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const names[] = {"bias", "bilinear-concat", "long-sessions", "norms",
-                                    "reference"};
+static const char *const names[] = {"bias",         "bilinear-concat", "long-sessions",
+                                    "newest-first", "norms",           "reference"};
 
 int main(void) {
     return golden_run("dsin", names, PQ_COUNT(names));
