@@ -14,15 +14,27 @@ static pq_param *add(pq_params *params, const char *name, const char *what, uint
 void pq_attention_unit_declare(pq_attention_unit *unit, pq_params *params, const char *name,
                                uint32_t h) {
     uint32_t n = (uint32_t)unit->mlp.widths[0];
-    /* Glorot's bound for the layer on all four parts. */
-    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = pq_sqrt(6.0 / (4.0 * h + n))};
+    /* Glorot's bound for the layer on all parts. */
+    double parts = unit->outer ? 4.0 + h : 4.0;
+    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = pq_sqrt(6.0 / (parts * h + n))};
     unit->query = add(params, name, "query", n, h, init);
     unit->key = add(params, name, "key", n, h, init);
     unit->product = add(params, name, "product", n, h, init);
+    if (unit->outer) {
+        unit->crosses = add(params, name, "outer", n * h, h, init);
+    }
     unit->bias = add(params, name, "b", 1, n, (pq_init){.kind = PQ_INIT_ZERO});
     unit->mlp.norm = PQ_NORM_NONE;
     unit->mlp.first_outside = true;
     pq_mlp_declare(&unit->mlp, params, name, h, 1);
+}
+
+/* What the first layer does to the outer products of the pairs, (P, n). */
+static pq_var *run_outer(pq_tape *t, const pq_attention_unit *unit, pq_var *queries, pq_var *keys,
+                         const pq_pairs *pairs) {
+    pq_var *maps = pq_op_linear(t, queries, pq_tape_param(t, unit->crosses), NULL); /* (C, n H) */
+    return pq_op_linear_by_group(t, pq_op_select_rows(t, keys, pairs->keys, pairs->count),
+                                 pq_op_reshape(t, maps, keys->cols), pairs->queries, queries->rows);
 }
 
 /* The logits of all pairs at once, every step on record. */
@@ -32,6 +44,9 @@ static pq_var *run_whole(pq_tape *t, const pq_attention_unit *unit, pq_var *quer
     pq_var *key = pq_op_linear(t, keys, pq_tape_param(t, unit->key), NULL);
     pq_var *product = pq_op_multiply_pairs(t, queries, keys, pairs);
     pq_var *x = pq_op_linear(t, product, pq_tape_param(t, unit->product), NULL);
+    x = unit->crosses && queries->rows > 0
+            ? pq_op_add(t, x, run_outer(t, unit, queries, keys, pairs))
+            : x;
     return pq_mlp_run(t, &unit->mlp, pq_op_add_pairs(t, x, query, key, pairs));
 }
 
@@ -115,6 +130,6 @@ pq_var *pq_attention_unit_run(pq_tape *t, const pq_attention_unit *unit, pq_var 
         return NULL;
     }
     /* Statistics of a batch are those of all its pairs. */
-    bool whole = PQ_TRAINING && (t->grads || t->training);
+    bool whole = (PQ_TRAINING && (t->grads || t->training)) || unit->crosses;
     return (whole ? run_whole : run_in_parts)(t, unit, queries, keys, pairs);
 }

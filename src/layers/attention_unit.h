@@ -1,7 +1,8 @@
 /* attention_unit.h — how much a query looks at a key (Zhou et al., KDD 2018): for every pair
  *     s = MLP([q; k; q - k; q * k])
  * The first layer is kept as what it does to q, to k and to q * k: the difference lies in the first two, so
- * that only the product is left to the pairs. Where nothing is recorded, it is folded into what is done to k. */
+ * that only the product is left to the pairs. Where nothing is recorded, it is folded into what is done to k.
+ * `outer` adds the paper's outer product, all q_i k_j, to what the MLP sees: a matrix of every query for the keys. */
 #ifndef PQ_ATTENTION_UNIT_H
 #define PQ_ATTENTION_UNIT_H
 
@@ -9,8 +10,11 @@
 
 typedef struct {
     pq_mlp mlp; /* its options are set before declaring; at least one hidden layer */
+    bool outer; /* as well */
 
     pq_param *query, *key, *product, *bias; /* (n, H) each, (1, n) */
+    pq_param *
+        crosses; /* NULL or (n H, H) of `outer`: row u H + j, column i has unit u's weight of q_i k_j */
 } pq_attention_unit;
 
 /* Rows of fields: two hidden layers and their activation. */

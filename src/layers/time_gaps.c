@@ -13,11 +13,13 @@ uint32_t *pq_time_gaps(pq_tape *t, const pq_segments *history, const int64_t *ti
                        const uint32_t *users, uint32_t c, uint32_t rows) {
     uint32_t *gaps = pq_tape_take(t, rows, sizeof(*gaps)), n = 0;
     for (uint32_t i = 0; gaps && i < c; i++) {
-        uint32_t end = history->starts[users[i] + 1];
-        for (uint32_t row = history->starts[users[i]]; row < end; row++) {
+        uint32_t user = users ? users[i] : i, end = history->starts[user + 1];
+        for (uint32_t row = history->starts[user]; row < end; row++) {
             gaps[n++] = times ? number_of(times[end - 1], times[row]) : PQ_GAP_UNKNOWN;
         }
-        gaps[n++] = PQ_GAP_CANDIDATE;
+        if (users) {
+            gaps[n++] = PQ_GAP_CANDIDATE;
+        }
     }
     return gaps;
 }

@@ -11,8 +11,9 @@ enum { PQ_GAP_CANDIDATE, PQ_GAP_UNKNOWN, PQ_GAP_NONE };
 #define PQ_GAP_BITS 31 /* longer gaps count as these */
 #define PQ_GAP_COUNT (PQ_GAP_NONE + PQ_GAP_BITS + 1)
 
-/* For each of c candidates the numbers of its user's behaviours, then that of the candidate: `rows` in all. times
- * [T], in any order, or NULL when none is known. In the memory of the step; NULL when it is short. */
+/* For each of c candidates the numbers of its user's behaviours, then that of the candidate: `rows` in all. users
+ * NULL: for each of c users those of the behaviours. times [T], in any order, or NULL when none is known. In the
+ * memory of the step; NULL when it is short. */
 uint32_t *pq_time_gaps(pq_tape *t, const pq_segments *history, const int64_t *times,
                        const uint32_t *users, uint32_t c, uint32_t rows);
 

@@ -3,12 +3,16 @@
  *     x = rows of (history, candidate) + positions                (L + 1, H)
  *     x = blocks of self-attention
  *     log-odds = MLP([profile; all rows of x side by side])
- * Rows that a history lacks are zeros. The whole is computed for each candidate, since every row sees it. */
+ * Rows that a history lacks are zeros. The whole is computed for each candidate, since every row sees it.
+ * With target_in_encoder = 0, as in DeepCTR, the blocks see the history alone, once per user, and the candidate looks
+ * at what they made of it:
+ *     a = softmax over t of an attention unit of candidate e and x_t
+ *     log-odds = MLP([profile; e; sum of a_t x_t]) */
 #include "layers/ages.h"
+#include "layers/attention_unit.h"
 #include "layers/dense.h"
 #include "layers/flat.h"
-#include "layers/head.h"
-#include "layers/mlp.h"
+#include "layers/interest_tower.h"
 #include "layers/positions.h"
 #include "layers/time_gaps.h"
 #include "layers/transformer.h"
@@ -20,13 +24,14 @@ typedef enum { FORWARD_RELU, FORWARD_LEAKY } forward_kind;
 typedef struct {
     int32_t dim, history, inner, forward, position;
     double init_scale;
+    bool with_target;
     pq_transformer net;
-    pq_mlp mlp;
-    pq_head head;
+    pq_attention_unit unit;  /* these two together without the target, of which … */
+    pq_interest_tower tower; /* … the MLP and the head serve with it, too */
 
     pq_param *positions;
     pq_flat rows;
-    pq_param *profile, *b; /* with `rows`, the MLP's first layer */
+    pq_param *profile, *b; /* with `rows`, the MLP's first layer, with the target */
 } bst;
 
 #define AT(member) offsetof(bst, member)
@@ -36,6 +41,11 @@ static const pq_field fields[] = {
      PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "20", "5", "20",
      PQ_HELP("newest behaviours that are looked at")},
+    {"target_in_encoder", PQ_FIELD_BOOL, AT(with_target), 0, 0, NULL, "1", NULL, NULL,
+     PQ_HELP(
+         "the candidate stands among the rows of the blocks; 0: it attends to what they make of "
+         "the history")},
+    PQ_ATTENTION_UNIT_FIELDS(AT(unit), "64", "16", NULL, NULL, "sigmoid", NULL),
     {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "1", "2", "1",
      PQ_HELP("blocks")},
     {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "3", "8", PQ_HELP("attention heads")},
@@ -51,15 +61,15 @@ static const pq_field fields[] = {
      "sinusoid", "time_gap",
      PQ_HELP("what tells places apart, counted from the candidate; time_gap: how long before the "
              "newest behaviour, in steps that double")},
-    PQ_MLP_WIDTH("hidden1", AT(mlp), 0, "128", "384", "1024"),
-    PQ_MLP_WIDTH("hidden2", AT(mlp), 1, "64", "192", "512"),
-    PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", "0", "256"),
-    PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
-    PQ_MLP_NORM("norm", AT(mlp), "none", NULL, NULL),
-    PQ_MLP_DROPOUT("dropout", AT(mlp), "0.3", "0", "0"),
+    PQ_MLP_WIDTH("hidden1", AT(tower.mlp), 0, "128", "384", "1024"),
+    PQ_MLP_WIDTH("hidden2", AT(tower.mlp), 1, "64", "192", "512"),
+    PQ_MLP_WIDTH("hidden3", AT(tower.mlp), 2, "0", "0", "256"),
+    PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "leaky", NULL, NULL),
+    PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
+    PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0.3", "0", "0"),
     {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.3", "0.1", "0.2",
      PQ_HELP("of the input, the attention weights and what blocks add")},
-    PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
+    PQ_HEAD_FIELDS_OF(AT(tower.head), NULL, NULL),
     {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
      PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
     {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
@@ -67,35 +77,52 @@ static const pq_field fields[] = {
 
 #define NORM_EPSILON 1e-5
 
+/* An MLP whose first layer has a part for each place of the rows. */
+static pique_status declare_flat(pq_model *m, uint32_t profile) {
+    bst *c = m->self;
+    pq_params *p = &m->params;
+    uint32_t h = m->width, first = (uint32_t)c->tower.mlp.widths[0];
+    if (first == 0) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
+    }
+    if (c->tower.mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
+    }
+    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history + 1, h, first);
+    if (profile > 0) {
+        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->net.init);
+    }
+    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
+    c->tower.mlp.first_outside = true;
+    pq_mlp_declare(&c->tower.mlp, p, "tower", h, 1);
+    return p->status;
+}
+
 static pique_status declare(pq_model *m) {
     bst *c = m->self;
     pq_params *p = &m->params;
     pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
     uint32_t h = m->width, profile = m->profile.column_count * m->profile.width;
-    uint32_t first = (uint32_t)c->mlp.widths[0];
-    if (first == 0) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
-    }
-    if (c->mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
-    }
     bool gaps = c->position == POSITION_TIME_GAP;
     c->positions = pq_positions_declare(p, gaps ? PQ_POSITIONS_LEARNED : c->position,
-                                        gaps ? PQ_GAP_COUNT : m->max_history + 1, h);
+                                        gaps ? PQ_GAP_COUNT : m->max_history + c->with_target, h);
     c->net.inner = (uint32_t)c->inner;
     c->net.forward = PQ_RELU;
     c->net.leaky = c->forward == FORWARD_LEAKY;
     c->net.epsilon = NORM_EPSILON;
     c->net.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
     PQ_TRY(pq_transformer_declare(&c->net, p, "layer", h));
-    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history + 1, h, first);
-    if (profile > 0) {
-        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->net.init);
+    bool normalises = pq_mlp_normalises(&c->tower.mlp);
+    if (c->with_target) {
+        PQ_TRY(declare_flat(m, profile));
+    } else {
+        pq_attention_unit_declare(&c->unit, p, "attention", h);
+        c->tower.input = PQ_TOWER_PLAIN;
+        c->tower.output = true;
+        PQ_TRY(pq_interest_tower_declare(&c->tower, p, profile, h, h));
+        normalises = normalises || pq_mlp_normalises(&c->unit.mlp);
     }
-    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
-    c->mlp.first_outside = true;
-    pq_mlp_declare(&c->mlp, p, "tower", h, 1);
-    m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
+    m->batch_parts = normalises ? PQ_NORMALISING_PARTS : 0;
     return p->status;
 }
 
@@ -129,29 +156,55 @@ static const pq_segments *lay_out(pq_tape *t, const pq_batch *b, uint32_t **item
     return segments;
 }
 
-static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
-    const bst *c = m->self;
-    uint32_t *items = NULL;
-    const pq_segments *segments = lay_out(t, b, &items);
-    uint32_t *ages = segments ? pq_ages(t, segments, m->max_history + 1) : NULL, *places = ages;
-    if (!ages) {
-        return NULL;
-    }
-    uint32_t rows = segments->starts[segments->count];
-    pq_var *x = pq_items_vectors(t, &m->items, items, rows);
-    if (c->position == POSITION_TIME_GAP) {
-        places =
-            pq_time_gaps(t, &b->history, b->times, b->candidate_users, b->candidate_count, rows);
+/* x (T, H) with positions, after the blocks. users: of the segments, or NULL where they are the users. */
+static pq_var *encode(pq_tape *t, const bst *c, const pq_batch *b, pq_var *x,
+                      const pq_segments *segments, const uint32_t *ages, const uint32_t *users) {
+    const uint32_t *places = ages;
+    if (c->position == POSITION_TIME_GAP && x) {
+        places = pq_time_gaps(t, &b->history, b->times, users, segments->count, x->rows);
     }
     x = pq_positions_add(t, c->positions, places ? x : NULL, places);
     x = pq_op_dropout(t, x, c->net.dropout);
-    x = pq_transformer_run(t, &c->net, x, NULL, segments);
+    return pq_transformer_run(t, &c->net, x, NULL, segments);
+}
+
+static pq_var *score_without(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const bst *c = m->self;
+    const uint32_t *ages = pq_ages(t, &b->history, m->max_history);
+    const pq_pairs *pairs = pq_pairs_make(t, &b->history, b->candidate_users, b->candidate_count);
+    if (!ages || !pairs) {
+        return NULL;
+    }
+    pq_var *x = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
+    x = encode(t, c, b, x, &b->history, ages, NULL);
+    pq_var *candidates = pq_ctr_candidates(t, m, b);
+    pq_var *s = pq_attention_unit_run(t, &c->unit, candidates, x, pairs);
+    pq_pool_segments weighted = {
+        .segments = &pairs->segments, .rows = pairs->keys, .softmax = true};
+    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    return pq_interest_tower_run(t, &c->tower, profile, candidates, NULL, NULL, NULL,
+                                 pq_op_pool_segments(t, x, s, &weighted));
+}
+
+static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    const bst *c = m->self;
+    if (!c->with_target) {
+        return score_without(t, m, b);
+    }
+    uint32_t *items = NULL;
+    const pq_segments *segments = lay_out(t, b, &items);
+    const uint32_t *ages = segments ? pq_ages(t, segments, m->max_history + 1) : NULL;
+    if (!ages) {
+        return NULL;
+    }
+    pq_var *x = pq_items_vectors(t, &m->items, items, segments->starts[segments->count]);
+    x = encode(t, c, b, x, segments, ages, b->candidate_users);
     pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, segments, ages), pq_tape_param(t, c->b));
     if (c->profile) {
         pq_var *profile = pq_ctr_profile(t, m, b);
         z = pq_op_add(t, z, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
     }
-    return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
+    return pq_head_apply(t, &c->tower.head, pq_mlp_run(t, &c->tower.mlp, z));
 }
 
 const pq_model_def pq_model_bst = {

@@ -4,7 +4,7 @@
  *     a = softmax of s over the user's behaviours, or s itself, or its sigmoid
  *     p = sum over t of a_t x_t
  *     log-odds = MLP([profile; e; sum of x_t; e * sum of x_t; p])
- * `full` is the attention unit of the paper. `self` and `user` do not see the candidate: they look with the
+ * `full` is the attention unit of the authors' program, and `outer` has the outer product of the paper as well. `self` and `user` do not see the candidate: they look with the
  * behaviour's own vector, or with the profile's, so that a user's interest is computed once. */
 #include "layers/attention_unit.h"
 #include "layers/dense.h"
@@ -19,7 +19,8 @@ typedef enum {
     ATT_USER,
     ATT_ELEM_ADD,
     ATT_ELEM_SUB,
-    ATT_ELEM_MUL
+    ATT_ELEM_MUL,
+    ATT_OUTER
 } attention;
 typedef enum { ATT_SOFTMAX, ATT_NONE, ATT_SIGMOID } attention_norm;
 
@@ -41,11 +42,11 @@ static const pq_field fields[] = {
     {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
      PQ_HELP("newest behaviours that are looked at")},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0,
-     "full,dot,bilinear,self,user,elem_add,elem_sub,elem_mul", "full", "self", NULL,
+     "full,dot,bilinear,self,user,elem_add,elem_sub,elem_mul,outer", "full", "self", NULL,
      PQ_HELP(
          "what looks at a behaviour: the candidate by the attention unit, an inner product or "
          "x' W e; the behaviour itself; the profile; the candidate by layers on x + e, x - e or "
-         "x * e")},
+         "x * e, or by a unit that sees all products x_i e_j as well")},
     {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
      PQ_HELP("how the logits of a history become weights")},
     {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", NULL, NULL,
@@ -70,8 +71,10 @@ static pique_status declare(pq_model *m) {
                 "att = user needs users with a profile, which the data has not");
     }
     c->unit.mlp.dice = c->tower.mlp.dice;
+    c->unit.outer = c->att == ATT_OUTER;
     switch ((attention)c->att) {
     case ATT_FULL:
+    case ATT_OUTER:
         pq_attention_unit_declare(&c->unit, p, "attention", h);
         break;
     case ATT_USER:

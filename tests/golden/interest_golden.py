@@ -47,6 +47,8 @@ VARIANTS = {
         "elem-add": (dict(DIN, att="elem_add"), ""),
         "elem-sub": (dict(DIN, att="elem_sub", att_norm="none"), ""),
         "elem-mul": (dict(DIN, att="elem_mul"), ""),
+        "outer": (dict(DIN, att="outer"), ""),
+        "outer-dice": (dict(DIN, att="outer", attention2=0, attention_activation="dice"), "training"),
         "dice": (dict(DIN, attention_activation="dice", activation="dice", dice_alpha=0.1, dice_fixed=1, dice_affine=1,
                       dice_epsilon=1e-5), "training"),
         "user": (dict(DIN, att="user", activation="tanh"), ""),
@@ -60,6 +62,9 @@ VARIANTS = {
         "none-dice": (dict(BST, position="none", activation="dice", hidden2=0), "training"),
         "time-gap": (dict(BST, position="time_gap"), ""),
         "leaky": (dict(BST, ff_act="leaky"), ""),
+        "target-apart": (dict(BST, target_in_encoder=0, **UNIT), ""),
+        "target-apart-dice": (dict(BST, target_in_encoder=0, attention1=4, attention2=0, attention_activation="dice",
+                                   position="time_gap", block_norm="pre", norm="input"), "training"),
     },
     "dien": {
         "augru": (DIEN, ""),
@@ -140,6 +145,7 @@ def hidden(config, first, second):
 class Model:
     def __init__(self, name, config, rng):
         self.name, self.config = name, config
+        self.att = config.get("att", "full")
         self.p, self.statistics, self.training, self.seen = {}, {}, False, {}
         d = config["dim"]
         h = self.h = d * (1 + len(COLUMNS))
@@ -173,7 +179,9 @@ class Model:
 
     def declare_bst(self, rng):
         config, h = self.config, self.h
-        width, inner, ages = config["heads"] * config["head_width"], config["inner"], config["history"] + 1
+        width, inner = config["heads"] * config["head_width"], config["inner"]
+        apart = self.apart()
+        ages = config["history"] + (0 if apart else 1)
         if config["position"] == "learned":
             self.add(rng, {"position": (ages, h)})
         if config["position"] == "time_gap":
@@ -192,6 +200,12 @@ class Model:
                            f"{at}.forward2.w": (h, inner), f"{at}.forward2.b": (1, h)})  # fmt: skip
             for norm in ("norm1", "norm2"):
                 self.add(rng, {f"{at}.{norm}.gain": (1, h), f"{at}.{norm}.bias": (1, h)})
+        if apart:
+            self.declare_attention(rng)
+            widths = [self.profile_width + 2 * h, *hidden(config, "hidden1", "hidden2"), 1]
+            self.tower = Mlp(self, "tower", widths, config["activation"], config["norm"])
+            self.tower.declare(rng, True)
+            return
         first = config["hidden1"]
         self.add(rng, {"tower1.rows": (ages * first, h), "tower1.profile": (first, self.profile_width),
                        "tower1.b": (1, first)})  # fmt: skip
@@ -202,12 +216,14 @@ class Model:
     def declare_attention(self, rng):
         config, h = self.config, self.h
         widths = [h, *hidden(config, "attention1", "attention2"), 1]
-        att = config["att"]
-        if att in ("full", "user", "mlp", "mlp_prelu_query"):
+        att = self.att
+        if att in ("full", "outer", "user", "mlp", "mlp_prelu_query"):
             self.unit = Mlp(self, "attention", widths, config["attention_activation"], first_outside=True)
             n = widths[1]
             self.add(rng, {"attention1.query": (n, h), "attention1.key": (n, h),
                            "attention1.product": (n, h), "attention1.b": (1, n)})  # fmt: skip
+            if att == "outer":
+                self.add(rng, {"attention1.outer": (n * h, h)})
             self.unit.declare(rng, True)
         if att == "self" or att.startswith("elem"):
             self.unit = Mlp(self, "attention", widths, config["attention_activation"])
@@ -218,6 +234,9 @@ class Model:
             self.add(rng, {"attention.map": (h, h)})
         if att == "mlp_prelu_query":
             self.add(rng, {"attention.shift": (1, h), "attention.slope": (1, h)})
+
+    def apart(self):
+        return self.config.get("target_in_encoder", 1) == 0
 
     def add(self, rng, shapes):
         for name, shape in shapes.items():
@@ -258,25 +277,29 @@ class Model:
 
     def logits(self, queries, keys, mask):
         config, p = self.config, self.p
-        if config["att"] == "mlp_prelu_query":
+        if self.att == "mlp_prelu_query":
             queries = functional.linear(queries, p["attention.map"], p["attention.shift"][0])
             queries = functional.prelu(queries, p["attention.slope"][0])
         q = queries.unsqueeze(1).expand_as(keys)
-        if config["att"] == "dot":
+        if self.att == "dot":
             s = (q * keys).sum(-1)
-        elif config["att"] == "bilinear":
+        elif self.att == "bilinear":
             s = torch.einsum("cth,hk,ck->ct", keys, p["attention.map"], queries)
         else:
             valid = mask.reshape(-1) > 0
-            if config["att"] == "self" or config["att"].startswith("elem"):
-                seen = {"self": keys, "elem_add": keys + q, "elem_sub": keys - q, "elem_mul": keys * q}[config["att"]]
+            if self.att == "self" or self.att.startswith("elem"):
+                seen = {"self": keys, "elem_add": keys + q, "elem_sub": keys - q, "elem_mul": keys * q}[self.att]
                 rows = self.unit.run(seen.reshape(-1, self.h)[valid])
             else:
                 # The weights of [q; k; q - k; q * k], of which the difference is in the first two.
                 w = torch.cat([p["attention1.query"], p["attention1.key"],
                                torch.zeros_like(p["attention1.key"]), p["attention1.product"]], 1)  # fmt: skip
-                four = torch.cat([q, keys, q - keys, q * keys], -1).reshape(-1, 4 * self.h)[valid]
-                rows = self.unit.run(functional.linear(four, w, p["attention1.b"][0]))
+                seen = torch.cat([q, keys, q - keys, q * keys], -1)
+                if self.att == "outer":  # q_i k_j in column i H + j, whose weights stand in [j, i]
+                    turned = p["attention1.outer"].reshape(-1, self.h, self.h).transpose(1, 2)
+                    w = torch.cat([w, turned.flatten(1)], 1)
+                    seen = torch.cat([seen, (q.unsqueeze(-1) * keys.unsqueeze(-2)).flatten(-2)], -1)
+                rows = self.unit.run(functional.linear(seen.flatten(0, 1)[valid], w, p["attention1.b"][0]))
             s = torch.zeros(mask.numel()).masked_scatter(valid, rows.reshape(-1)).reshape(mask.shape)
         return s / self.h**0.5 if config.get("att_scale") else s
 
@@ -380,19 +403,21 @@ class Model:
         return norm("norm2", y + linear("forward2", bend(linear("forward1", y))))
 
     def gaps(self, batch):
-        """For each candidate the rows of the table: 3 for a second, 4 for 2 and 3 seconds, 5 for 4 to 7, ..."""
+        """For each candidate (a 0 at the end, unless it stands apart) the rows of the table: 3 for a second, 4 for 2 and 3 seconds, 5 for 4 to 7, ..."""
         rows = []
         for user in batch["users"]:
             times = self.newest(batch, "times")[user]
             gaps = [max(times[-1] - time, 0) for time in times]
-            rows.append([min(3 + int(numpy.log2(gap)), GAPS - 1) if gap else 2 for gap in gaps] + [0])
+            rows.append([min(3 + int(numpy.log2(gap)), GAPS - 1) if gap else 2 for gap in gaps])
+            rows[-1] += [] if self.apart() else [0]
         return rows
 
     def bst(self, batch, profile):
         """Sequences padded on the left, so that the candidate stands last; the first layer of the MLP is one
         product with all rows side by side, the oldest place first."""
-        p, ages, first = self.p, self.config["history"] + 1, self.config["hidden1"]
-        rows = [self.newest(batch, "histories")[user] + [item] for user, item in zip(batch["users"], batch["candidates"])]
+        p, ages, first = self.p, self.config["history"] + (0 if self.apart() else 1), self.config["hidden1"]
+        rows = [self.newest(batch, "histories")[user] + ([] if self.apart() else [item])
+                for user, item in zip(batch["users"], batch["candidates"])]  # fmt: skip
         ids = torch.tensor([[0] * (ages - len(row)) + row for row in rows])
         mask = torch.tensor([[0.0] * (ages - len(row)) + [1.0] * len(row) for row in rows])
         x = self.rows(ids)
@@ -403,6 +428,10 @@ class Model:
             x = x + p["position"].flip(0)
         for i in range(self.config["layers"]):
             x = self.block(f"layer{i + 1}", x, mask)
+        if self.apart():
+            candidates = self.rows(torch.tensor(batch["candidates"]))
+            a = self.weights(self.logits(candidates, x, mask), mask, "softmax")
+            return self.tower.run(torch.cat([profile, candidates, (a.unsqueeze(-1) * x).sum(1)], 1)).reshape(-1)
         wide = p["tower1.rows"].reshape(ages, first, self.h).flip(0).permute(1, 0, 2).reshape(first, -1)
         z = torch.cat([(x * mask.unsqueeze(-1)).flatten(1), profile], 1)
         weights = torch.cat([wide, p["tower1.profile"]], 1)
@@ -477,7 +506,7 @@ class Model:
         self.statistics.update(self.seen)
         self.seen = {}
         histories = self.newest(batch, "histories")
-        if self.name == "bst":  # which looks up the histories of candidates alone
+        if self.name == "bst" and not self.apart():  # which looks up the histories of candidates alone
             histories = [histories[user] for user in batch["users"]]
         items = set(sum(histories, [])) | set(batch["candidates"])
         if self.config.get("aux", "none") != "none":
@@ -490,7 +519,7 @@ class Model:
         if self.config.get("position") == "time_gap":
             rows["position"] = set(sum(self.gaps(batch), []))
         elif "position" in self.p:
-            rows["position"] = set(range(1 + max(len(history) for history in histories)))
+            rows["position"] = set(range((0 if self.apart() else 1) + max(len(history) for history in histories)))
         return rows
 
 

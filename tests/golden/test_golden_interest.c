@@ -3,13 +3,14 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const din[] = {"full",     "none-dice", "sigmoid-norms", "dot-plain",
-                                  "bilinear", "user",      "self-compact",  "elem-add",
-                                  "elem-sub", "elem-mul",  "dice"};
+static const char *const din[] = {"full", "none-dice",    "sigmoid-norms", "dot-plain", "bilinear",
+                                  "user", "self-compact", "elem-add",      "elem-sub",  "elem-mul",
+                                  "dice", "outer",        "outer-dice"};
 static const char *const dien[] = {"augru",          "agru",   "aigru",    "gru",
                                    "bilinear-norms", "dice",   "tf-augru", "tf-agru",
                                    "tf-aigru",       "tf-gru", "one"};
-static const char *const bst[] = {"learned", "sinusoid", "pre", "none-dice", "time-gap", "leaky"};
+static const char *const bst[] = {"learned",  "sinusoid", "pre",          "none-dice",
+                                  "time-gap", "leaky",    "target-apart", "target-apart-dice"};
 
 int main(void) {
     return golden_run("din", din, PQ_COUNT(din)) | golden_run("dien", dien, PQ_COUNT(dien)) |

@@ -30,6 +30,7 @@ void grad_interest(void **state) {
         {"din", "dim=2 att=bilinear att_norm=sigmoid " TOWER},
         {"din", "dim=2 att=self " UNIT TOWER},
         {"din", "dim=2 att=elem_sub " UNIT TOWER},
+        {"din", "dim=1 att=outer " UNIT TOWER},
         {"din", "dim=2 att=elem_mul dice_alpha=0.1 dice_affine=1 " UNIT TOWER},
         {"din", "dim=2 att=user attention_dropout=0.2 " UNIT TOWER},
         {"din", "dim=2 att=self input=compact hidden1=1 hidden2=0 output=0 " UNIT},
@@ -47,6 +48,8 @@ void grad_interest(void **state) {
          "dim=1 layers=2 heads=1 head_width=3 inner=2 hidden1=2 hidden2=0 position=sinusoid"},
         {"bst",
          "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=0 position=time_gap ff_act=leaky"},
+        {"bst",
+         "dim=2 heads=1 head_width=2 inner=2 position=learned target_in_encoder=0 " TOWER UNIT},
         {"transformer4rec", "dim=1 heads=2 head_width=1 inner=2 hidden1=2 hidden2=0 history=7"},
         {"transformer4rec", "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=2 history=7 "
                             "enc_causal=0 aux_output=own aux_head=softmax_ce position=sinusoid"},

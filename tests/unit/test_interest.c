@@ -51,6 +51,7 @@ static const char *const variants[][2] = {
     {"din", "dim=4 att=bilinear input=plain norm=layers activation=prelu"},
     {"din", "dim=4 att=self input=compact attention2=0"},
     {"din", "dim=4 att=user"},
+    {"din", "dim=3 att=outer attention2=0"},
     {"din", "dim=4 att=elem_add dice_affine=1 attention_activation=dice"},
     {"dien", "dim=4"},
     {"dien", "dim=2 evolution=gru"},
@@ -60,6 +61,8 @@ static const char *const variants[][2] = {
     {"dien", "dim=2 cell=tf evolution=agru att=one"},
     {"bst", "dim=4"},
     {"bst", "dim=4 position=time_gap"},
+    {"bst", "dim=3 target_in_encoder=0 position=learned"},
+    {"bst", "dim=2 target_in_encoder=0 position=sinusoid attention_activation=dice"},
     {"bst", "dim=3 layers=2 position=sinusoid activation=dice"},
     {"transformer4rec", "dim=4 history=8"},
     {"transformer4rec", "dim=3 layers=2 position=sinusoid enc_causal=0 aux_output=own"},
@@ -67,6 +70,7 @@ static const char *const variants[][2] = {
     {"dsin", "dim=4 att=bilinear lstm_merge=concat lstm_layers=2 sessions=2 session_length=3"},
     {"dsin", "dim=2 ln=0 blind=1 mean=padded lstm_layers=2 lstm_stack=per_direction"},
     {"dsin", "dim=3 position=learned session_least=2 layers=2 attention_activation=dice"},
+    {"dsin", "dim=2 sess_order=newest_first sessions=2 session_length=3"},
 };
 
 /* A candidate's log-odds do not depend on other users or candidates, to the last bit. */
