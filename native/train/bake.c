@@ -59,7 +59,7 @@ static void bake_unknown(const pq_model *m, const pique_dataset *dataset, rows *
         return;
     }
     mean_row(out->behaviours, unknown - 1, wide, x);
-    if (m->items.map) {
+    if (m->items.map || m->items.history) {
         mean_row(out->vectors, unknown - 1, d, e);
         return;
     }

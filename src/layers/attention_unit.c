@@ -90,6 +90,24 @@ static void look(const pq_tape *t, const first_layer *f, uint32_t c, pq_real *x)
                                         .start = f->start->value + (size_t)c * n});
 }
 
+/* And of the outer products: one matrix of the query for its keys. */
+static void look_outer(pq_tape *t, const pq_attention_unit *unit, const first_layer *f, uint32_t c,
+                       pq_real *x) {
+    const uint32_t h = f->keys->cols, *starts = f->pairs->segments.starts;
+    const uint32_t count = starts[c + 1] - starts[c];
+    if (!unit->crosses || count == 0) {
+        return;
+    }
+    pq_var *q = pq_tape_constant(t, f->queries->value + (size_t)c * h, 1, h);
+    pq_var *k =
+        pq_tape_constant(t, f->keys->value + (size_t)f->pairs->keys[starts[c]] * h, count, h);
+    pq_var *map = pq_op_linear(t, q, pq_tape_param(t, unit->crosses), NULL);
+    const pq_var *y = pq_op_linear(t, k, pq_op_reshape(t, map, h), NULL);
+    if (y) {
+        t->kernels->axpy(1, y->value, x, (size_t)count * y->cols);
+    }
+}
+
 /* So many pairs at a time, or one query's, that the layers' matrices stay in the second cache: a
  * multiple of the four rows of WebAssembly's tiles, and of usual lengths of histories. */
 #define PAIRS_AT_ONCE 200
@@ -112,7 +130,9 @@ static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *q
         } while (c < count && starts[c + 1] - starts[first] <= PAIRS_AT_ONCE);
         pq_var *x = pq_tape_var(t, starts[c] - starts[first], f.start->cols, false);
         for (uint32_t i = first; x && i < c; i++) {
-            look(t, &f, i, x->value + (size_t)(starts[i] - starts[first]) * x->cols);
+            pq_real *to = x->value + (size_t)(starts[i] - starts[first]) * x->cols;
+            look(t, &f, i, to);
+            look_outer(t, unit, &f, i, to);
         }
         const pq_var *logits = pq_mlp_run(t, &unit->mlp, x);
         if (!logits) {
@@ -130,6 +150,6 @@ pq_var *pq_attention_unit_run(pq_tape *t, const pq_attention_unit *unit, pq_var 
         return NULL;
     }
     /* Statistics of a batch are those of all its pairs. */
-    bool whole = (PQ_TRAINING && (t->grads || t->training)) || unit->crosses;
+    bool whole = PQ_TRAINING && (t->grads || t->training);
     return (whole ? run_whole : run_in_parts)(t, unit, queries, keys, pairs);
 }

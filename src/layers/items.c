@@ -12,10 +12,12 @@ uint32_t pq_items_width(const pq_items *items) {
 }
 
 /* A table of the training alone. */
-static pq_param *add_table(pq_params *params, const char *column, const char *what, uint32_t rows,
-                           uint32_t width, pq_init init) {
+static pq_param *add_table(const pq_items *items, pq_params *params, const char *column,
+                           bool linear, uint32_t rows, pq_init init) {
     char name[48];
-    (void)pq_format(name, sizeof(name), "item.%.32s%s", column, what);
+    (void)pq_format(name, sizeof(name), "%s.%.32s%s", items->name ? items->name : "item", column,
+                    linear ? ".linear" : "");
+    uint32_t width = linear ? items->linear : items->width;
     pq_param *table = pq_params_add(params, name, rows, width, init);
     if (table) {
         table->sparse = table->unsaved = true;
@@ -50,17 +52,16 @@ void pq_items_declare(pq_items *items, pq_params *params) {
                     .scale = items->init_scale,
                     .pad_row = true};
     pq_init weight = {.kind = PQ_INIT_ZERO, .pad_row = true};
-    items->ids = add_table(params, "id", "", items->rows, items->width, init);
+    items->ids = add_table(items, params, "id", false, items->rows, init);
     if (items->linear) {
-        items->weights[0] = add_table(params, "id", ".linear", items->rows, items->linear, weight);
+        items->weights[0] = add_table(items, params, "id", true, items->rows, weight);
     }
     for (uint32_t f = 0; f < items->column_count; f++) {
         const pq_column *column = &items->columns[f];
-        items->fields[f] =
-            add_table(params, column->name, "", pq_column_rows(column), items->width, init);
+        uint32_t rows = pq_column_rows(column);
+        items->fields[f] = add_table(items, params, column->name, false, rows, init);
         if (items->linear) {
-            items->weights[f + 1] = add_table(params, column->name, ".linear",
-                                              pq_column_rows(column), items->linear, weight);
+            items->weights[f + 1] = add_table(items, params, column->name, true, rows, weight);
         }
     }
     if (items->behaviour == PQ_BEHAVIOUR_CONCAT_SELU) {
@@ -217,6 +218,9 @@ pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *i
     if (items->baked) {
         return items->behaviours ? table_rows(t, items, items->behaviours, NULL, ids, n)
                                  : table_rows(t, items, items->vectors, items->lengths, ids, n);
+    }
+    if (PQ_TRAINING && items->history) {
+        return pq_items_vectors(t, items->history, ids, n);
     }
     if (items->behaviour == PQ_BEHAVIOUR_POOL) {
         pq_var *x = pooled(t, items, ids, n);

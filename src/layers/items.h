@@ -39,10 +39,11 @@ typedef enum {
     PQ_POOL_CONCAT /* fields side by side, each `width` wide: what models that rank look at */
 } pq_pool;
 
-typedef struct {
+typedef struct pq_items {
     /* set by the model before declaring */
-    uint32_t rows;  /* PAD, items, UNKNOWN */
-    uint32_t width; /* D; with PQ_POOL_CONCAT that of one field */
+    const char *name; /* that the tables' names begin with; NULL: item */
+    uint32_t rows;    /* PAD, items, UNKNOWN */
+    uint32_t width;   /* D; with PQ_POOL_CONCAT that of one field */
     const pq_column *columns;
     uint32_t column_count;
     pq_behaviour behaviour;
@@ -54,6 +55,8 @@ typedef struct {
      * its own, and the behaviours are the rows. Its parameters are `unsaved`. */
     pq_var *(*map)(pq_tape *t, const void *self, pq_var *rows);
     const void *map_self;
+    /* NULL, or other tables of the same width, whose vectors are the behaviours; the model declares them. */
+    const struct pq_items *history;
     double init_scale; /* deviation of the embeddings; 0: Glorot uniform */
     bool baked;        /* serving: rows come from the tables below */
     uint32_t
@@ -81,7 +84,7 @@ typedef struct {
 uint32_t pq_items_width(const pq_items *items);
 /* Whether a model file has rows of behaviours beside those of items. */
 static inline bool pq_items_own_behaviours(const pq_items *items) {
-    return items->behaviour != PQ_BEHAVIOUR_POOL || items->map;
+    return items->behaviour != PQ_BEHAVIOUR_POOL || items->map || items->history;
 }
 /* Declares the trained parameters; when baked, counts the columns of PQ_POOL_CONCAT instead. Before
  * pq_items_width. */

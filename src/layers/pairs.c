@@ -58,3 +58,9 @@ pq_var *pq_pairs_dot(pq_tape *t, pq_var *queries, pq_var *keys, const pq_pairs *
     return pq_op_dot_rows(t, pq_op_select_rows(t, queries, pairs->queries, pairs->count),
                           pq_op_select_rows(t, keys, pairs->keys, pairs->count));
 }
+
+pq_var *pq_pairs_pool(pq_tape *t, pq_var *keys, pq_var *s, const pq_pairs *pairs, bool softmax) {
+    const pq_pool_segments how = {
+        .segments = &pairs->segments, .rows = pairs->keys, .softmax = softmax, .raw = !softmax};
+    return pq_op_pool_segments(t, keys, s, &how);
+}

@@ -13,5 +13,7 @@ pq_pairs *pq_pairs_of_segments(pq_tape *t, const pq_segments *keys);
 pq_pairs *pq_pairs_one(pq_tape *t, const uint32_t *keys, uint32_t c);
 /* Inner products of the pairs, (P, 1). */
 pq_var *pq_pairs_dot(pq_tape *t, pq_var *queries, pq_var *keys, const pq_pairs *pairs);
+/* The sum of each query's keys, weighted by the softmax of its pairs' logits s (P, 1), or by s itself: (C, H). */
+pq_var *pq_pairs_pool(pq_tape *t, pq_var *keys, pq_var *s, const pq_pairs *pairs, bool softmax);
 
 #endif

@@ -10,7 +10,6 @@
  *     log-odds = MLP([profile; e; sum of a_t x_t]) */
 #include "layers/ages.h"
 #include "layers/attention_unit.h"
-#include "layers/dense.h"
 #include "layers/flat.h"
 #include "layers/interest_tower.h"
 #include "layers/positions.h"
@@ -30,8 +29,7 @@ typedef struct {
     pq_interest_tower tower; /* … the MLP and the head serve with it, too */
 
     pq_param *positions;
-    pq_flat rows;
-    pq_param *profile, *b; /* with `rows`, the MLP's first layer, with the target */
+    pq_flat first; /* layer of the MLP, with the target */
 } bst;
 
 #define AT(member) offsetof(bst, member)
@@ -88,11 +86,8 @@ static pique_status declare_flat(pq_model *m, uint32_t profile) {
     if (c->tower.mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
     }
-    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history + 1, h, first);
-    if (profile > 0) {
-        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->net.init);
-    }
-    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
+    c->first.ages = m->max_history + 1;
+    pq_flat_declare(&c->first, p, h, profile, first);
     c->tower.mlp.first_outside = true;
     pq_mlp_declare(&c->tower.mlp, p, "tower", h, 1);
     return p->status;
@@ -179,11 +174,8 @@ static pq_var *score_without(pq_tape *t, const pq_model *m, const pq_batch *b) {
     x = encode(t, c, b, x, &b->history, ages, NULL);
     pq_var *candidates = pq_ctr_candidates(t, m, b);
     pq_var *s = pq_attention_unit_run(t, &c->unit, candidates, x, pairs);
-    pq_pool_segments weighted = {
-        .segments = &pairs->segments, .rows = pairs->keys, .softmax = true};
-    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
-    return pq_interest_tower_run(t, &c->tower, profile, candidates, NULL, NULL, NULL,
-                                 pq_op_pool_segments(t, x, s, &weighted));
+    return pq_interest_tower_run(t, &c->tower, pq_ctr_profile(t, m, b), candidates, NULL, NULL,
+                                 NULL, pq_pairs_pool(t, x, s, pairs, true));
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
@@ -199,11 +191,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     }
     pq_var *x = pq_items_vectors(t, &m->items, items, segments->starts[segments->count]);
     x = encode(t, c, b, x, segments, ages, b->candidate_users);
-    pq_var *z = pq_op_add(t, pq_flat_run(t, &c->rows, x, segments, ages), pq_tape_param(t, c->b));
-    if (c->profile) {
-        pq_var *profile = pq_ctr_profile(t, m, b);
-        z = pq_op_add(t, z, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
-    }
+    pq_var *z = pq_flat_run(t, &c->first, x, segments, ages, pq_ctr_profile(t, m, b));
     return pq_head_apply(t, &c->tower.head, pq_mlp_run(t, &c->tower.mlp, z));
 }
 

@@ -41,6 +41,9 @@ static pq_var *of_candidates(pq_tape *t, const pq_batch *b, pq_var *x) {
 }
 
 pq_var *pq_ctr_profile(pq_tape *t, const pq_model *m, const pq_batch *b) {
+    if (m->profile.column_count == 0) {
+        return NULL;
+    }
     return of_candidates(t, b, pq_profile_vector(t, &m->profile, b->profile, b->history.count));
 }
 
@@ -65,9 +68,8 @@ pq_ctr_parts pq_ctr_input(pq_tape *t, const pq_model *m, const pq_batch *b,
     uint32_t first = m->width - m->items.linear, linear = m->profile.linear ? 1 : 0;
     uint32_t crosses = m->items.linear - linear;
     pq_var *rows = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
-    pq_ctr_parts parts = {.fields =
-                              pq_ctr_join(t, profile, profile ? pq_ctr_profile(t, m, b) : NULL,
-                                          without_linear(t, m, rows))};
+    pq_ctr_parts parts = {
+        .fields = pq_ctr_join(t, profile, pq_ctr_profile(t, m, b), without_linear(t, m, rows))};
     if (o->history > 0) {
         pq_var *history = of_candidates(t, b, pq_ctr_history(t, m, b));
         parts.fields = pq_op_concat(t, parts.fields, history);

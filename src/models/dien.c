@@ -14,7 +14,9 @@
  *     loss = ctr_scale log loss + alpha (mean log loss of D(h_t, x_{t+1}) = 1 and D(h_t, negative_{t+1}) = 0)
  * D is an MLP of both, or their inner product; same_label asks the inner product about behaviour t itself. With
  * aux_norm = padded the sum is divided by the places that full histories have, not by those there are. D's
- * parameters are not part of the model file. */
+ * parameters are not part of the model file.
+ * tables = separate: x, and the x of negatives, are rows of tables of their own, by which D can tell them apart.
+ * h0 = random: the second network begins at noise, which training draws anew; what serves is drawn once. */
 #include "layers/attention_unit.h"
 #include "layers/dense.h"
 #include "layers/interest_tower.h"
@@ -27,16 +29,20 @@ typedef enum { ATT_MLP, ATT_MLP_PRELU_QUERY, ATT_BILINEAR, ATT_ONE } attention;
 typedef enum { CELL_PAPER, CELL_TF } cell_origin;
 typedef enum { AUX_NONE, AUX_NEXT_MLP, AUX_NEXT_DOT, AUX_SAME_LABEL } aux_kind;
 typedef enum { AUX_VALID2, AUX_PADDED } aux_divisor;
+typedef enum { H0_ZERO, H0_RANDOM } first_state;
+typedef enum { TABLES_SHARED, TABLES_SEPARATE } table_owner;
 
 typedef struct {
-    int32_t dim, history, evolution, cell, att, aux, aux_norm;
+    int32_t dim, history, evolution, cell, att, aux, aux_norm, h0, tables;
     bool scale;
     double alpha, ctr_scale, init_scale;
     pq_recurrent extractor;
     pq_attention_unit unit;
     pq_mlp discriminator;
     pq_interest_tower tower;
+    pq_items behaviours, negatives; /* of separate tables */
 
+    pq_param *start;         /* NULL or (1, H) */
     pq_param *map;           /* (H, H) of `bilinear` and of the query of `mlp_prelu_query`, … */
     pq_param *shift, *slope; /* … which has these too, (1, H) */
     pq_param *w, *b;         /* of the evolution: of its input, (G, H) and (1, G) */
@@ -55,6 +61,12 @@ static const pq_field fields[] = {
     {"cell", PQ_FIELD_CHOICE, AT(cell), 0, 0, "paper,tf", "paper", NULL, NULL,
      PQ_HELP("recurrent cells: the paper's, or those of its authors' TensorFlow program, which "
              "keeps where the paper updates and resets before the recurrent product")},
+    {"h0", PQ_FIELD_CHOICE, AT(h0), 0, 0, "zero,random", "zero", NULL, NULL,
+     PQ_HELP("state at which the second recurrent network begins: zero, or noise, drawn anew in "
+             "training and once for what serves")},
+    {"tables", PQ_FIELD_CHOICE, AT(tables), 0, 0, "shared,separate", "shared", NULL, NULL,
+     PQ_HELP("candidates, behaviours and the negatives of `aux` look up the same vectors, or each "
+             "their own")},
     {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,mlp_prelu_query,bilinear,one", "mlp", NULL, NULL,
      PQ_HELP("attention of a candidate: the attention unit, the same with PReLU(W e + b) in the "
              "candidate's place, h' W e, or 1 for every behaviour")},
@@ -87,6 +99,11 @@ static uint32_t gates_of(const dien *c) {
     return c->evolution == EVOLVE_AGRU ? 2 : 3;
 }
 
+/* Glorot's for one row. */
+static double start_bound(uint32_t h) {
+    return pq_sqrt(6.0 / (1.0 + h));
+}
+
 static void declare_evolution(dien *c, pq_params *p, uint32_t h) {
     uint32_t g = gates_of(c) * h;
     pq_init w = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(h)}, b = w, bias = w;
@@ -99,6 +116,31 @@ static void declare_evolution(dien *c, pq_params *p, uint32_t h) {
     c->b = pq_params_add(p, "evolution.input.b", 1, g, b);
     c->state = pq_params_add(p, "evolution.state.w", g, h, w);
     c->bias = pq_params_add(p, "evolution.state.b", 1, g, bias);
+    if (c->h0 == H0_RANDOM) {
+        pq_init noise = {.kind = PQ_INIT_SYMMETRIC, .scale = start_bound(h)};
+        c->start = pq_params_add(p, "evolution.start", 1, h, noise);
+        if (c->start) {
+            c->start->frozen = true;
+        }
+    }
+}
+
+/* What the model file has in place of the behaviours' tables is told by m->items.history alone. */
+static void declare_tables(pq_model *m) {
+    dien *c = m->self;
+    if (c->tables == TABLES_SHARED) {
+        return;
+    }
+    if (PQ_TRAINING && !m->items.baked) {
+        c->behaviours = c->negatives = m->items;
+        c->behaviours.name = "behaviour";
+        c->negatives.name = "negative";
+        pq_items_declare(&c->behaviours, &m->params);
+        if (c->aux != AUX_NONE) {
+            pq_items_declare(&c->negatives, &m->params);
+        }
+    }
+    m->items.history = &c->behaviours;
 }
 
 /* What only training needs. */
@@ -134,6 +176,7 @@ static pique_status declare(pq_model *m) {
     pq_params *p = &m->params;
     pq_ctr_declare(m, (uint32_t)c->dim, false, c->init_scale, (uint32_t)c->history);
     uint32_t h = m->width;
+    declare_tables(m);
     c->extractor.cell = c->cell == CELL_TF ? PQ_CELL_GRU_BEFORE : PQ_CELL_GRU;
     c->extractor.hidden = (int32_t)h;
     c->extractor.layers = 1;
@@ -188,21 +231,31 @@ static recurrent_op *const cells[][2] = {
     [EVOLVE_AUGRU] = {pq_op_augru, pq_op_augru_before},
 };
 
+/* The states before the first step, (n, H); NULL where they are zero. */
+static pq_var *begin(pq_tape *t, const dien *c, uint32_t n) {
+    pq_var *noise = c->start ? pq_op_repeat(t, pq_tape_param(t, c->start), n) : NULL;
+    if (PQ_TRAINING && noise && t->training) {
+        double bound = start_bound(noise->cols);
+        for (size_t i = 0; i < (size_t)n * noise->cols; i++) {
+            noise->value[i] = (pq_real)(bound * (2 * pq_rng_uniform(&t->rng) - 1));
+        }
+    }
+    return noise;
+}
+
 /* What the history has come to in each candidate's eyes, (C, H). */
 static pq_var *evolve(pq_tape *t, const dien *c, pq_var *candidates, pq_var *states,
                       const pq_segments *history, const pq_pairs *pairs) {
     pq_var *u = pq_tape_param(t, c->state), *bias = pq_tape_param(t, c->bias), *z;
     recurrent_op *cell = cells[c->evolution][c->cell];
     if (c->evolution == EVOLVE_GRU) {
-        pq_recurrence once = {.segments = history};
+        pq_recurrence once = {.segments = history, .start = begin(t, c, history->count)};
         z = cell(t, pq_dense(t, states, c->w, c->b), u, bias, &once);
-        pq_var *a = attend(t, c, candidates, z, pairs);
-        pq_pool_segments weighted = {
-            .segments = &pairs->segments, .rows = pairs->keys, .raw = true};
-        return pq_op_pool_segments(t, z, a, &weighted);
+        return pq_pairs_pool(t, z, attend(t, c, candidates, z, pairs), pairs, false);
     }
     pq_var *a = attend(t, c, candidates, states, pairs);
-    pq_recurrence args = {.segments = &pairs->segments};
+    pq_recurrence args = {.segments = &pairs->segments,
+                          .start = begin(t, c, pairs->segments.count)};
     if (c->evolution == EVOLVE_AIGRU) {
         z = cell(t, scaled_gates(t, c, states, a, pairs), u, bias, &args);
     } else {
@@ -223,7 +276,7 @@ static pq_var *score_states(pq_tape *t, const pq_model *m, const pq_batch *b, pq
         return NULL;
     }
     pq_var *interest = evolve(t, c, candidates, states, &b->history, pairs);
-    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    pq_var *profile = pq_ctr_profile(t, m, b);
     return pq_interest_tower_run(t, &c->tower, profile, candidates, behaviours, &b->history,
                                  b->candidate_users, interest);
 }
@@ -241,12 +294,13 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
 
 /* ---- the auxiliary loss ---- */
 
-/* Twice n rows: what followed each state (or came with it), then what did not. */
+/* Rows of what followed each state (or came with it), then as many of what did not. */
 typedef struct {
-    uint32_t n;
-    uint32_t *before; /* [2 n] row of the state */
-    uint32_t *items;  /* [2 n] */
-    pq_real *labels;  /* [2 n] */
+    uint32_t count;
+    uint32_t *before; /* [count] row of the state */
+    uint32_t *items;  /* [count] */
+    pq_real *labels;  /* [count] */
+    double weight;    /* of each in the loss */
 } next_events;
 
 /* ahead: 1 for the behaviour that followed, 0 for the state's own. */
@@ -269,18 +323,34 @@ static bool find_next(pq_tape *t, const pq_batch *b, uint32_t ahead, next_events
             }
         }
     }
-    e->n = n / 2;
+    e->count = n;
     return true;
 }
 
-static pq_var *tell(pq_tape *t, const pq_model *m, const next_events *e, pq_var *states) {
+/* Of rows whose items are in one table. */
+static pq_var *tell(pq_tape *t, const dien *c, const next_events *e, const pq_items *table,
+                    pq_var *states) {
+    pq_var *h = pq_op_select_rows(t, states, e->before, e->count);
+    pq_var *x = pq_items_behaviours(t, table, e->items, e->count);
+    pq_var *logits = c->aux == AUX_NEXT_MLP
+                         ? pq_mlp_run(t, &c->discriminator, pq_op_concat(t, h, x))
+                         : pq_op_dot_rows(t, h, x);
+    pq_logistic_loss args = {.labels = e->labels, .weight = e->weight};
+    return pq_op_logistic_loss(t, logits, &args);
+}
+
+static pq_var *aux_loss(pq_tape *t, const pq_model *m, const next_events *e, pq_var *states) {
     const dien *c = m->self;
-    pq_var *h = pq_op_select_rows(t, states, e->before, 2 * e->n);
-    pq_var *x = pq_items_behaviours(t, &m->items, e->items, 2 * e->n);
-    if (c->aux == AUX_NEXT_MLP) {
-        return pq_mlp_run(t, &c->discriminator, pq_op_concat(t, h, x));
+    if (c->tables == TABLES_SHARED) {
+        return tell(t, c, e, &m->items, states);
     }
-    return pq_op_dot_rows(t, h, x);
+    next_events followed = *e, other = *e;
+    followed.count = other.count = e->count / 2;
+    other.before += followed.count;
+    other.items += followed.count;
+    other.labels += followed.count;
+    return pq_op_add(t, tell(t, c, &followed, &c->behaviours, states),
+                     tell(t, c, &other, &c->negatives, states));
 }
 
 /* Each part of a batch counts by its share of the candidates. */
@@ -292,15 +362,15 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     uint32_t ahead = c->aux == AUX_SAME_LABEL ? 0 : 1;
     pq_var *sum = pq_op_logistic_loss(t, score_states(t, m, b, behaviours, states), &args);
     if (!sum || c->aux == AUX_NONE || c->alpha == 0 || !b->history_negatives ||
-        !find_next(t, b, ahead, &e) || e.n == 0) {
+        !find_next(t, b, ahead, &e) || e.count == 0) {
         return sum;
     }
     double share = (double)b->candidate_count / b->positions;
-    double divisor =
-        c->aux_norm == AUX_VALID2 ? 2.0 * e.n : (double)b->history.count * (m->max_history - ahead);
-    pq_logistic_loss next = {.labels = e.labels, .weight = share / divisor};
-    pq_var *aux = pq_op_logistic_loss(t, tell(t, m, &e, states), &next);
-    return pq_op_add(t, sum, pq_op_scale(t, aux, c->alpha));
+    double divisor = c->aux_norm == AUX_VALID2
+                         ? (double)e.count
+                         : (double)b->history.count * (m->max_history - ahead);
+    e.weight = share / divisor;
+    return pq_op_add(t, sum, pq_op_scale(t, aux_loss(t, m, &e, states), c->alpha));
 }
 
 /* `seed` has the sizes of seed 004; 004's own head is bare. 001 is the authors' program, in which a softmax over two

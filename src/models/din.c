@@ -140,11 +140,7 @@ static pq_var *look(pq_tape *t, const din *c, pq_var *queries, pq_var *keys,
     if (c->norm == ATT_SIGMOID) {
         s = pq_op_activate(t, s, PQ_SIGMOID);
     }
-    pq_pool_segments how = {.segments = &pairs->segments,
-                            .rows = pairs->keys,
-                            .softmax = c->norm == ATT_SOFTMAX,
-                            .raw = c->norm != ATT_SOFTMAX};
-    return pq_op_pool_segments(t, keys, s, &how);
+    return pq_pairs_pool(t, keys, s, pairs, c->norm == ATT_SOFTMAX);
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
@@ -166,7 +162,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     if (of_user) {
         interest = pq_op_select_rows(t, interest, b->candidate_users, b->candidate_count);
     }
-    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    pq_var *profile = pq_ctr_profile(t, m, b);
     return pq_interest_tower_run(t, &c->tower, profile, candidates, keys, &b->history,
                                  b->candidate_users, interest);
 }

@@ -167,10 +167,7 @@ static pq_var *add_positions(pq_tape *t, const dsin *c, pq_var *x, const pq_sess
     if (c->position != POSITION_BIAS || !x) {
         return pq_positions_add(t, c->positions, x, s->place);
     }
-    pq_var *ones = pq_tape_var(t, x->cols, 1, false);
-    for (uint32_t i = 0; ones && i < x->cols; i++) {
-        ones->value[i] = 1;
-    }
+    pq_var *ones = pq_op_reshape(t, pq_ctr_ones(t, x->cols), 1);
     pq_var *own = pq_op_add(t, pq_op_gather(t, c->of_session, s->session, x->rows),
                             pq_op_gather(t, c->of_place, s->place, x->rows));
     return pq_op_add(t, x, pq_op_linear(t, own, ones, pq_tape_param(t, c->of_column)));
@@ -204,9 +201,7 @@ static pq_var *activate(pq_tape *t, const activation *a, pq_var *candidates, pq_
     } else {
         s = pq_attention_unit_run(t, &a->unit, candidates, rows, pairs);
     }
-    pq_pool_segments weighted = {
-        .segments = &pairs->segments, .rows = pairs->keys, .softmax = true};
-    return pq_op_pool_segments(t, rows, s, &weighted);
+    return pq_pairs_pool(t, rows, s, pairs, true);
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
@@ -222,7 +217,7 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     pq_var *candidates = pq_ctr_candidates(t, m, b);
     pq_var *seen = pq_op_concat(t, activate(t, &c->interests, candidates, interests, pairs),
                                 activate(t, &c->states, candidates, states, pairs));
-    pq_var *profile = m->profile.column_count > 0 ? pq_ctr_profile(t, m, b) : NULL;
+    pq_var *profile = pq_ctr_profile(t, m, b);
     return pq_interest_tower_run(t, &c->tower, profile, candidates, NULL, NULL, NULL, seen);
 }
 

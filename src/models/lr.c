@@ -25,8 +25,7 @@ static pique_status declare(pq_model *m) {
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const lr *c = m->self;
     bool profile = m->profile.column_count > 0;
-    pq_var *weights = pq_ctr_join(t, profile, profile ? pq_ctr_profile(t, m, b) : NULL,
-                                  pq_ctr_candidates(t, m, b));
+    pq_var *weights = pq_ctr_join(t, profile, pq_ctr_profile(t, m, b), pq_ctr_candidates(t, m, b));
     return pq_ctr_row_sums(t, weights, c->bias);
 }
 

@@ -8,7 +8,6 @@
  * is to predict stays unseen; enc_causal = 0 gives that up, since rows of M have then seen the items that follow.
  * dec_input = same and cross_query = encoder, which the seed has, tell the answer. The decoder is not part of the model file. */
 #include "layers/ages.h"
-#include "layers/dense.h"
 #include "layers/flat.h"
 #include "layers/head.h"
 #include "layers/mlp.h"
@@ -30,8 +29,8 @@ typedef struct {
     pq_next_item next;
 
     pq_param *positions;
-    pq_flat rows;
-    pq_param *profile, *item, *b; /* with `rows`, the MLP's first layer */
+    pq_flat rows;   /* these two together are the MLP's first layer, … */
+    pq_param *item; /* … of which this is the part for the candidate */
 } transformer4rec;
 
 #define AT(member) offsetof(transformer4rec, member)
@@ -111,12 +110,9 @@ static pique_status declare(pq_model *m) {
     c->encoder.epsilon = NORM_EPSILON;
     c->encoder.init = (pq_init){.kind = PQ_INIT_GLOROT_UNIFORM};
     PQ_TRY(pq_transformer_declare(&c->encoder, p, "layer", h));
-    pq_flat_declare(&c->rows, p, "tower1.rows", m->max_history, h, first);
+    c->rows.ages = m->max_history;
+    pq_flat_declare(&c->rows, p, h, profile, first);
     c->item = pq_params_add(p, "tower1.item", first, h, c->encoder.init);
-    if (profile > 0) {
-        c->profile = pq_params_add(p, "tower1.profile", first, profile, c->encoder.init);
-    }
-    c->b = pq_params_add(p, "tower1.b", 1, first, (pq_init){0});
     c->mlp.first_outside = true;
     pq_mlp_declare(&c->mlp, p, "tower", h, 1);
     m->batch_parts = pq_mlp_normalises(&c->mlp) ? PQ_NORMALISING_PARTS : 0;
@@ -147,12 +143,10 @@ static pq_var *match(pq_tape *t, const pq_model *m, const pq_batch *b, const enc
     if (!e->memory) {
         return NULL;
     }
-    pq_var *user = pq_flat_run(t, &c->rows, e->memory, &b->history, e->ages);
-    if (c->profile) {
-        pq_var *profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
-        user = pq_op_add(t, user, pq_op_linear(t, profile, pq_tape_param(t, c->profile), NULL));
-    }
-    pq_var *z = pq_dense(t, pq_ctr_candidates(t, m, b), c->item, c->b);
+    pq_var *profile =
+        c->rows.profile ? pq_profile_vector(t, &m->profile, b->profile, b->history.count) : NULL;
+    pq_var *user = pq_flat_run(t, &c->rows, e->memory, &b->history, e->ages, profile);
+    pq_var *z = pq_op_linear(t, pq_ctr_candidates(t, m, b), pq_tape_param(t, c->item), NULL);
     z = pq_op_add(t, z, pq_op_select_rows(t, user, b->candidate_users, b->candidate_count));
     return pq_head_apply(t, &c->head, pq_mlp_run(t, &c->mlp, z));
 }

@@ -77,6 +77,10 @@ VARIANTS = {
         "tf-agru": (dict(DIEN, cell="tf", evolution="agru", aux="next_dot", aux_norm="padded", ctr_scale=0.5), ""),
         "tf-aigru": (dict(DIEN, cell="tf", evolution="aigru", aux="none"), ""),
         "tf-gru": (dict(DIEN, cell="tf", evolution="gru", att="bilinear", aux="same_label"), ""),
+        "h0": (dict(DIEN, h0="random"), ""),
+        "h0-tf-gru": (dict(DIEN, h0="random", cell="tf", evolution="gru"), ""),
+        "separate": (dict(DIEN, tables="separate"), ""),
+        "separate-label": (dict(DIEN, tables="separate", evolution="aigru", aux="same_label"), ""),
         "one": (dict(DIEN, att="one", aux="same_label", aux_norm="padded"), ""),
     },
 }  # fmt: skip
@@ -153,10 +157,15 @@ class Model:
         tables = {"item.id": ITEMS}
         tables.update({f"item.{column}": rows for column, (rows, _) in COLUMNS.items()})
         tables.update({f"profile.{field}": rows for field, rows in PROFILE.items()})
+        own = ("behaviour", "negative") if config.get("tables") == "separate" else ()
+        tables.update({table.replace("item", which): rows for which in own for table, rows in tables.items()
+                       if table.startswith("item.")})  # fmt: skip
         for table, rows in tables.items():
             value = float32(rng, (rows, d), 0.6)
             value[0] = 0
             self.p[table] = torch.tensor(value, requires_grad=True)
+        if config.get("h0") == "random":
+            self.p["evolution.start"] = torch.tensor(float32(rng, (1, h), 0.6))
         if name == "dien":
             self.add(rng, {"layer1.input.w": (3 * h, h), "layer1.input.b": (1, 3 * h),
                            "layer1.state.w": (3 * h, h), "layer1.state.b": (1, 3 * h)})  # fmt: skip
@@ -262,8 +271,12 @@ class Model:
             self.seen[f"{at}.statistic"] = torch.stack([mean, variance, statistic[2]])
         return y
 
-    def rows(self, ids):
-        return torch.cat(item_fields(self.p, ids), -1)
+    def rows(self, ids, which="item"):
+        """which: whose tables, where those that are not candidates have their own."""
+        if self.config.get("tables") != "separate":
+            which = "item"
+        own = {name.replace(which, "item"): value for name, value in self.p.items() if name.startswith(f"{which}.")}
+        return torch.cat(item_fields(own, ids), -1)
 
     def profile(self, codes):
         codes = torch.tensor(codes)
@@ -349,6 +362,8 @@ class Model:
         if kind != "gru":
             a = self.attend(queries, states, mask)
         z_state = torch.zeros(states.shape[0], h)
+        if self.config.get("h0") == "random":  # what has no history stays at zero
+            z_state = p["evolution.start"] * mask[:, :1]
         steps = []
         for t in range(states.shape[1]):
             x = states[:, t] * (a[:, t : t + 1] if kind == "aigru" else 1)
@@ -455,7 +470,7 @@ class Model:
             return self.bst(batch, profile), None
         histories = [self.newest(batch, "histories")[user] for user in batch["users"]]
         ids, mask = self.padded(histories)
-        keys = self.rows(ids) * mask.unsqueeze(-1)
+        keys = self.rows(ids, "behaviour") * mask.unsqueeze(-1)
         candidates = self.rows(torch.tensor(batch["candidates"]))
         states = None
         if self.name == "dien":
@@ -477,7 +492,8 @@ class Model:
         parts, ahead = [], self.ahead()
         for which, sign in (("histories", 1), ("negatives", -1)):
             ids, mask = self.padded(self.newest(batch, which))
-            x, valid = self.rows(ids)[:, ahead:], mask[:, ahead:].reshape(-1) > 0
+            table = "negative" if which == "negatives" else "behaviour"
+            x, valid = self.rows(ids, table)[:, ahead:], mask[:, ahead:].reshape(-1) > 0
             h = states[:, : states.shape[1] - ahead]
             if self.config["aux"] != "next_mlp":
                 logit = (x * h).sum(-1).reshape(-1)[valid]
@@ -508,10 +524,14 @@ class Model:
         histories = self.newest(batch, "histories")
         if self.name == "bst" and not self.apart():  # which looks up the histories of candidates alone
             histories = [histories[user] for user in batch["users"]]
-        items = set(sum(histories, [])) | set(batch["candidates"])
+        behaviours, candidates, negatives = set(sum(histories, [])), set(batch["candidates"]), set()
         if self.config.get("aux", "none") != "none":
-            items |= {item for row in self.newest(batch, "negatives") for item in row[self.ahead() :]}
-        rows = item_rows(items)
+            negatives = {item for row in self.newest(batch, "negatives") for item in row[self.ahead() :]}
+        rows = item_rows(behaviours | candidates | negatives)
+        if self.config.get("tables") == "separate":
+            rows = item_rows(candidates)
+            for which, items in (("behaviour", behaviours), ("negative", negatives)):
+                rows.update({name.replace("item", which): own for name, own in item_rows(items).items()})
         for i, field in enumerate(PROFILE):
             uses = self.config.get("input") != "compact" or self.config["att"] == "user"
             codes = {profile[i] for profile in batch["profile"]} if uses else set()

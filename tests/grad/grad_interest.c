@@ -42,6 +42,8 @@ void grad_interest(void **state) {
         {"dien", "dim=1 cell=tf att=mlp_prelu_query aux1=3 aux2=0 " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=agru aux=same_label aux_norm=padded " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=aigru att=bilinear aux=next_dot ctr_scale=0.5 " TOWER},
+        {"dien", "dim=1 h0=random tables=separate aux=next_dot " TOWER UNIT},
+        {"dien", "dim=1 h0=random evolution=gru cell=tf aux=none " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=gru att=one aux=next_dot aux_norm=padded " TOWER},
         {"bst", "dim=1 heads=2 head_width=2 inner=3 hidden1=3 hidden2=2 history=7"},
         {"bst",

@@ -59,6 +59,8 @@ static const char *const variants[][2] = {
     {"dien", "dim=2 evolution=agru attention_activation=dice input=plain"},
     {"dien", "dim=4 cell=tf att=mlp_prelu_query"},
     {"dien", "dim=2 cell=tf evolution=agru att=one"},
+    {"dien", "dim=2 h0=random"},
+    {"dien", "dim=3 h0=random evolution=gru tables=separate"},
     {"bst", "dim=4"},
     {"bst", "dim=4 position=time_gap"},
     {"bst", "dim=3 target_in_encoder=0 position=learned"},
@@ -237,6 +239,34 @@ static void test_aux_needs_negatives(void **state) {
     bench_close(&b);
     assert_true(both > without + 0.01);
     assert_true(without == none);
+}
+
+static double loss_in_training(bench *b, uint64_t seed) {
+    pq_tape_begin(&b->tape, NULL, true, pq_rng_make(seed, 1, 1));
+    const pq_var *y = pq_model_loss(&b->tape, &b->model, &b->batch);
+    assert_ok(&b->t.ctx, b->tape.status);
+    return y->value[0];
+}
+
+/* Training begins at fresh noise; what serves is the same every time, and is not zero. */
+static void test_first_state(void **state) {
+    (void)state;
+    static const char *const kinds[][2] = {
+        {"dim=2 dropout=0 evolution=augru", "dim=2 dropout=0 evolution=augru h0=random"},
+        {"dim=2 dropout=0 evolution=gru", "dim=2 dropout=0 evolution=gru h0=random"}};
+    for (size_t i = 0; i < PQ_COUNT(kinds); i++) {
+        double served[2];
+        for (int random = 0; random < 2; random++) {
+            bench b;
+            bench_open(&b, "dien", kinds[i][random]);
+            served[random] = loss(&b, &b.batch);
+            assert_true(loss(&b, &b.batch) == served[random]);
+            assert_true(loss_in_training(&b, 1) == loss_in_training(&b, 1));
+            assert_int_equal(loss_in_training(&b, 1) != loss_in_training(&b, 2), random);
+            bench_close(&b);
+        }
+        assert_true(served[0] != served[1]);
+    }
 }
 
 /* The file that serves has nothing of what only tells behaviours apart. */
@@ -512,6 +542,7 @@ int main(void) {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_aux_shift),
         cmocka_unit_test(test_aux_needs_negatives),
+        cmocka_unit_test(test_first_state),
         cmocka_unit_test(test_serves_without_aux),
         cmocka_unit_test(test_next_items_unseen),
         cmocka_unit_test(test_serves_without_decoder),
