@@ -2,7 +2,7 @@
  * gain and bias (1, D), both NULL or both there.
  *     n = (x - m) s,  s = 1 / sqrt(v + eps);   y = gain n + bias
  * In training m and v are the mean and the variance (divided by N) of the rows at hand; otherwise the running
- * ones of `statistic`, whose gradient receives the sums that a step adds to them (graph.h).
+ * ones of `statistic`, whose gradient receives the sums that a step adds to them (graph.h). Frozen ones hold always.
  *
  * Backward, with e = gain g: in training
  *     dx = s (e - mean(e) - n mean(e n)) over the rows of each column, otherwise dx = s e;
@@ -159,7 +159,8 @@ pq_var *pq_op_batch_norm(pq_tape *t, pq_var *x, const pq_param *statistic, pq_va
     if (!y || !r || !mean || !inverse) {
         return NULL;
     }
-    *r = (record){x, gain, bias, y, statistic, mean, inverse, pq_tape_training(t)};
+    *r = (record){x,         gain, bias,    y,
+                  statistic, mean, inverse, pq_tape_training(t) && !statistic->frozen};
     normalise(r, epsilon);
     if (pq_tape_records(y)) {
         pq_tape_record(t, backward, r);

@@ -60,8 +60,11 @@ static void add_layer(pq_mlp *mlp, pq_params *params, const char *name, uint32_t
 void pq_mlp_declare(pq_mlp *mlp, pq_params *params, const char *name, uint32_t in, uint32_t out) {
     mlp->count = 0;
     mlp->output = out > 0;
-    if (mlp->norm == PQ_NORM_INPUT) {
+    if (pq_mlp_scales_input(mlp)) {
         mlp->input = add_norm(params, name, 0, in, true);
+        if (mlp->input.statistic) { /* mean 0 and variance 1 for good */
+            mlp->input.statistic->frozen = mlp->norm == PQ_NORM_AFFINE;
+        }
     }
     for (uint32_t i = 0; i < PQ_MOST_HIDDEN && mlp->widths[i] > 0; i++) {
         add_layer(mlp, params, name, in, (uint32_t)mlp->widths[i], true);
@@ -80,7 +83,8 @@ uint32_t pq_mlp_width(const pq_mlp *mlp, uint32_t in) {
 }
 
 bool pq_mlp_normalises(const pq_mlp *mlp) {
-    return mlp->norm != PQ_NORM_NONE || (mlp->activation == PQ_ACT_DICE && mlp->widths[0] > 0);
+    return mlp->norm == PQ_NORM_INPUT || mlp->norm == PQ_NORM_LAYERS ||
+           (mlp->activation == PQ_ACT_DICE && mlp->widths[0] > 0);
 }
 
 static pq_var *normalise(pq_tape *t, const pq_batch_norm *norm, pq_var *x, double epsilon) {
@@ -114,7 +118,7 @@ static pq_var *activate(pq_tape *t, const pq_mlp *mlp, const pq_mlp_layer *layer
 }
 
 pq_var *pq_mlp_run(pq_tape *t, const pq_mlp *mlp, pq_var *x) {
-    if (mlp->norm == PQ_NORM_INPUT) {
+    if (pq_mlp_scales_input(mlp)) {
         x = normalise(t, &mlp->input, x, NORM_EPSILON);
     }
     for (uint32_t i = 0; i < mlp->count; i++) {

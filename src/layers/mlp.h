@@ -1,6 +1,7 @@
 /* mlp.h — dense layers one after the other:
  *     x = dropout(f(norm(W x + b))) for each hidden layer, then y = W x + b
- * The norm is over the batch, before the activation, or once over the input. */
+ * The norm is over the batch, before the activation, or once over the input; `affine` keeps of the latter the gain and
+ * the bias alone, as a program does that never tells TensorFlow's batch normalisation that it is training. */
 #ifndef PQ_MLP_H
 #define PQ_MLP_H
 
@@ -23,7 +24,7 @@ typedef enum {
 } pq_act_kind;
 #define PQ_ACT_CHOICES "linear,relu,leaky,prelu,rrelu,selu,gelu,tanh,sigmoid,dice"
 
-typedef enum { PQ_NORM_NONE, PQ_NORM_INPUT, PQ_NORM_LAYERS } pq_norm_kind;
+typedef enum { PQ_NORM_NONE, PQ_NORM_INPUT, PQ_NORM_LAYERS, PQ_NORM_AFFINE } pq_norm_kind;
 
 typedef struct {
     pq_param *statistic, *gain, *bias; /* gain and bias may be NULL */
@@ -68,10 +69,10 @@ typedef struct {
     }
 #define PQ_MLP_NORM(name, at, best, seed, paper)                                                   \
     {                                                                                              \
-        name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, norm), 0, 0, "none,input,layers", best,     \
-            seed, paper,                                                                           \
-            PQ_HELP("batch normalisation: none, of the input, "                                    \
-                    "or in every hidden layer")                                                    \
+        name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, norm), 0, 0, "none,input,layers,affine",    \
+            best, seed, paper,                                                                     \
+            PQ_HELP("batch normalisation: none, of the input, in every hidden layer, or only its " \
+                    "gain and bias on the input")                                                  \
     }
 #define PQ_MLP_DROPOUT(name, at, best, seed, paper)                                                \
     {                                                                                              \
@@ -104,6 +105,10 @@ typedef struct {
 void pq_mlp_declare(pq_mlp *mlp, pq_params *params, const char *name, uint32_t in, uint32_t out);
 /* Width of what pq_mlp_run gives without an output layer. */
 uint32_t pq_mlp_width(const pq_mlp *mlp, uint32_t in);
+/* Whether its norm is of the input. */
+static inline bool pq_mlp_scales_input(const pq_mlp *mlp) {
+    return mlp->norm == PQ_NORM_INPUT || mlp->norm == PQ_NORM_AFFINE;
+}
 /* Whether it normalises over the batch. */
 bool pq_mlp_normalises(const pq_mlp *mlp);
 /* x (N, in) to (N, out), or to the last hidden layer. */

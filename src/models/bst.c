@@ -83,8 +83,9 @@ static pique_status declare_flat(pq_model *m, uint32_t profile) {
     if (first == 0) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "hidden1 = 0: there must be a hidden layer");
     }
-    if (c->tower.mlp.norm == PQ_NORM_INPUT) { /* the input is not laid side by side */
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "norm = input: only none and layers can be");
+    if (pq_mlp_scales_input(&c->tower.mlp)) { /* which is not laid side by side */
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
+                "norm: only none and layers can be with target_in_encoder = 1");
     }
     c->first.ages = m->max_history + 1;
     pq_flat_declare(&c->first, p, h, profile, first);

@@ -51,6 +51,7 @@ VARIANTS = {
         "outer-dice": (dict(DIN, att="outer", attention2=0, attention_activation="dice"), "training"),
         "dice": (dict(DIN, attention_activation="dice", activation="dice", dice_alpha=0.1, dice_fixed=1, dice_affine=1,
                       dice_epsilon=1e-5), "training"),
+        "affine": (dict(DIN, norm="affine"), "training"),
         "user": (dict(DIN, att="user", activation="tanh"), ""),
         "self-compact": (dict(DIN, att="self", input="compact", hidden1=1, hidden2=0, output=0,
                               activation="dice", attention_activation="relu"), "training"),
@@ -99,7 +100,7 @@ class Mlp:
     def declare(self, rng, output):
         m, widths = self.model, self.widths
         self.hidden = self.count - (1 if output else 0)
-        if self.norm == "input":
+        if self.norm in ("input", "affine"):
             m.add_norm(rng, f"{self.name}0", widths[0], True)
         for i in range(self.count):
             at = f"{self.name}{i + 1}"
@@ -119,6 +120,9 @@ class Mlp:
         p, m = self.model.p, self.model
         if self.norm == "input":
             x = m.normalise(f"{self.name}0", x, 1e-5)
+        if self.norm == "affine":
+            mean, variance = m.statistics[f"{self.name}0.statistic"][:2]
+            x = (x - mean) / torch.sqrt(variance + 1e-5) * p[f"{self.name}0.gain"] + p[f"{self.name}0.bias"]
         for i in range(self.count):
             at = f"{self.name}{i + 1}"
             if not (i == 0 and self.first_outside):

@@ -5,7 +5,7 @@
 
 static const char *const din[] = {"full", "none-dice",    "sigmoid-norms", "dot-plain", "bilinear",
                                   "user", "self-compact", "elem-add",      "elem-sub",  "elem-mul",
-                                  "dice", "outer",        "outer-dice"};
+                                  "dice", "outer",        "outer-dice",    "affine"};
 static const char *const dien[] = {"augru", "agru",     "aigru",     "gru",      "bilinear-norms",
                                    "dice",  "tf-augru", "tf-agru",   "tf-aigru", "tf-gru",
                                    "one",   "h0",       "h0-tf-gru", "separate", "separate-label"};

@@ -30,7 +30,6 @@ void grad_interest(void **state) {
         {"din", "dim=2 att=bilinear att_norm=sigmoid " TOWER},
         {"din", "dim=2 att=self " UNIT TOWER},
         {"din", "dim=2 att=elem_sub " UNIT TOWER},
-        {"din", "dim=1 att=outer " UNIT TOWER},
         {"din", "dim=2 att=elem_mul dice_alpha=0.1 dice_affine=1 " UNIT TOWER},
         {"din", "dim=2 att=user attention_dropout=0.2 " UNIT TOWER},
         {"din", "dim=2 att=self input=compact hidden1=1 hidden2=0 output=0 " UNIT},
@@ -42,16 +41,12 @@ void grad_interest(void **state) {
         {"dien", "dim=1 cell=tf att=mlp_prelu_query aux1=3 aux2=0 " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=agru aux=same_label aux_norm=padded " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=aigru att=bilinear aux=next_dot ctr_scale=0.5 " TOWER},
-        {"dien", "dim=1 h0=random tables=separate aux=next_dot " TOWER UNIT},
-        {"dien", "dim=1 h0=random evolution=gru cell=tf aux=none " TOWER UNIT},
         {"dien", "dim=1 cell=tf evolution=gru att=one aux=next_dot aux_norm=padded " TOWER},
         {"bst", "dim=1 heads=2 head_width=2 inner=3 hidden1=3 hidden2=2 history=7"},
         {"bst",
          "dim=1 layers=2 heads=1 head_width=3 inner=2 hidden1=2 hidden2=0 position=sinusoid"},
         {"bst",
          "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=0 position=time_gap ff_act=leaky"},
-        {"bst",
-         "dim=2 heads=1 head_width=2 inner=2 position=learned target_in_encoder=0 " TOWER UNIT},
         {"transformer4rec", "dim=1 heads=2 head_width=1 inner=2 hidden1=2 hidden2=0 history=7"},
         {"transformer4rec", "dim=1 heads=1 head_width=2 inner=2 hidden1=2 hidden2=2 history=7 "
                             "enc_causal=0 aux_output=own aux_head=softmax_ce position=sinusoid"},
@@ -63,6 +58,12 @@ void grad_interest(void **state) {
         {"dsin",
          "dim=1 position=learned session_least=2 heads=1 head_width=2 inner=2 lstm_layers=2 "
          "lstm_dropout=0.2 lstm_merge=concat att=bilinear " TOWER},
+        {"din", "dim=1 att=outer " UNIT TOWER},
+        {"din", "dim=2 norm=affine " UNIT TOWER},
+        {"dien", "dim=1 h0=random tables=separate aux=next_dot " TOWER UNIT},
+        {"dien", "dim=1 h0=random evolution=gru cell=tf aux=none " TOWER UNIT},
+        {"bst",
+         "dim=2 heads=1 head_width=2 inner=2 position=learned target_in_encoder=0 " TOWER UNIT},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         ranking r = {.batch = interest_case_batch()};
