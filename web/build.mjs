@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { readFilms, toJson } from '../scripts/films.mjs';
+import { buildElements, ELEMENT_TYPES } from './build_elements.mjs';
 
 const web = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(web);
@@ -93,18 +94,27 @@ async function buildPackage() {
     outdir: dist,
     plugins: [made(modules)],
   });
+  await buildElements(dist, common);
   await buildTypes(dist);
 }
 
 /** The declarations that the entries refer to; the rest of the sources is nobody's business. */
-const PUBLIC_TYPES = ['index', 'external', 'public', 'errors', 'history', 'types'];
+const PUBLIC_TYPES = [
+  'index',
+  'external',
+  'public',
+  'errors',
+  'history',
+  'types',
+  ...ELEMENT_TYPES,
+];
 
 async function buildTypes(dist) {
   const manifest = createRequire(import.meta.url).resolve('typescript/package.json');
   const tsc = path.join(path.dirname(manifest), 'bin/tsc');
   const project = path.join(web, 'tsconfig.types.json');
   execFileSync(process.execPath, [tsc, '-p', project, '--outDir', dist], { stdio: 'inherit' });
-  const superfluous = (await readdir(dist))
+  const superfluous = (await readdir(dist, { recursive: true }))
     .filter((name) => name.endsWith('.d.ts'))
     .filter((name) => !PUBLIC_TYPES.includes(name.slice(0, -'.d.ts'.length)));
   await Promise.all(superfluous.map((name) => rm(path.join(dist, name))));

@@ -4,6 +4,7 @@
  *   const browser = await launch('firefox');
  *   await browser.goto(url);                        // resolves when the page has loaded
  *   await browser.evaluate(async (x) => …, x);      // in the page; arguments and result are JSON
+ *   await browser.press('Tab', 'Enter');            // keys, one after the other
  *   await browser.screenshot('page.png');
  *   await browser.close();
  *
@@ -56,6 +57,9 @@ async function withPuppeteer(starting) {
       await page.goto(url);
     },
     evaluate: (body, ...given) => page.evaluate(body, ...given),
+    press: async (...keys) => {
+      for (const key of keys) await page.keyboard.press(key === 'Space' ? ' ' : key);
+    },
     screenshot: (file) => page.screenshot({ path: file }),
     close: () => browser.close(),
   };

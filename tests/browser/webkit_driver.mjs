@@ -115,6 +115,15 @@ const LOADED = () =>
     else addEventListener('load', () => resolve());
   });
 
+/** Keys of more than a letter, as WebDriver writes them. */
+const KEYS = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', Space: ' ' };
+
+const keyActions = (keys) => {
+  const codes = keys.map((key) => KEYS[key] ?? key);
+  const strokes = codes.flatMap((value) => ['keyDown', 'keyUp'].map((type) => ({ type, value })));
+  return { actions: [{ type: 'key', id: 'keyboard', actions: strokes }] };
+};
+
 function face(session, capabilities, close) {
   const evaluate = async (body, ...given) => {
     const asked = { script: scriptOf(body), args: [given] };
@@ -129,6 +138,7 @@ function face(session, capabilities, close) {
       await evaluate(LOADED); // the command may return before a page that replaces one of the same address
     },
     evaluate,
+    press: (...keys) => session('POST', '/actions', keyActions(keys)),
     async screenshot(file) {
       writeFileSync(file, Buffer.from(await session('GET', '/screenshot'), 'base64'));
     },

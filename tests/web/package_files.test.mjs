@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { ELEMENT_TYPES } from '../../web/build_elements.mjs';
 import { modelBytes, readDist, root } from './web_support.mjs';
 
 const KB = 1024;
@@ -55,6 +56,12 @@ describe('the tarball', () => {
     assert.deepEqual(
       files,
       [
+        'dist/custom-elements.json',
+        'dist/element.auto.iife.js',
+        'dist/element.js',
+        'dist/element.privacy.js',
+        'dist/react.js',
+        ...ELEMENT_TYPES.map((name) => `dist/${name}.d.ts`),
         'LICENSE',
         'README.md',
         'dist/core-nosimd.wasm',
@@ -83,7 +90,7 @@ describe('the tarball', () => {
       if (typeof target !== 'string') assert.equal(Object.keys(target)[0], 'types', name);
     }
     assert.equal(manifest.dependencies, undefined);
-    assert.equal(manifest.sideEffects, false);
+    assert.deepEqual(manifest.sideEffects, ['./dist/element.auto.iife.js']);
   });
 
   test('imports without side effects and works in plain Node', () => {
