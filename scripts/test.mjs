@@ -30,14 +30,14 @@ const ctest = (name) => ({
   ],
   count: () => countCtest(readFileSync(`${logs}/ctest-${name}.xml`, 'utf8')),
 });
-const nodeTests = (folder, needs, skip) => {
+const nodeTests = (folder, needs, { skip, before = [] } = {}) => {
   const files = testFiles(`tests/${folder}`);
   // Without files node would look for tests everywhere.
   const test =
     files.length > 0
       ? ['node', '--test', '--test-reporter=spec', ...files]
       : ['bash', '-c', `echo "tests/${folder} holds no tests"; exit 1`];
-  return { needs, skip, commands: [test], count: countNodeTests };
+  return { needs, skip, commands: [...before, test], count: countNodeTests };
 };
 
 // In the order in which free lanes take them; needs come first.
@@ -53,7 +53,7 @@ const stages = {
   real: nodeTests(
     'real',
     ['build-native', 'package'],
-    process.env.PIQUE_DATA ? undefined : 'PIQUE_DATA names no folder of real data sets',
+    process.env.PIQUE_DATA ? {} : { skip: 'PIQUE_DATA names no folder of real data sets' },
   ),
   films: {
     needs: ['build-native'],
@@ -66,6 +66,7 @@ const stages = {
   cli: nodeTests('cli', ['build-native']),
   compilers: nodeTests('compilers', ['build-native']),
   web: nodeTests('web', ['build-native', 'package']),
+  bundlers: nodeTests('package', ['package'], { before: [['node', 'tests/package/install.mjs']] }),
   site: { needs: ['package'], commands: [['node', 'web/build.mjs', '--site', site]] },
   browser: nodeTests('browser', ['build-native', 'site']),
 };
