@@ -144,12 +144,16 @@ PIQUE_API uint32_t pique_model_width(const pique_model *model);
 /* Profile fields of the user (gender, age …): number, and the code of a raw value in field f. 0 when the value
  * is empty: a number that is not known then counts as what training filled in. Of categories, the field's
  * UNKNOWN code when training never saw the value; of numbers, PIQUE_NOT_A_NUMBER (which no query takes) when
- * the value is not a finite decimal number. */
+ * the value is not a finite decimal number; of text, PIQUE_SEVERAL_CODES (nor does any take that): it is for
+ * pique_session_profile. */
 #define PIQUE_NOT_A_NUMBER UINT32_MAX
+#define PIQUE_SEVERAL_CODES (UINT32_MAX - 1)
 PIQUE_API uint32_t pique_model_profile_count(const pique_model *model);
 PIQUE_API const char *pique_model_profile_name(const pique_model *model, uint32_t field);
 PIQUE_API uint32_t pique_model_find_profile(const pique_model *model, uint32_t field,
                                             const char *value, size_t length);
+/* What stands between the values of a field in the data that trained the model; 0: the field takes one value. */
+PIQUE_API char pique_model_profile_separator(const pique_model *model, uint32_t field);
 
 /* Columns of item categories (genre, brand …) that a list can be diversified by. */
 PIQUE_API uint32_t pique_model_category_count(const pique_model *model);
@@ -162,7 +166,8 @@ typedef struct {
     const double
         *history_times;      /* NULL (not known), or seconds beside history, from whatever moment
                                     the training data count; fractions are cut off */
-    const uint32_t *profile; /* NULL or one code per profile field, 0 where nothing is known */
+    const uint32_t *profile; /* one code per profile field, 0 where nothing is known; NULL: what
+                                    pique_session_profile was given */
     uint32_t count;          /* how many recommendations */
     bool exclude_seen;       /* leave out the items of the history */
     bool explain;            /* fill reasons */
@@ -200,6 +205,24 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_create(pique_context *ctx,
                                                           const pique_model *model,
                                                           pique_session **out);
 PIQUE_API void pique_session_free(pique_session *session);
+
+/* A raw value of profile field `field`: UTF-8, not terminated; one of length 0 is none. */
+typedef struct {
+    const char *bytes;
+    uint32_t length;
+    uint32_t field;
+} pique_value;
+
+/* The profile of the user whom the session's following queries without codes are about, until the next call of this:
+ * `count` raw values, of which nothing is kept but the codes; 0 forgets. Values of fields that the model has not are not
+ * looked at. A field that takes several values (pique_model_profile_separator) may stand there several times, a sequence
+ * with the newest last: a value that comes again counts once, and of more than the model takes the first do, of a sequence
+ * the last. A value that training never saw counts as UNKNOWN, a text by its words. *known (may be NULL): of how many
+ * fields something is known. PIQUE_ARGUMENT names the field where several values stand for one, or no finite decimal
+ * number for a number; the session then keeps the profile that it had. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_profile(pique_session *session,
+                                                           const pique_value *values,
+                                                           uint32_t count, uint32_t *known);
 
 /* The interests of a history. The result stays valid until the session's next call. */
 PIQUE_API PIQUE_CHECKED pique_status pique_session_interests(pique_session *session,

@@ -10,7 +10,7 @@ struct pique_js {
     pique_query query;
     const pique_js *ranker; /* of the query, NULL: none */
     uint32_t retrieve;
-    uint32_t *numbers; /* history, exclude and profile of the query */
+    uint32_t *numbers; /* history and exclude of the query */
     uint32_t numbers_capacity;
     double *times; /* of the query's history */
     float *scores;
@@ -20,6 +20,8 @@ struct pique_js {
 
 /* The page reads rows of the list by these places. */
 typedef char pique_js_row_is_ten_words[sizeof(pique_recommendation) == 40 ? 1 : -1];
+typedef char
+    pique_js_value_is_three_words[sizeof(void *) != 4 || sizeof(pique_value) == 12 ? 1 : -1];
 typedef char pique_js_row_has_three_reasons[PIQUE_MAX_REASONS == 3 ? 1 : -1];
 
 static uint32_t address(const void *pointer) {
@@ -143,30 +145,12 @@ const char *pique_js_item_id(pique_js *js, uint32_t item) {
     return id;
 }
 
-uint32_t pique_js_interest_count(const pique_js *js) {
-    return pique_model_interest_count(js->model);
+int32_t pique_js_profile(pique_js *js, const pique_value *values, uint32_t count) {
+    return pique_session_profile(js->session, values, count, &js->out[0]);
 }
 
-uint32_t pique_js_width(const pique_js *js) {
-    return pique_model_width(js->model);
-}
-
-uint32_t pique_js_profile_count(const pique_js *js) {
-    return pique_model_profile_count(js->model);
-}
-
-const char *pique_js_profile_name(pique_js *js, uint32_t field) {
-    return text(js, pique_model_profile_name(js->model, field));
-}
-
-uint32_t pique_js_find_profile(const pique_js *js, uint32_t field, const char *value,
-                               uint32_t length) {
-    return pique_model_find_profile(js->model, field, value, length);
-}
-
-uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count,
-                         uint32_t profile_count) {
-    uint64_t needed = (uint64_t)history_count + exclude_count + profile_count;
+uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count) {
+    uint64_t needed = (uint64_t)history_count + exclude_count;
     if (needed > UINT32_MAX / sizeof(uint32_t)) {
         return NULL;
     }
@@ -186,7 +170,6 @@ uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_
         .history_count = history_count,
         .exclude = js->numbers + history_count,
         .exclude_count = exclude_count,
-        .profile = profile_count ? js->numbers + history_count + exclude_count : NULL,
     };
     return js->numbers;
 }

@@ -52,18 +52,14 @@ int32_t pique_js_retrieves(const pique_js *js);
 uint32_t pique_js_item_count(const pique_js *js);
 uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length);
 const char *pique_js_item_id(pique_js *js, uint32_t item);
-uint32_t pique_js_interest_count(const pique_js *js);
-uint32_t pique_js_width(const pique_js *js);
-uint32_t pique_js_profile_count(const pique_js *js);
-const char *pique_js_profile_name(pique_js *js, uint32_t field);
-uint32_t pique_js_find_profile(const pique_js *js, uint32_t field, const char *value,
-                               uint32_t length);
+/* The profile of the queries that follow, until the next call: raw values, three words each: address, length, field.
+ * They are not looked at afterwards. out[0]: of how many fields something is known. */
+int32_t pique_js_profile(pique_js *js, const pique_value *values, uint32_t count);
 
 /* Begins a query: room for the numbers of the history (oldest first), then of the items to leave
- * out, then the codes of the profile (as many as the model has fields, or 0), all uint32. The caller
- * writes them there and calls one of the functions below, as often as it likes. NULL: no memory. */
-uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count,
-                         uint32_t profile_count);
+ * out, all uint32. The caller writes them there and calls one of the functions below, as often as it
+ * likes. NULL: no memory. */
+uint32_t *pique_js_query(pique_js *js, uint32_t history_count, uint32_t exclude_count);
 
 /* After pique_js_query: room for the times of the history, a double each, in seconds, which the caller writes.
  * Without this call they are not known. NULL: no memory. */

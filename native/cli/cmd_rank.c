@@ -52,7 +52,8 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .kind = ARG_TEXT,
          .target = &o->profile,
          .value = "NAME=VALUE,...",
-         .help = "what is known of the person; `pique info` lists the names"},
+         .help = "what is known of the person; `pique info` lists the names. Several values: "
+                 "NAME=A|B"},
         {.name = "json", .kind = ARG_FLAG, .target = &o->json, .help = "print one JSON object"},
     };
     const arg_spec spec = {.command = COMMAND,
@@ -108,8 +109,9 @@ static void print(const options *o, const pique_model *model, const ranked *list
 }
 
 /* Scores the items that the model knows and prints them. */
-static cli_exit rank(pique_context *ctx, const options *o, const pique_model *model,
+static cli_exit rank(pique_context *ctx, const options *o, const query_source *source,
                      const pique_query *query, uint32_t *items, uint32_t count) {
+    const pique_model *model = source->model;
     pique_session *session = NULL;
     float *scores = calloc((size_t)count + 1, sizeof(*scores));
     ranked *list = calloc((size_t)count + 1, sizeof(*list));
@@ -125,10 +127,14 @@ static cli_exit rank(pique_context *ctx, const options *o, const pique_model *mo
         return cli_no_memory(COMMAND);
     }
     pique_status status = pique_session_create(ctx, model, &session);
-    if (status == PIQUE_OK) {
-        status = pique_session_rank(session, query, items, known, scores);
-    }
     cli_exit code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, ctx, status);
+    if (code == CLI_OK && o->profile) {
+        code = query_profile(source, o->profile, ctx, session);
+    }
+    if (code == CLI_OK) {
+        status = pique_session_rank(session, query, items, known, scores);
+        code = status == PIQUE_OK ? CLI_OK : cli_failed(COMMAND, ctx, status);
+    }
     if (code == CLI_OK) {
         for (uint32_t i = 0; i < known; i++) {
             list[i] = (ranked){items[i], scores[i], i};
@@ -144,7 +150,7 @@ static cli_exit rank(pique_context *ctx, const options *o, const pique_model *mo
 
 static cli_exit ask(pique_context *ctx, const options *o, const pique_model *model) {
     const query_source source = {.command = COMMAND, .model = model, .who = "the model"};
-    uint32_t *history = NULL, *candidates = NULL, *codes = NULL, count = 0;
+    uint32_t *history = NULL, *candidates = NULL, count = 0;
     double *times = NULL;
     pique_query query = {0};
     cli_exit code = query_items(&source, "--history", o->history, &history, &query.history_count);
@@ -154,19 +160,14 @@ static cli_exit ask(pique_context *ctx, const options *o, const pique_model *mod
     if (code == CLI_OK) {
         code = query_items(&source, "--candidates", o->candidates, &candidates, &count);
     }
-    if (code == CLI_OK && o->profile) {
-        code = query_profile(&source, o->profile, &codes);
-    }
     if (code == CLI_OK) {
         query.history = history;
         query.history_times = times;
-        query.profile = codes;
-        code = rank(ctx, o, model, &query, candidates, count);
+        code = rank(ctx, o, &source, &query, candidates, count);
     }
     free(history);
     free(times);
     free(candidates);
-    free(codes);
     return code;
 }
 

@@ -25,7 +25,6 @@ typedef struct {
     pique_context *ctx;
     pique_model *model;
     pique_session *session;
-    uint32_t *codes;
     query_source source;
 } stage;
 
@@ -71,7 +70,8 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .kind = ARG_TEXT,
          .target = &o->profile,
          .value = "NAME=VALUE,...",
-         .help = "what is known of the person; `pique info` lists the names"},
+         .help = "what is known of the person; `pique info` lists the names. Several values: "
+                 "NAME=A|B"},
         {.name = "diversity",
          .kind = ARG_TEXT,
          .target = &o->diversity,
@@ -200,7 +200,6 @@ static cli_exit person(const stage *s, const char *history, pique_query *query, 
     cli_exit code = query_items(&s->source, s->source.line ? "history" : "--history", history,
                                 items, &query->history_count);
     query->history = *items;
-    query->profile = s->codes;
     return code;
 }
 
@@ -350,7 +349,6 @@ static cli_exit open_stage(stage *s, const char *file, const char *batch, bool r
 }
 
 static void close_stage(stage *s) {
-    free(s->codes);
     pique_session_free(s->session);
     pique_model_free(s->model);
     pique_context_free(s->ctx);
@@ -365,10 +363,10 @@ static cli_exit open_stages(job *j) {
         second->source.other = first->model;
     }
     if (code == CLI_OK && j->o->profile) {
-        code = query_profile(&first->source, j->o->profile, &first->codes);
+        code = query_profile(&first->source, j->o->profile, first->ctx, first->session);
     }
     if (code == CLI_OK && j->o->profile && second->model) {
-        code = query_profile(&second->source, j->o->profile, &second->codes);
+        code = query_profile(&second->source, j->o->profile, second->ctx, second->session);
     }
     return code;
 }

@@ -81,40 +81,55 @@ static uint32_t find_field(const pique_model *model, const char *name, size_t si
     return f;
 }
 
-cli_exit query_profile(const query_source *s, const char *text, uint32_t **codes) {
-    const char *at = text, *part;
-    size_t size;
-    uint32_t count = pique_model_profile_count(s->model);
-    *codes = calloc((size_t)count + 1, sizeof(**codes));
-    if (!*codes) {
-        return cli_no_memory(s->command);
+/* Adds the values of NAME=VALUE, of which there are fewer than its bytes. */
+static cli_exit add_values(const query_source *s, const char *part, size_t size,
+                           pique_value *values, uint32_t *count) {
+    const char *sign = memchr(part, '=', size);
+    if (!sign) {
+        return cli_error(s->command, CLI_USAGE, "--profile: \"%.*s\" is not NAME=VALUE", (int)size,
+                         part);
     }
-    while (args_next_part(&at, &part, &size)) {
-        const char *sign = memchr(part, '=', size);
-        if (!sign) {
-            return cli_error(s->command, CLI_USAGE, "--profile: \"%.*s\" is not NAME=VALUE",
-                             (int)size, part);
-        }
-        size_t length = (size_t)(sign - part);
-        uint32_t field = find_field(s->model, part, length);
-        bool others =
-            s->other && find_field(s->other, part, length) < pique_model_profile_count(s->other);
-        if (field == count && !others) {
-            return cli_error(s->command, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
-                             (int)length, part);
-        }
-        if (field == count) {
-            continue;
-        }
-        size_t rest = size - length - 1;
-        (*codes)[field] = pique_model_find_profile(s->model, field, sign + 1, rest);
-        if ((*codes)[field] == PIQUE_NOT_A_NUMBER) {
-            return cli_error(s->command, CLI_USAGE,
-                             "--profile: \"%.*s\" takes a number, not \"%.*s\"", (int)length, part,
-                             (int)rest, sign + 1);
-        }
+    size_t length = (size_t)(sign - part);
+    uint32_t field = find_field(s->model, part, length);
+    bool others =
+        s->other && find_field(s->other, part, length) < pique_model_profile_count(s->other);
+    bool own = field < pique_model_profile_count(s->model);
+    if (!own && !others) {
+        return cli_error(s->command, CLI_USAGE, "--profile: the model has no field \"%.*s\"",
+                         (int)length, part);
+    }
+    char separator = pique_model_profile_separator(s->model, field);
+    const char *value = sign + 1, *end = part + size;
+    while (own) {
+        const char *stop = separator ? memchr(value, separator, (size_t)(end - value)) : NULL;
+        size_t taken = (size_t)((stop ? stop : end) - value);
+        values[(*count)++] =
+            (pique_value){.bytes = value, .length = (uint32_t)taken, .field = field};
+        own = stop != NULL;
+        value += taken + 1;
     }
     return CLI_OK;
+}
+
+cli_exit query_profile(const query_source *s, const char *text, pique_context *ctx,
+                       pique_session *session) {
+    const char *at = text, *part;
+    size_t size;
+    uint32_t count = 0;
+    pique_value *values = calloc(strlen(text) + 1, sizeof(*values));
+    if (!values) {
+        return cli_no_memory(s->command);
+    }
+    cli_exit code = CLI_OK;
+    while (code == CLI_OK && args_next_part(&at, &part, &size)) {
+        code = add_values(s, part, size, values, &count);
+    }
+    if (code == CLI_OK) {
+        pique_status status = pique_session_profile(session, values, count, NULL);
+        code = status == PIQUE_OK ? CLI_OK : cli_failed(s->command, ctx, status);
+    }
+    free(values);
+    return code;
 }
 
 void query_print_id(const pique_model *model, uint32_t item, size_t width) {

@@ -20,8 +20,10 @@ cli_exit query_items(const query_source *source, const char *option, const char 
                      uint32_t **items, uint32_t *count);
 /* Seconds S,S,..., as many as the history has items, to be freed. */
 cli_exit query_times(const query_source *source, const char *list, uint32_t count, double **times);
-/* Codes of NAME=VALUE,..., one per profile field, to be freed. */
-cli_exit query_profile(const query_source *source, const char *text, uint32_t **codes);
+/* Gives the session of the source's model, which is of ctx, the profile NAME=VALUE,...; values of a field that takes
+ * several stand between its separator, or in several parts. */
+cli_exit query_profile(const query_source *source, const char *text, pique_context *ctx,
+                       pique_session *session);
 /* Ends a message on stderr: ", line 3 of FILE" and the end of the line, or the latter alone. */
 void query_end_message(const query_source *source);
 /* An item's id, safe for a terminal, filled up to `width` columns. */

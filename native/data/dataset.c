@@ -264,7 +264,6 @@ static void free_features(pq_ctx *ctx, pq_feature *features, uint32_t count) {
         pq_strings_free(&features[i].cells);
         pq_free(ctx, features[i].cell);
         pq_free(ctx, features[i].bounds);
-        pq_free(ctx, features[i].quantile);
         pq_free(ctx, features[i].offsets);
         pq_free(ctx, features[i].values);
     }

@@ -27,12 +27,12 @@
 #define PQ_ABOUT_FILE "about.txt"
 
 /* A column as codes. Where it is numbers, `terms` is empty, `bounds` cut them into buckets, value v is bucket
- * v, and UNKNOWN is what is missing if that has a code of its own. Where it is text, value v is hash v - 1 of
- * the words, and both are empty. */
+ * v, and UNKNOWN is what is missing if that has a code of its own; or `bounds` are landmarks of quantiles, which are
+ * the values (base/buckets.h). Where it is text, value v is hash v - 1 of the words, and both are empty. */
 typedef struct {
     char *name;        /* column name: "genres" */
     pq_strings terms;  /* of categories: value v is term v - 1 */
-    uint32_t rows;     /* table rows: PAD, the values, UNKNOWN */
+    uint32_t rows;     /* codes: PAD, the values, UNKNOWN */
     uint32_t *offsets; /* [row count of the owner + 1] into values; item features: by item number
                              0..item_rows-1, profile: by user */
     uint32_t *values;  /* a multi-valued column has several per owner; none: empty */
@@ -40,12 +40,16 @@ typedef struct {
     bool trains_unknown; /* someone (or something) in training has the code UNKNOWN */
 
     bool is_number;
+    bool quantile;
     float *bounds; /* [bound_count], rising */
     uint32_t bound_count;
-    uint32_t missing; /* the code of a missing number */
-    float *
-        quantile; /* [rows] of a code: its place among the training values, from 0 to 1, and 1 for UNKNOWN; NULL: codes
-                         have vectors of their own */
+    float fill;       /* the number that a missing one counts as; NaN: none, it is UNKNOWN */
+    uint32_t missing; /* its code */
+
+    char separator; /* of the values of a cell; 0: it is one */
+    bool newest;    /* of more than `most` values the last count, else the first */
+    uint32_t most;  /* 0: all */
+    uint32_t words; /* buckets of the hashes of text; 0: no text */
 
     /* Of the profile, what the file said: cells[cell[user] - 1], 0: nothing. A model encodes it by itself. */
     pq_strings cells;

@@ -303,17 +303,6 @@ static pique_status add_cell(pq_ctx *ctx, pq_raw_column *column, uint32_t owner,
     return PIQUE_OK;
 }
 
-/* The first value of a cell that is not empty: a profile field has one. */
-static pq_span first_value(pq_span cell, char separator) {
-    while (cell.size && cell.bytes[0] == separator) {
-        cell.bytes++;
-        cell.size--;
-    }
-    const char *stop = cell.size ? memchr(cell.bytes, separator, cell.size) : NULL;
-    cell.size = stop ? (size_t)(stop - cell.bytes) : cell.size;
-    return cell;
-}
-
 pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t at, uint32_t owner,
                              pq_span cell, char separator) {
     pq_raw_column *column = &table->columns[at];
@@ -334,8 +323,5 @@ pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t 
     if (column->spec.separator == 0) {
         column->spec.separator = separator || !column->spec.declared ? separator : '|';
     }
-    if (table == &builder->user_table && column->spec.kind == PQ_COLUMN_MULTI && separator) {
-        cell = first_value(cell, separator);
-    }
-    return cell.size ? add_cell(builder->ctx, column, owner, cell) : PIQUE_OK;
+    return add_cell(builder->ctx, column, owner, cell);
 }

@@ -2,15 +2,16 @@
  * the rows of a feature.
  *
  * Numbers are cut at the quantiles of the training values, in the middle between neighbours, so that equal
- * numbers share a bucket. Text is split at what is neither letter nor digit, lowered where it is ASCII, and its
- * words and pairs of neighbouring words are hashed (FNV-1a). */
+ * numbers share a bucket; or they are mapped to their quantiles. */
 #include "native/data/encoders.h"
 
 #include "base/buckets.h"
 #include "base/decimal.h"
+#include "base/words.h"
 #include "native/data/vocabulary.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,21 +56,22 @@ static bool is_new(encoding *e, uint32_t row, uint32_t value) {
     return !again;
 }
 
-static pique_status add(encoding *e, uint32_t row, uint32_t value) {
-    size_t before = e->latest_capacity;
-    PQ_TRY(reserve(e->ctx, &e->latest, &e->latest_capacity, (size_t)value + 1));
-    if (e->latest_capacity > before) {
-        memset(e->latest + before, 0, (e->latest_capacity - before) * sizeof(*e->latest));
-    }
-    if (!is_new(e, row, value)) {
-        return PIQUE_OK;
-    }
+static pique_status append(encoding *e, uint32_t row, uint32_t value) {
     PQ_TRY(reserve(e->ctx, &e->rows, &e->rows_capacity, e->count + 1));
     PQ_TRY(reserve(e->ctx, &e->values, &e->values_capacity, e->count + 1));
     e->rows[e->count] = row;
     e->values[e->count] = value;
     e->count++;
     return PIQUE_OK;
+}
+
+static pique_status add(encoding *e, uint32_t row, uint32_t value) {
+    size_t before = e->latest_capacity;
+    PQ_TRY(reserve(e->ctx, &e->latest, &e->latest_capacity, (size_t)value + 1));
+    if (e->latest_capacity > before) {
+        memset(e->latest + before, 0, (e->latest_capacity - before) * sizeof(*e->latest));
+    }
+    return is_new(e, row, value) ? append(e, row, value) : PIQUE_OK;
 }
 
 /* The pairs by row; the values of a row keep their order. */
@@ -139,14 +141,12 @@ static pq_span next_term(pq_span *cell, char separator, bool from_end) {
 
 /* A sequence has its newest value last, and that comes first. */
 static pique_status add_terms(encoding *e, void *user, uint32_t row, pq_span cell) {
-    const pq_column_spec *spec = &e->column->spec;
-    bool sequence = spec->kind == PQ_COLUMN_SEQUENCE;
-    bool joined = (sequence || spec->kind == PQ_COLUMN_MULTI) && spec->separator;
+    const pq_feature *f = e->out;
     size_t before = e->count;
     while (cell.size && !is_full(e, before)) {
         pq_span term = cell;
-        if (joined) {
-            term = next_term(&cell, spec->separator, sequence);
+        if (f->separator) {
+            term = next_term(&cell, f->separator, f->newest);
         } else {
             cell.size = 0;
         }
@@ -194,55 +194,30 @@ static pique_status encode_categories(encoding *e) {
 
 /* ---- text ---- */
 
-static bool is_word(char c) {
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
-}
+typedef struct {
+    encoding *e;
+    uint32_t row;
+    size_t before; /* the cell's first pair */
+    pique_status status;
+} word_state;
 
-static uint32_t hash(uint32_t state, pq_span word) {
-    for (size_t i = 0; i < word.size; i++) {
-        unsigned char c = (unsigned char)word.bytes[i];
-        state = (state ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 16777619u;
+static void take_word(void *user, uint32_t code) {
+    word_state *s = user;
+    if (s->status == PIQUE_OK && !is_full(s->e, s->before)) {
+        s->status = add(s->e, s->row, code);
     }
-    return state;
-}
-
-/* The next word, which is stepped over with what stands before it; empty at the end. */
-static pq_span next_word(pq_span *text) {
-    size_t start = 0;
-    while (start < text->size && !is_word(text->bytes[start])) {
-        start++;
-    }
-    size_t end = start;
-    while (end < text->size && is_word(text->bytes[end])) {
-        end++;
-    }
-    pq_span word = {.bytes = text->bytes + start, .size = end - start};
-    text->bytes += end;
-    text->size -= end;
-    return word;
 }
 
 static pique_status add_words(encoding *e, void *user, uint32_t row, pq_span cell) {
-    const uint32_t begin = 2166136261u, buckets = (uint32_t)e->column->spec.buckets;
-    const pq_span space = {" ", 1};
-    size_t before = e->count;
-    pq_span last = {0};
+    word_state s = {.e = e, .row = row, .before = e->count};
     (void)user;
-    for (pq_span word = next_word(&cell); word.size && !is_full(e, before);
-         word = next_word(&cell)) {
-        PQ_TRY(add(e, row, 1 + hash(begin, word) % buckets));
-        if (last.size && !is_full(e, before)) {
-            uint32_t pair = hash(hash(hash(begin, last), space), word);
-            PQ_TRY(add(e, row, 1 + pair % buckets));
-        }
-        last = word;
-    }
-    return PIQUE_OK;
+    pq_words(cell, e->out->words, take_word, &s);
+    return s.status;
 }
 
 static pique_status encode_text(encoding *e) {
-    e->out->rows = (uint32_t)e->column->spec.buckets + 2;
+    e->out->words = (uint32_t)e->column->spec.buckets;
+    e->out->rows = e->out->words + 2;
     return each_cell(e, add_words, NULL);
 }
 
@@ -268,24 +243,22 @@ static pique_status take_number(encoding *e, void *user, uint32_t row, pq_span c
     return PIQUE_OK;
 }
 
+static uint32_t code_of(const pq_feature *f, double value) {
+    return f->quantile ? pq_quantile_code(pq_quantile(f->bounds, f->bound_count, value))
+                       : pq_bucket(f->bounds, f->bound_count, value);
+}
+
 static pique_status code_number(encoding *e, void *user, uint32_t row, pq_span cell) {
     number_state *s = user;
     double value;
     if (pq_decimal_parse(cell.bytes, cell.size, &value)) {
-        s->codes[row] = pq_bucket(e->out->bounds, e->out->bound_count, value);
+        s->codes[row] = code_of(e->out, value);
     }
     return PIQUE_OK;
 }
 
-/* Fits boundaries and the missing value's code on sorted numbers. */
-static pique_status fit_buckets(encoding *e, const double *sorted, size_t count) {
-    const pq_column_spec *spec = &e->column->spec;
-    pq_feature *f = e->out;
-    size_t buckets = (size_t)spec->buckets;
-    f->bounds = pq_alloc(e->ctx, buckets, sizeof(*f->bounds));
-    if (!f->bounds) {
-        return PIQUE_NO_MEMORY;
-    }
+/* Boundaries of buckets in sorted numbers. */
+static void fit_buckets(pq_feature *f, size_t buckets, const double *sorted, size_t count) {
     for (size_t b = 1; b < buckets; b++) {
         size_t at = (size_t)((double)b * (double)count / (double)buckets);
         while (at > 0 && at < count && sorted[at] == sorted[at - 1]) {
@@ -302,47 +275,72 @@ static pique_status fit_buckets(encoding *e, const double *sorted, size_t count)
         }
     }
     f->rows = f->bound_count + 3;
-    f->missing = spec->own_missing || count == 0
-                     ? f->rows - 1
-                     : pq_bucket(f->bounds, f->bound_count, sorted[(count - 1) / 2]);
-    return PIQUE_OK;
 }
 
-/* The mean place of a code's training values, sorted, among all: equal ones share the middle of theirs, the least has
- * 0 and the greatest 1. A single bucket tells nothing, and has 0. */
-static pique_status fit_quantiles(pq_ctx *ctx, pq_feature *f, const double *sorted, size_t count) {
-    f->quantile = pq_alloc(ctx, f->rows, sizeof(*f->quantile));
-    if (!f->quantile) {
+static float to_float(double value) {
+    return (float)PQ_MAX(-FLT_MAX, PQ_MIN(value, FLT_MAX));
+}
+
+/* Landmark j of Q is the quantile j / (Q - 1), which lies between two of the sorted numbers. */
+static void fit_landmarks(pq_feature *f, size_t most, const double *sorted, size_t count) {
+    f->bound_count = (uint32_t)PQ_MAX(PQ_MIN(most, count), 1);
+    f->rows = PQ_QUANTILE_CODES;
+    for (uint32_t j = 0; count > 0 && j < f->bound_count; j++) {
+        double place = j ? (double)j * (double)(count - 1) / (f->bound_count - 1) : 0;
+        size_t below = (size_t)place;
+        double part = place - (double)below, value = sorted[below];
+        if (part > 0 && sorted[below + 1] != value) {
+            value = value * (1 - part) + sorted[below + 1] * part;
+        }
+        f->bounds[j] = to_float(value);
+    }
+}
+
+/* What a missing number counts as. */
+static float fit_fill(const pq_column_spec *spec, const double *sorted, size_t count) {
+    if (spec->missing == PQ_MISSING_CONSTANT) {
+        return to_float(spec->constant);
+    }
+    if (spec->missing == PQ_MISSING_OWN || count == 0) {
+        return NAN;
+    }
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += sorted[i];
+    }
+    return to_float(spec->missing == PQ_MISSING_MEAN ? sum / (double)count
+                                                     : sorted[(count - 1) / 2]);
+}
+
+static pique_status fit_numbers(encoding *e, const double *sorted, size_t count) {
+    const pq_column_spec *spec = &e->column->spec;
+    pq_feature *f = e->out;
+    f->bounds = pq_alloc(e->ctx, (size_t)spec->buckets, sizeof(*f->bounds));
+    if (!f->bounds) {
         return PIQUE_NO_MEMORY;
     }
-    size_t first = 0;
-    for (uint32_t b = 0; f->bound_count > 0 && b <= f->bound_count; b++) {
-        size_t end = first;
-        while (end < count && (b == f->bound_count || sorted[end] <= (double)f->bounds[b])) {
-            end++;
-        }
-        double twice = (double)first + (double)(end > first ? end - 1 : first);
-        f->quantile[b + 1] = (float)(twice / 2 / (double)(count - 1));
-        first = end;
+    f->quantile = spec->quantile;
+    if (f->quantile) {
+        fit_landmarks(f, (size_t)spec->buckets, sorted, count);
+    } else {
+        fit_buckets(f, (size_t)spec->buckets, sorted, count);
     }
-    f->quantile[f->rows - 1] = 1;
+    f->fill = fit_fill(spec, sorted, count);
+    f->missing = isnan(f->fill) ? f->rows - 1 : code_of(f, (double)f->fill);
     return PIQUE_OK;
 }
 
-static pique_status bucket_numbers(encoding *e, number_state *s) {
+static pique_status encode_rows(encoding *e, number_state *s) {
     PQ_TRY(each_cell(e, take_number, s));
     if (s->count) {
         qsort(s->training, s->count, sizeof(*s->training), compare);
     }
-    PQ_TRY(fit_buckets(e, s->training, s->count));
-    if (e->column->spec.quantile) {
-        PQ_TRY(fit_quantiles(e->ctx, e->out, s->training, s->count));
-    }
+    PQ_TRY(fit_numbers(e, s->training, s->count));
     PQ_TRY(each_cell(e, code_number, s));
     /* Of items the first and the last row are PAD and UNKNOWN. */
     uint32_t first = e->numbers ? 1 : 0, end = e->row_count - (e->numbers ? 1 : 0);
     for (uint32_t row = first; row < end; row++) {
-        PQ_TRY(add(e, row, s->codes[row] ? s->codes[row] : e->out->missing));
+        PQ_TRY(append(e, row, s->codes[row] ? s->codes[row] : e->out->missing));
     }
     return PIQUE_OK;
 }
@@ -351,7 +349,7 @@ static pique_status encode_numbers(encoding *e) {
     number_state s = {.training = pq_alloc(e->ctx, e->column->count, sizeof(*s.training)),
                       .codes = pq_alloc(e->ctx, e->row_count, sizeof(*s.codes))};
     e->out->is_number = true;
-    pique_status status = s.training && s.codes ? bucket_numbers(e, &s) : PIQUE_NO_MEMORY;
+    pique_status status = s.training && s.codes ? encode_rows(e, &s) : PIQUE_NO_MEMORY;
     pq_free(e->ctx, s.training);
     pq_free(e->ctx, s.codes);
     return status;
@@ -367,12 +365,16 @@ static bool is_number(pq_span cell) {
     return !padded && pq_decimal_parse(cell.bytes, cell.size, &value);
 }
 
+static void count_code(void *user, uint32_t code) {
+    (void)code;
+    ++*(size_t *)user;
+}
+
+/* Each word but the first makes a pair too. */
 static size_t count_words(pq_span cell) {
-    size_t count = 0;
-    while (next_word(&cell).size) {
-        count++;
-    }
-    return count;
+    size_t codes = 0;
+    pq_words(cell, 1, count_code, &codes);
+    return (codes + 1) / 2;
 }
 
 /* Numbers where all cells are, of items text where they are long and not joined, else categories. */
@@ -426,7 +428,12 @@ static pique_status keep_cells(encoding *e) {
 }
 
 static pique_status encode(encoding *e) {
-    switch (e->column->spec.kind) {
+    const pq_column_spec *spec = &e->column->spec;
+    bool joined = spec->kind == PQ_COLUMN_MULTI || spec->kind == PQ_COLUMN_SEQUENCE;
+    e->out->separator = joined ? spec->separator : 0;
+    e->out->newest = spec->kind == PQ_COLUMN_SEQUENCE;
+    e->out->most = (uint32_t)spec->max_values;
+    switch (spec->kind) {
     case PQ_COLUMN_NUMBER:
         PQ_TRY(encode_numbers(e));
         break;

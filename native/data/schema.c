@@ -1,5 +1,6 @@
 #include "native/data/schema.h"
 
+#include "base/decimal.h"
 #include "base/fields.h"
 
 #include <stddef.h>
@@ -7,10 +8,10 @@
 
 #define DEFAULT_BUCKETS 10
 #define DEFAULT_TEXT_BUCKETS 1024
-#define DEFAULT_QUANTILES 100
+#define DEFAULT_QUANTILES 1000
 
 typedef struct {
-    int32_t type, buckets, min_count, max_values, missing, as;
+    int32_t type, buckets, min_count, max_values, as;
 } options;
 
 #define AT(member) offsetof(options, member)
@@ -24,8 +25,6 @@ static const pq_field fields[] = {
      "values that fewer have are UNKNOWN"},
     {"max_values", PQ_FIELD_INT, AT(max_values), 1, 1 << 20, NULL, "1", NULL, NULL,
      "so many values of one cell count: the first, of a sequence the last"},
-    {"missing", PQ_FIELD_CHOICE, AT(missing), 0, 0, "median,own", "median", NULL, NULL,
-     "the code of a missing number"},
     {"as", PQ_FIELD_CHOICE, AT(as), 0, 0, "buckets,quantile", "buckets", NULL, NULL,
      "a number is a bucket with a vector of its own, or its quantile times one vector"},
     {0},
@@ -102,17 +101,11 @@ void pq_schema_free(pq_schema *schema) {
 
 /* ---- one column ---- */
 
-/* A profile field has one value, so text and several values are for items alone. */
-static bool serves(const place *p, int32_t kind) {
-    return strcmp(p->part, "users") != 0 || !((JOINED | BIT(PQ_COLUMN_TEXT)) & BIT(kind));
-}
-
 static pique_status fail_kind(const place *p, pq_span given) {
     char quote[PQ_QUOTE_SIZE];
-    PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\" is \"%s\", not one of %s", p->schema->file, p->part,
-            p->name, pq_source_quote(quote, given.bytes, given.size),
-            serves(p, PQ_COLUMN_TEXT) ? "category, multi, sequence, number, text, skip"
-                                      : "category, number, skip");
+    PQ_FAIL(p->ctx, PIQUE_DATA,
+            "%s: %s.\"%s\" is \"%s\", not one of category, multi, sequence, number, text, skip",
+            p->schema->file, p->part, p->name, pq_source_quote(quote, given.bytes, given.size));
 }
 
 /* Of {"type": "…", …} or of "…" alone; `at` is that of the type. */
@@ -122,7 +115,7 @@ static pique_status read_kind(const place *p, int at, int32_t *kind) {
     bool known =
         pq_json_is_string(json, at) && pq_fields_set(p->ctx, fields, &given, (pq_span){"type", 4},
                                                      pq_json_span(json, at)) == PIQUE_OK;
-    if (!known || !serves(p, given.type)) {
+    if (!known) {
         return fail_kind(p, pq_json_span(json, at));
     }
     *kind = given.type; /* the choices stand in the order of pq_column_kind */
@@ -135,6 +128,26 @@ static pique_status read_separator(const place *p, int at, char *out) {
     if (text.size != 1 || !pq_json_is_string(&p->schema->json, at)) {
         PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\": the separator is not a single ASCII character",
                 p->schema->file, p->part, p->name);
+    }
+    return PIQUE_OK;
+}
+
+static pique_status read_missing(const place *p, int at, pq_column_spec *spec) {
+    static const char *const names[] = {"median", "mean", "own"};
+    pq_span value = pq_json_span(&p->schema->json, at);
+    bool text = pq_json_is_string(&p->schema->json, at);
+    for (size_t i = 0; text && i < PQ_COUNT(names); i++) {
+        if (span_is(value, names[i])) {
+            spec->missing = (pq_missing)i;
+            return PIQUE_OK;
+        }
+    }
+    spec->missing = PQ_MISSING_CONSTANT;
+    if (text || !pq_decimal_parse(value.bytes, value.size, &spec->constant)) {
+        char quote[PQ_QUOTE_SIZE];
+        PQ_FAIL(p->ctx, PIQUE_DATA,
+                "%s: %s.\"%s\": \"missing\" is \"%s\", neither median, mean, own nor a number",
+                p->schema->file, p->part, p->name, pq_source_quote(quote, value.bytes, value.size));
     }
     return PIQUE_OK;
 }
@@ -172,6 +185,9 @@ static pique_status read_options(const place *p, int object, pq_column_spec *spe
         if (span_is(key, "separator")) {
             PQ_TRY(read_separator(p, at + 1, &spec->separator));
         }
+        if (span_is(key, "missing")) {
+            PQ_TRY(read_missing(p, at + 1, spec));
+        }
         at = pq_json_next(json, at);
     }
     if (pq_fields_read(p->ctx, fields, &given, json, object) != PIQUE_OK) {
@@ -185,7 +201,6 @@ static pique_status read_options(const place *p, int object, pq_column_spec *spe
     spec->buckets = steps ? DEFAULT_QUANTILES : given.buckets;
     spec->min_count = given.min_count;
     spec->max_values = given.max_values;
-    spec->own_missing = given.missing == 1;
     return PIQUE_OK;
 }
 

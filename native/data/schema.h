@@ -22,13 +22,16 @@ typedef enum {
     PQ_COLUMN_AUTO
 } pq_column_kind;
 
+/* What a missing number counts as; OWN: it has a code of its own. */
+typedef enum { PQ_MISSING_MEDIAN, PQ_MISSING_MEAN, PQ_MISSING_OWN, PQ_MISSING_CONSTANT } pq_missing;
+
 typedef struct {
-    int32_t kind; /* pq_column_kind */
-    int32_t buckets;
+    int32_t kind;    /* pq_column_kind */
+    int32_t buckets; /* of quantiles: landmarks */
     int32_t min_count;
     int32_t max_values; /* 0: all */
-    bool
-        own_missing; /* numbers that are missing have a code of their own instead of the median's */
+    pq_missing missing;
+    double constant; /* of PQ_MISSING_CONSTANT */
     bool quantile;   /* numbers: one vector times the quantile instead of a vector for each code */
     bool declared;   /* by the schema */
     char separator;  /* of several values; 0: none is known */

@@ -59,7 +59,7 @@ void pq_model_user_close(pq_ctx *ctx, pq_model_user *own) {
         pique_session_free(own->session);
         pq_free(ctx, own->history);
         pq_free(ctx, own->times);
-        pq_free(ctx, own->profile);
+        pq_free(ctx, own->values);
         pq_free(ctx, own);
     }
 }
@@ -69,9 +69,7 @@ pique_status pq_model_user_open(pq_ctx *ctx, const pq_model_scorer *s, pq_model_
     if (!own) {
         return PIQUE_NO_MEMORY;
     }
-    own->profile = pq_alloc(ctx, s->field_count, sizeof(*own->profile));
-    pique_status status =
-        own->profile ? pique_session_create(ctx, s->model, &own->session) : PIQUE_NO_MEMORY;
+    pique_status status = pique_session_create(ctx, s->model, &own->session);
     if (status != PIQUE_OK) {
         pq_model_user_close(ctx, own);
         return status;
@@ -91,22 +89,46 @@ static pique_status open_state(pq_ctx *ctx, const void *shared, void **out) {
     return PIQUE_OK;
 }
 
-/* The model's code of what the user has in its profile field f; 0 when nothing is known. */
-static pique_status profile_code(pq_ctx *ctx, const pq_model_scorer *s, uint32_t f, uint32_t user,
-                                 uint32_t *code) {
+/* What stands between the values of the user's cell in a field: the data may have another separator than those that
+ * the model was trained on. */
+static char separator_of(const pq_model_scorer *s, uint32_t f, const pq_feature *feature) {
+    char own = pique_model_profile_separator(s->model, f);
+    return own && feature->separator ? feature->separator : own;
+}
+
+/* Adds the values of the user's cell in the model's profile field f. */
+static pique_status add_values(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user *own,
+                               uint32_t f, uint32_t user) {
     const pq_feature *feature = s->fields[f] ? &s->dataset->profile[s->fields[f] - 1] : NULL;
-    *code = 0;
     if (!feature || feature->cell[user] == 0) {
         return PIQUE_OK;
     }
     size_t size = 0;
     const char *cell = pq_strings_get(&feature->cells, feature->cell[user] - 1, &size);
-    *code = pique_model_find_profile(s->model, f, cell, size);
-    if (*code == PIQUE_NOT_A_NUMBER) {
-        PQ_FAIL(ctx, PIQUE_DATA, "column \"%s\" has \"%.*s\" where the model takes numbers",
-                feature->name, (int)PQ_MIN(size, 40), cell);
+    char separator = separator_of(s, f, feature);
+    for (bool more = true; more;) {
+        const char *end = separator && size ? memchr(cell, separator, size) : NULL;
+        size_t length = end ? (size_t)(end - cell) : size;
+        PQ_TRY(pq_reserve(ctx, (void **)&own->values, &own->values_capacity, own->value_count + 1,
+                          sizeof(*own->values)));
+        own->values[own->value_count++] =
+            (pique_value){.bytes = cell, .length = (uint32_t)length, .field = f};
+        more = end != NULL;
+        cell += length + more;
+        size -= length + more;
     }
     return PIQUE_OK;
+}
+
+static pique_status set_profile(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user *own,
+                                uint32_t user) {
+    own->value_count = 0;
+    for (uint32_t f = 0; f < s->field_count; f++) {
+        PQ_TRY(add_values(ctx, s, own, f, user));
+    }
+    pique_status status =
+        pique_session_profile(own->session, own->values, (uint32_t)own->value_count, NULL);
+    return status == PIQUE_ARGUMENT ? PIQUE_DATA : status; /* the data have it */
 }
 
 pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model_user *own,
@@ -119,13 +141,10 @@ pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *s, pq_model
         own->history[i] = s->numbers[view->history[i]];
         own->times[i] = view->times ? (double)view->times[i] : 0;
     }
-    for (uint32_t f = 0; f < s->field_count; f++) {
-        PQ_TRY(profile_code(ctx, s, f, user, &own->profile[f]));
-    }
+    PQ_TRY(set_profile(ctx, s, own, user));
     own->query = (pique_query){.history = own->history,
                                .history_times = view->times ? own->times : NULL,
-                               .history_count = view->history_count,
-                               .profile = own->profile};
+                               .history_count = view->history_count};
     return PIQUE_OK;
 }
 

@@ -25,13 +25,14 @@ typedef struct {
     uint32_t *history;
     double *times;
     size_t capacity, times_capacity;
-    uint32_t *profile;
+    pique_value *values; /* of the profile */
+    size_t value_count, values_capacity;
 } pq_model_user;
 
 pique_status pq_model_user_open(pq_ctx *ctx, const pq_model_scorer *scorer, pq_model_user **out);
 /* Takes NULL. */
 void pq_model_user_close(pq_ctx *ctx, pq_model_user *user);
-/* Fills user->query: the history of the view in the model's numbers, and the profile. */
+/* Fills user->query: the history of the view in the model's numbers; the session has the profile. */
 pique_status pq_model_user_query(pq_ctx *ctx, const pq_model_scorer *scorer, pq_model_user *user,
                                  uint32_t number, const pq_view *view);
 pq_scorer pq_model_scorer_get(const pq_model_scorer *scorer);

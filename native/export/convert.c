@@ -251,10 +251,16 @@ static bool is_of_codes(const char *name) {
     return strcmp(name, PQ_ITEM_CODEBOOK) == 0 || strcmp(name, PQ_ITEM_CODES_MAP) == 0;
 }
 
-/* A parameter or a list. Which bucket a number falls into must not hang on the kind of file. */
+/* What numbers are encoded with: which bucket one falls into must not hang on the kind of file. */
+static bool is_of_encoder(const char *name) {
+    return ends_with(name, PQ_BOUNDS_SUFFIX) || ends_with(name, PQ_QUANTILES_SUFFIX) ||
+           ends_with(name, PQ_MISSING_SUFFIX);
+}
+
+/* A parameter or a list. */
 static pique_status add_other(pq_conversion *c, const char *name, const pq_tensor *tensor) {
     const uint32_t rows = tensor->shape[0], cols = tensor->rank == 2 ? tensor->shape[1] : 0;
-    bool number = tensor->dtype == PQ_F32 && !ends_with(name, PQ_BOUNDS_SUFFIX);
+    bool number = tensor->dtype == PQ_F32 && !is_of_encoder(name);
     if (number && is_of_codes(name)) {
         return add_halves(c, name, rows, cols, tensor->data, 0);
     }

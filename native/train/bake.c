@@ -105,28 +105,25 @@ static pique_status bake_rows(const pq_model *trained, const pique_dataset *data
     return status;
 }
 
-/* A profile table as a file has it: a row for each code, and UNKNOWN, if no user in training has it, the mean of the
- * others. */
+/* A profile table as a file has it: UNKNOWN, if no user in training has it, is the mean of the others, or of quantiles
+ * the shared vector at the middle. */
 static pique_status profile_table(const pq_param *param, const pq_feature *feature, pq_arena *arena,
                                   const float **out) {
-    uint32_t count = feature->rows, cols = param->cols, unknown = count - 1;
-    float *table = pq_arena_take(arena, (size_t)count * cols, sizeof(float));
+    uint32_t cols = param->cols, unknown = param->rows - 1;
+    float *table = pq_arena_take(arena, (size_t)param->rows * cols, sizeof(float));
     if (!table) {
         return PIQUE_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = !feature->quantile || i == 0 ? i : i == unknown ? 2 : 1;
-        for (uint32_t j = 0; j < cols; j++) {
-            float value = (float)param->value[(size_t)row * cols + j];
-            table[(size_t)i * cols + j] = feature->quantile ? feature->quantile[i] * value : value;
-        }
+    for (size_t i = 0; i < (size_t)param->rows * cols; i++) {
+        table[i] = (float)param->value[i];
     }
     for (uint32_t j = 0; !feature->trains_unknown && unknown > 1 && j < cols; j++) {
         double sum = 0;
         for (uint32_t i = 1; i < unknown; i++) {
             sum += table[(size_t)i * cols + j];
         }
-        table[(size_t)unknown * cols + j] = (float)(sum / (unknown - 1));
+        table[(size_t)unknown * cols + j] =
+            (float)(feature->quantile ? sum / 2 : sum / (unknown - 1));
     }
     *out = table;
     return PIQUE_OK;
@@ -137,17 +134,15 @@ static pique_status add_params(pq_writer *w, const pq_model *m, const pique_data
     for (uint32_t i = 0; i < m->params.count; i++) {
         const pq_param *param = m->params.list[i];
         const float *values = param->value;
-        uint32_t count = param->rows;
         if (param->unsaved) {
             continue;
         }
         for (uint32_t f = 0; f < m->profile.column_count; f++) {
             if (m->profile.fields[f] == param || m->profile.weights[f] == param) {
                 PQ_TRY(profile_table(param, &dataset->profile[f], arena, &values));
-                count = dataset->profile[f].rows;
             }
         }
-        pq_writer_tensor(w, param->name, PQ_F32, count, param->cols, values);
+        pq_writer_tensor(w, param->name, PQ_F32, param->rows, param->cols, values);
     }
     return PIQUE_OK;
 }
@@ -263,23 +258,41 @@ static pique_status add_categories(pq_writer *w, pq_arena *arena, const pique_da
     return PIQUE_OK;
 }
 
-/* What the page needs to make a code of a raw value. */
-static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature *feature) {
-    const char *name = keep(arena, "profile.", feature->name,
-                            feature->is_number ? PQ_BOUNDS_SUFFIX : PQ_TERMS_SUFFIX);
+/* profile.NAME.SUFFIX */
+static pique_status add_part(pq_writer *w, pq_arena *arena, const pq_feature *feature,
+                             const char *suffix, pq_dtype dtype, uint32_t count, const void *data) {
+    const char *name = keep(arena, "profile.", feature->name, suffix);
     if (!name) {
         return PIQUE_NO_MEMORY;
     }
-    if (!feature->is_number) {
-        return add_strings(w, arena, name, &feature->terms);
+    pq_writer_tensor(w, name, dtype, count, 0, data);
+    return PIQUE_OK;
+}
+
+/* What the page needs to make codes of raw values. */
+static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature *feature) {
+    if (feature->is_number) {
+        PQ_TRY(add_part(w, arena, feature,
+                        feature->quantile ? PQ_QUANTILES_SUFFIX : PQ_BOUNDS_SUFFIX, PQ_F32,
+                        feature->bound_count, feature->bounds));
+        return add_part(w, arena, feature, PQ_MISSING_SUFFIX, PQ_F32, 1, &feature->fill);
     }
-    const char *missing = keep(arena, "profile.", feature->name, PQ_MISSING_SUFFIX);
-    if (!missing) {
+    if (feature->separator || feature->words) {
+        uint32_t *several = pq_arena_take(arena, PQ_SEVERAL, sizeof(*several));
+        if (!several) {
+            return PIQUE_NO_MEMORY;
+        }
+        several[PQ_SEVERAL_SEPARATOR] = (unsigned char)feature->separator;
+        several[PQ_SEVERAL_MOST] = feature->most;
+        several[PQ_SEVERAL_NEWEST] = feature->newest;
+        several[PQ_SEVERAL_WORDS] = feature->words;
+        PQ_TRY(add_part(w, arena, feature, PQ_SEVERAL_SUFFIX, PQ_U32, PQ_SEVERAL, several));
+    }
+    const char *name = keep(arena, "profile.", feature->name, PQ_TERMS_SUFFIX);
+    if (!name) {
         return PIQUE_NO_MEMORY;
     }
-    pq_writer_tensor(w, name, PQ_F32, feature->bound_count, 0, feature->bounds);
-    pq_writer_tensor(w, missing, PQ_U32, 1, 0, &feature->missing);
-    return PIQUE_OK;
+    return feature->words ? PIQUE_OK : add_strings(w, arena, name, &feature->terms);
 }
 
 static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,

@@ -243,21 +243,44 @@ static uint32_t history(const pq_sample *sample, uint32_t events, uint32_t most,
     return count;
 }
 
-/* The code of a user in a profile column: its first value, 0 when it has none. */
-static uint32_t profile_code(const pq_feature *feature, uint32_t user) {
-    uint32_t at = feature->offsets[user];
-    return at < feature->offsets[user + 1] ? feature->values[at] : 0;
-}
-
-static void copy_profile(const pq_sampler *s, uint32_t user, uint32_t *out) {
-    for (uint32_t f = 0; f < s->dataset->profile_count; f++) {
-        out[f] = profile_code(&s->dataset->profile[f], user);
+/* The codes of the users of a batch. */
+static pique_status add_profile(const pq_sampler *s, pq_arena *arena, const pq_sample_range *range,
+                                pq_batch *out) {
+    const pique_dataset *d = s->dataset;
+    const size_t fields = d->profile_count, lists = range->count * fields;
+    uint32_t at = 0, count = 0;
+    uint32_t *offsets = pq_arena_take(arena, lists + 1, sizeof(*offsets));
+    pq_codes *codes = pq_arena_take(arena, 1, sizeof(*codes));
+    if (!offsets || !codes) {
+        return PIQUE_NO_MEMORY;
     }
+    for (size_t i = 0; i < lists; i++) {
+        const uint32_t *own =
+            d->profile[i % fields].offsets + s->samples[range->first + i / fields].user;
+        offsets[i] = count;
+        count += own[1] - own[0];
+    }
+    offsets[lists] = count;
+    uint32_t *values = pq_arena_take(arena, count, sizeof(*values));
+    if (!values) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (size_t i = 0; i < lists; i++) {
+        const pq_feature *field = &d->profile[i % fields];
+        const uint32_t *from =
+            field->values + field->offsets[s->samples[range->first + i / fields].user];
+        for (uint32_t end = offsets[i + 1]; at < end; at++) {
+            values[at] = *from++;
+        }
+    }
+    *codes = (pq_codes){offsets, values};
+    out->profile = codes;
+    return PIQUE_OK;
 }
 
 /* Where a batch is put together. */
 typedef struct {
-    uint32_t *starts, *items, *targets, *label_rows, *profile, *pairs;
+    uint32_t *starts, *items, *targets, *label_rows, *pairs;
     pq_real *log_q;
 } rows;
 
@@ -299,7 +322,6 @@ static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sam
         draw_pairs(s, &view, &rng, (out->label_count - labels_before) * n,
                    r->pairs + (size_t)labels_before * n);
     }
-    copy_profile(s, sample->user, r->profile + (size_t)b * s->dataset->profile_count);
 }
 
 uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, uint32_t *out) {
@@ -390,9 +412,8 @@ static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sa
     uint32_t *items = pq_arena_take(arena, pairs * range->max_history, sizeof(*items));
     uint32_t *candidates = pq_arena_take(arena, pairs, sizeof(*candidates));
     uint32_t *users = pq_arena_take(arena, pairs, sizeof(*users));
-    uint32_t *profile = pq_arena_take(arena, pairs * d->profile_count, sizeof(*profile));
     pq_real *labels_out = pq_arena_take(arena, pairs, sizeof(*labels_out));
-    if (!starts || !items || !candidates || !users || !profile || !labels_out) {
+    if (!starts || !items || !candidates || !users || !labels_out) {
         return PIQUE_NO_MEMORY;
     }
     starts[0] = 0;
@@ -405,15 +426,14 @@ static pique_status pair_batch(const pq_sampler *s, pq_arena *arena, const pq_sa
         candidates[b] = pair->item;
         users[b] = b;
         labels_out[b] = pair->label;
-        copy_profile(s, pair->user, profile + (size_t)b * d->profile_count);
     }
     out->history = (pq_segments){starts, range->count};
     out->items = items;
-    out->profile = profile;
     out->candidate_count = range->count;
     out->candidates = candidates;
     out->candidate_users = users;
     out->candidate_labels = labels_out;
+    PQ_TRY(add_profile(s, arena, range, out));
     return add_behaviours(s, arena, range, out);
 }
 
@@ -429,14 +449,12 @@ pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, const pq_sam
               .items = pq_arena_take(arena, most, sizeof(uint32_t)),
               .targets = pq_arena_take(arena, labels_most, sizeof(uint32_t)),
               .label_rows = pq_arena_take(arena, labels_most, sizeof(uint32_t)),
-              .profile = pq_arena_take(arena, users * s->dataset->profile_count, sizeof(uint32_t)),
               .log_q = pq_arena_take(arena, labels_most, sizeof(pq_real))};
     if (pairs) {
         r.pairs = pq_arena_take(arena, labels_most * (size_t)s->options->pair_negatives,
                                 sizeof(uint32_t));
     }
-    if (!r.starts || !r.items || !r.targets || !r.label_rows || !r.profile || !r.log_q ||
-        (pairs && !r.pairs)) {
+    if (!r.starts || !r.items || !r.targets || !r.label_rows || !r.log_q || (pairs && !r.pairs)) {
         return PIQUE_NO_MEMORY;
     }
     r.starts[0] = 0;
@@ -446,10 +464,9 @@ pique_status pq_sampler_batch(const pq_sampler *s, pq_arena *arena, const pq_sam
     }
     out->history = (pq_segments){r.starts, range->count};
     out->items = r.items;
-    out->profile = r.profile;
     out->targets = r.targets;
     out->label_rows = r.label_rows;
     out->target_log_q = r.log_q;
     out->pair_negatives = r.pairs;
-    return PIQUE_OK;
+    return add_profile(s, arena, range, out);
 }

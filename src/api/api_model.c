@@ -3,40 +3,10 @@
 #include <string.h>
 
 #include "api/opened.h"
-#include "base/buckets.h"
-#include "base/decimal.h"
 
 static pique_status bind(void *user, const char *name, uint32_t rows, uint32_t cols,
                          pq_real **value) {
     return pq_open_floats(user, name, rows, cols, value);
-}
-
-/* A list of strings stored as bytes and offsets. */
-static pique_status open_strings(pique_model *model, const char *name, pq_strings *out) {
-    pq_ctx *ctx = model->ctx;
-    char offsets_name[80];
-    size_t length = strlen(name);
-    if (length + sizeof(PQ_OFFSETS_SUFFIX) > sizeof(offsets_name)) {
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor name \"%.40s\" is too long", name);
-    }
-    memcpy(offsets_name, name, length);
-    memcpy(offsets_name + length, PQ_OFFSETS_SUFFIX, sizeof(PQ_OFFSETS_SUFFIX));
-    const pq_tensor *bytes = pq_container_find(&model->container, name);
-    const pq_tensor *offsets = pq_container_find(&model->container, offsets_name);
-    if (!bytes || bytes->dtype != PQ_U8 || !offsets || offsets->dtype != PQ_U32 ||
-        offsets->rank != 1 || offsets->count == 0) {
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensors \"%s\" (U8) and \"%s\" (U32) are missing or not lists",
-                name, offsets_name);
-    }
-    pique_status status = pq_strings_borrow(out, ctx, bytes->data, bytes->count, offsets->data,
-                                            (uint32_t)(offsets->count - 1));
-    if (status == PIQUE_CORRUPT) {
-        char reason[200];
-        memcpy(reason, ctx->error, sizeof(reason) - 1);
-        reason[sizeof(reason) - 1] = 0;
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor \"%s\": %s", name, reason);
-    }
-    return status;
 }
 
 /* Required metadata as text of the context's. */
@@ -146,52 +116,6 @@ done:
     pq_json_free(&json);
     pq_free(ctx, text);
     return status;
-}
-
-#define PROFILE_NAME 64 /* of a tensor of a field, whose name is 32 bytes at most */
-
-/* A field of numbers: boundaries that rise, and a code for what is missing. */
-static pique_status open_number(pique_model *model, uint32_t f, const char *name,
-                                const char *missing_name) {
-    const pq_tensor *missing, *bounds = pq_container_find(&model->container, name);
-    uint32_t count = bounds && bounds->rank == 1 ? bounds->shape[0] : 0;
-    PQ_TRY(pq_container_get(&model->container, name, PQ_F32, count, 0, &bounds));
-    if (!pq_buckets_rise(bounds->data, count)) {
-        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\" does not rise", name);
-    }
-    PQ_TRY(pq_container_get(&model->container, missing_name, PQ_U32, 1, 0, &missing));
-    uint32_t code = *(const uint32_t *)missing->data;
-    uint32_t rows = count + 3; /* PAD, the buckets, UNKNOWN */
-    if (code >= rows) {
-        PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\": the field has no code %u", missing_name,
-                (unsigned)code);
-    }
-    model->bounds[f] = bounds->data;
-    model->missing[f] = code;
-    model->columns[f] = (pq_column){.name = model->names[f], .rows = rows};
-    return PIQUE_OK;
-}
-
-/* The profile fields: each name has a list of terms, or boundaries of numbers. */
-static pique_status open_profile(pique_model *model) {
-    uint32_t count;
-    PQ_TRY(open_names(model, "pique.profile", model->names, &count));
-    for (uint32_t f = 0; f < count; f++) {
-        char tensor[PROFILE_NAME], missing[PROFILE_NAME];
-        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_BOUNDS_SUFFIX, model->names[f]);
-        (void)pq_format(missing, sizeof(missing), "profile.%s" PQ_MISSING_SUFFIX, model->names[f]);
-        if (pq_container_find(&model->container, tensor) ||
-            pq_container_find(&model->container, missing)) {
-            PQ_TRY(open_number(model, f, tensor, missing));
-            continue;
-        }
-        (void)pq_format(tensor, sizeof(tensor), "profile.%s" PQ_TERMS_SUFFIX, model->names[f]);
-        PQ_TRY(open_strings(model, tensor, &model->terms[f]));
-        model->columns[f] = (pq_column){.name = model->names[f], .rows = model->terms[f].count + 2};
-    }
-    model->m.profile.columns = model->columns;
-    model->m.profile.column_count = count;
-    return PIQUE_OK;
 }
 
 /* Columns of categories: each name has a code for every item row. */
@@ -314,8 +238,10 @@ static pique_status open_all(pique_model *model, size_t size, size_t filled) {
     PQ_TRY(open_container(model, size, filled));
     PQ_TRY(check_version(model));
     PQ_TRY(open_config(model));
-    PQ_TRY(open_profile(model));
-    PQ_TRY(open_strings(model, PQ_ITEM_IDS, &model->ids));
+    uint32_t fields;
+    PQ_TRY(open_names(model, "pique.profile", model->names, &fields));
+    PQ_TRY(pq_open_profile(model, fields));
+    PQ_TRY(pq_open_strings(model, PQ_ITEM_IDS, &model->ids));
     if (model->ids.count == 0) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT, "the file has no items");
     }
@@ -366,7 +292,7 @@ void pique_model_free(pique_model *model) {
     }
     pq_ctx *ctx = model->ctx;
     for (uint32_t f = 0; f < PQ_MAX_FIELDS; f++) {
-        pq_strings_free(&model->terms[f]);
+        pq_strings_free(&model->encoders[f].terms);
         pq_free(ctx, model->names[f]);
         pq_free(ctx, model->category_names[f]);
     }
@@ -419,33 +345,10 @@ uint32_t pique_model_width(const pique_model *model) {
     return model->m.width;
 }
 
-uint32_t pique_model_profile_count(const pique_model *model) {
-    return model->m.profile.column_count;
-}
-
-const char *pique_model_profile_name(const pique_model *model, uint32_t field) {
-    return field < model->m.profile.column_count ? model->names[field] : NULL;
-}
-
 uint32_t pique_model_category_count(const pique_model *model) {
     return model->category_count;
 }
 
 const char *pique_model_category_name(const pique_model *model, uint32_t column) {
     return column < model->category_count ? model->category_names[column] : NULL;
-}
-
-uint32_t pique_model_find_profile(const pique_model *model, uint32_t field, const char *value,
-                                  size_t length) {
-    if (field >= model->m.profile.column_count || length == 0) {
-        return 0;
-    }
-    if (model->bounds[field]) {
-        double number;
-        return pq_decimal_parse(value, length, &number)
-                   ? pq_bucket(model->bounds[field], model->columns[field].rows - 3, number)
-                   : PIQUE_NOT_A_NUMBER;
-    }
-    uint32_t number = pq_strings_find(&model->terms[field], value, length);
-    return number == PQ_NOT_FOUND ? model->columns[field].rows - 1 : number + 1;
 }

@@ -17,12 +17,18 @@ pique_status pique_session_create(pique_context *ctx, const pique_model *model,
     (*out)->ctx = ctx;
     (*out)->model = model;
     pq_tape_init(&(*out)->tape, ctx);
-    return PIQUE_OK;
+    pique_status status = pique_session_profile(*out, NULL, 0, NULL);
+    if (status != PIQUE_OK) {
+        pique_session_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 void pique_session_free(pique_session *session) {
     if (session) {
         pq_tape_free(&session->tape);
+        pq_free(session->ctx, session->profile_block);
         pq_free(session->ctx, session);
     }
 }
@@ -82,17 +88,6 @@ static const int64_t *behaviour_times(pique_session *s, const pique_query *q, ui
     return times;
 }
 
-/* The query's codes, with what training put in the place of numbers that are not known. */
-static const uint32_t *profile_codes(pique_session *s, const pique_query *q) {
-    uint32_t count = s->model->m.profile.column_count;
-    uint32_t *codes = pq_tape_take(&s->tape, count, sizeof(*codes));
-    for (uint32_t f = 0; codes && f < count; f++) {
-        uint32_t code = q->profile ? q->profile[f] : 0;
-        codes[f] = code ? code : s->model->missing[f];
-    }
-    return codes;
-}
-
 /* Begins a call: the newest behaviours as a batch of one segment, starts [2]. */
 static pique_status begin(pique_session *s, const pique_query *q, uint32_t *starts,
                           pq_batch *batch) {
@@ -105,7 +100,7 @@ static pique_status begin(pique_session *s, const pique_query *q, uint32_t *star
     *batch = (pq_batch){.history = {starts, 1}};
     batch->items = behaviours(s, q, count);
     batch->times = behaviour_times(s, q, count);
-    batch->profile = profile_codes(s, q);
+    batch->profile = pq_session_codes(s, q->profile);
     return s->tape.status;
 }
 
@@ -160,7 +155,7 @@ pique_status pique_session_interests(pique_session *session, const pique_query *
 /* A person of whom nothing is known has no interests to score with: scores are all zero, and the order
  * falls back to the item numbers, which is popularity. */
 static bool nothing_known(const pique_session *s, const pique_query *q) {
-    bool known = q->history_count > 0;
+    bool known = q->history_count > 0 || (!q->profile && s->known > 0);
     for (uint32_t f = 0; q->profile && f < s->model->m.profile.column_count; f++) {
         known = known || q->profile[f] != 0;
     }

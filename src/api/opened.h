@@ -8,6 +8,15 @@
 #include "file/layout.h"
 #include "models/model.h"
 
+/* How raw values of a profile field become codes. */
+typedef struct {
+    pq_strings terms;    /* of categories */
+    const float *bounds; /* [bound_count] of numbers, or landmarks of quantiles; NULL: no numbers */
+    uint32_t bound_count;
+    uint32_t missing;        /* code of a number that is not known; 0 of others */
+    const uint32_t *several; /* [PQ_SEVERAL] as in layout.h; NULL: a value has one code */
+} pq_encoder;
+
 struct pique_model {
     pq_ctx *ctx;
     void *bytes;
@@ -21,11 +30,9 @@ struct pique_model {
     uint8_t *absent;  /* [rows] bits: see pq_table; NULL: all rows are there */
     /* m.items points to those that serve. */
     pq_table vectors, codes, behaviours;
-    const pq_table *shortlist;          /* the codes where there are rows beside them, or NULL */
-    pq_column columns[PQ_MAX_FIELDS];   /* of the profile */
-    pq_strings terms[PQ_MAX_FIELDS];    /* of fields of categories */
-    const float *bounds[PQ_MAX_FIELDS]; /* [rows - 3] of fields of numbers; NULL: of categories */
-    uint32_t missing[PQ_MAX_FIELDS];    /* code of what is not known; 0 of categories */
+    const pq_table *shortlist;        /* the codes where there are rows beside them, or NULL */
+    pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
+    pq_encoder encoders[PQ_MAX_FIELDS];
     char *names[PQ_MAX_FIELDS];
     const uint8_t *categories[PQ_MAX_FIELDS]; /* [rows] codes of the items in each column */
     char *category_names[PQ_MAX_FIELDS];
@@ -33,11 +40,18 @@ struct pique_model {
     char *info;
 };
 
+/* ---- api_profile.c ---- */
+
+/* The profile fields: each name has a list of terms, or what numbers or text are encoded with. */
+pique_status pq_open_profile(pique_model *model, uint32_t count);
+
 /* ---- open_items.c ---- */
 
 /* A tensor of floats, finite, of that shape (cols 0: rank 1): F32, F16, or of rank 2 int8 with scales. */
 pique_status pq_open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
                             float **out);
+/* A list of strings stored as bytes and offsets. */
+pique_status pq_open_strings(pique_model *model, const char *name, pq_strings *out);
 /* Sets items.baked_width from what the file has; 0 when it has no rows, which fails later. */
 void pq_find_width(pique_model *model);
 /* Item rows that have come, whole or a part of them: each number must be one. */

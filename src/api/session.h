@@ -11,7 +11,14 @@ struct pique_session {
     float *vectors; /* [K, D] */
     float *shares;  /* [K, history] */
     uint32_t live, first;
+    pq_codes profile;        /* of pique_session_profile */
+    uint32_t *profile_block; /* its memory */
+    uint32_t known;          /* fields that something is known of */
 };
+
+/* The codes given, one a field, or NULL: the session's profile; with what training put in the place of numbers that are
+ * not known. NULL, and the tape's status, when memory is short. */
+const pq_codes *pq_session_codes(pique_session *s, const uint32_t *given);
 
 /* PIQUE_ARGUMENT, PIQUE_UNSUPPORTED: the price is no price, or there is no such column of categories. */
 pique_status pq_session_check_diversity(const pique_session *s, const pique_query *q);

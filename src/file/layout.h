@@ -21,11 +21,15 @@
  *                                 missing
  *            item.blocks, item.centroids  of files whose item rows come in blocks (file/blocks.h)
  *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
- *            profile.<name>.terms U8, and .offsets U32: a field of categories; or, a field of numbers,
- *            profile.<name>.bounds (buckets - 1) F32, rising, and profile.<name>.missing (1) U32, the code of
- *                                 a number that is not known
+ *            profile.<name>.terms U8, and .offsets U32: a field of categories. A field of numbers has
+ *            profile.<name>.bounds (buckets - 1) F32, rising, or, where one vector counts as often as the quantile says,
+ *            profile.<name>.quantiles (landmarks) F32, which do not fall; and
+ *            profile.<name>.missing (1) F32, the number that one that is not known counts as, or NaN: UNKNOWN.
+ *            profile.<name>.several (4) U32 of a field whose value has several codes: the ASCII character between the
+ *                                 values of a cell (0: it is one value), how many count at most (0: all), 1 when those
+ *                                 are the last, and buckets of the hashes of text, which has no terms (0: no text)
  *            and the parameters of the model under their own names, F32, or of rank 2 also I8 with NAME.scale (rows)
- *            F16 may stand for F32 everywhere but in bounds
+ *            F16 may stand for F32 everywhere but in bounds, quantiles and missing
  * Row 0 of items is PAD, rows 1..n are the items in the order of their ids, row n + 1 is UNKNOWN. */
 #ifndef PQ_LAYOUT_H
 #define PQ_LAYOUT_H
@@ -49,6 +53,16 @@
 #define PQ_OFFSETS_SUFFIX ".offsets"
 #define PQ_TERMS_SUFFIX ".terms"
 #define PQ_BOUNDS_SUFFIX ".bounds"
+#define PQ_QUANTILES_SUFFIX ".quantiles"
 #define PQ_MISSING_SUFFIX ".missing"
+#define PQ_SEVERAL_SUFFIX ".several"
+
+enum {
+    PQ_SEVERAL_SEPARATOR,
+    PQ_SEVERAL_MOST,
+    PQ_SEVERAL_NEWEST,
+    PQ_SEVERAL_WORDS,
+    PQ_SEVERAL /* numbers */
+};
 
 #endif

@@ -1,8 +1,10 @@
-/* op_bag.c — y[r] = mean over the bag of row r of E[value]: table (V, D), y (n, D). An empty bag gives
- * zeros. Backward: every value of the bag gets g[r] / size. */
+/* op_bag.c — y[r] = mean over the bag of row r of times E[value]: table (V, D), y (n, D). times is 1 except for
+ * quantiles. An empty bag gives zeros. Backward: every value of the bag gets times g[r] / size. */
 #include "graph/ops.h"
 
 #include <string.h>
+
+#include "base/buckets.h"
 
 typedef struct {
     const pq_param *table;
@@ -19,6 +21,15 @@ static uint32_t bag_size(const pq_bag *bag, uint32_t r) {
     return size;
 }
 
+/* The row of value j, and how much of it counts. */
+static uint32_t row_of(const pq_bag *bag, uint32_t j, uint32_t size, pq_real *share) {
+    float times = 1;
+    uint32_t value = bag->values[j];
+    uint32_t row = bag->quantile ? pq_quantile_row(value, &times) : value;
+    *share = (pq_real)times / (pq_real)size;
+    return row;
+}
+
 static void backward(pq_tape *t, void *data) {
     const record *r = data;
     const pq_real *g = r->y->grad;
@@ -30,7 +41,8 @@ static void backward(pq_tape *t, void *data) {
         uint32_t size = bag_size(&r->bag, i);
         uint32_t owner = r->bag.owners[i];
         for (uint32_t j = r->bag.offsets[owner]; j < r->bag.offsets[owner + 1]; j++) {
-            uint32_t value = r->bag.values[j];
+            pq_real share;
+            uint32_t value = row_of(&r->bag, j, size, &share);
             if (value == 0) {
                 continue;
             }
@@ -39,7 +51,7 @@ static void backward(pq_tape *t, void *data) {
                 t->status = PIQUE_NO_MEMORY;
                 return;
             }
-            t->kernels->axpy((pq_real)1 / (pq_real)size, g + (size_t)i * d, row, d);
+            t->kernels->axpy(share, g + (size_t)i * d, row, d);
         }
     }
 }
@@ -56,14 +68,15 @@ pq_var *pq_op_bag(pq_tape *t, const pq_param *table, const pq_bag *bag, uint32_t
         uint32_t size = bag_size(bag, i);
         uint32_t owner = bag->owners[i];
         for (uint32_t j = bag->offsets[owner]; j < bag->offsets[owner + 1]; j++) {
-            uint32_t value = bag->values[j];
+            pq_real share;
+            uint32_t value = row_of(bag, j, size, &share);
             if (value >= table->rows) {
                 return pq_tape_fail(t, PIQUE_ARGUMENT, "row %u is outside table \"%s\" of %u rows",
                                     (unsigned)value, table->name, (unsigned)table->rows);
             }
             if (value != 0) {
-                t->kernels->axpy((pq_real)1 / (pq_real)size, table->value + (size_t)value * d,
-                                 y->value + (size_t)i * d, d);
+                t->kernels->axpy(share, table->value + (size_t)value * d, y->value + (size_t)i * d,
+                                 d);
             }
         }
     }

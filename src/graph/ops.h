@@ -14,11 +14,12 @@ typedef enum {
 } pq_activation;
 
 /* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
- * PAD values count as absent; an empty bag gives zeros. */
+ * PAD values count as absent; an empty bag gives zeros. Values of `quantile` are codes of quantiles (base/buckets.h). */
 typedef struct {
     const uint32_t *owners;  /* [n] */
     const uint32_t *offsets; /* [owner count + 1] */
     const uint32_t *values;
+    bool quantile;
 } pq_bag;
 
 typedef struct {

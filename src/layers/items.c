@@ -75,44 +75,18 @@ void pq_items_declare(pq_items *items, pq_params *params) {
     }
 }
 
-#if PQ_TRAINING
-pq_var *pq_column_scaled(pq_tape *t, const pq_param *table, const pq_column *column,
-                         const uint32_t *codes, uint32_t n) {
-    pq_var *quantiles = pq_tape_var(t, n, 1, false);
-    uint32_t *rows = pq_tape_take(t, n, sizeof(*rows));
-    for (uint32_t i = 0; quantiles && rows && i < n; i++) {
-        uint32_t code = codes[i];
-        rows[i] = code == 0 ? 0 : code == column->rows - 1 ? 2 : 1;
-        quantiles->value[i] = column->quantile[code];
-    }
-    return rows ? pq_op_scale_rows(t, pq_op_gather(t, table, rows, n), quantiles, NULL) : NULL;
-}
-
-static pq_var *scaled_of_items(pq_tape *t, const pq_param *table, const pq_column *column,
-                               const uint32_t *ids, uint32_t n) {
-    uint32_t *codes = pq_tape_take(t, n, sizeof(*codes));
-    for (uint32_t i = 0; codes && i < n; i++) {
-        uint32_t at = column->offsets[ids[i]];
-        codes[i] = at < column->offsets[ids[i] + 1] ? column->values[at] : 0;
-    }
-    return codes ? pq_column_scaled(t, table, column, codes, n) : NULL;
-}
-#endif
-
-static pq_var *bag(pq_tape *t, const pq_param *table, const pq_column *column, const uint32_t *ids,
-                   uint32_t n) {
-#if PQ_TRAINING
-    if (column->quantile) {
-        return scaled_of_items(t, table, column, ids, n);
-    }
-#endif
-    pq_bag bag = {.owners = ids, .offsets = column->offsets, .values = column->values};
+pq_var *pq_column_vectors(pq_tape *t, const pq_param *table, const pq_column *column,
+                          const uint32_t *owners, uint32_t n) {
+    pq_bag bag = {.owners = owners,
+                  .offsets = column->offsets,
+                  .values = column->values,
+                  .quantile = column->quantile};
     return pq_op_bag(t, table, &bag, n);
 }
 
 static pq_var *field(pq_tape *t, const pq_items *items, uint32_t f, const uint32_t *ids,
                      uint32_t n) {
-    return bag(t, items->fields[f], &items->columns[f], ids, n);
+    return pq_column_vectors(t, items->fields[f], &items->columns[f], ids, n);
 }
 
 static pq_var *side_by_side(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
@@ -126,7 +100,8 @@ static pq_var *side_by_side(pq_tape *t, const pq_items *items, const uint32_t *i
 static pq_var *linear(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
     pq_var *sum = pq_op_gather(t, items->weights[0], ids, n);
     for (uint32_t f = 0; sum && f < items->column_count; f++) {
-        sum = pq_op_add(t, sum, bag(t, items->weights[f + 1], &items->columns[f], ids, n));
+        pq_var *next = pq_column_vectors(t, items->weights[f + 1], &items->columns[f], ids, n);
+        sum = pq_op_add(t, sum, next);
     }
     return sum;
 }

@@ -14,23 +14,23 @@
 #define PQ_MAX_FIELDS 16
 
 /* A column of items (or of users): owner o has values[offsets[o] .. offsets[o + 1] - 1], codes 0 PAD, 1..rows - 2,
- * UNKNOWN. Of a number whose quantile counts, an owner has one code, and all codes share a vector: code c has quantile[c]
- * times it, only UNKNOWN (a number that is missing) has one of its own. A model file holds the products. */
+ * UNKNOWN. Of a number whose quantile counts, an owner has one code, which says how often the vector that all share
+ * counts (base/buckets.h). */
 typedef struct {
     const char *name;
-    uint32_t rows;
+    uint32_t rows; /* codes */
     const uint32_t *offsets;
     const uint32_t *values;
-    const float *quantile; /* [rows], or NULL; while training */
+    bool quantile;
 } pq_column;
 
-/* Rows of the column's table in training: of quantiles PAD, the shared vector, and UNKNOWN. */
+/* Rows of the column's table. */
 static inline uint32_t pq_column_rows(const pq_column *column) {
     return column->quantile ? 3 : column->rows;
 }
-/* The vectors of codes of a column with quantiles, (n, width). Not in builds that only serve. */
-pq_var *pq_column_scaled(pq_tape *t, const pq_param *table, const pq_column *column,
-                         const uint32_t *codes, uint32_t n);
+/* The means of the vectors of the owners' values, (n, width). */
+pq_var *pq_column_vectors(pq_tape *t, const pq_param *table, const pq_column *column,
+                          const uint32_t *owners, uint32_t n);
 
 typedef enum { PQ_BEHAVIOUR_POOL, PQ_BEHAVIOUR_CONCAT_SELU } pq_behaviour;
 typedef enum {

@@ -25,22 +25,21 @@ void pq_profile_declare(pq_profile *profile, pq_params *params) {
     }
 }
 
-/* Rows of a field's table, (B, its width). */
+/* What a field's table has for the users, (B, its width). */
 static pq_var *field(pq_tape *t, const pq_profile *profile, const pq_param *table, uint32_t f,
-                     const uint32_t *codes, uint32_t b) {
-    uint32_t *column = pq_tape_take(t, b, sizeof(*column));
-    for (uint32_t i = 0; column && i < b; i++) {
-        column[i] = codes ? codes[(size_t)i * profile->column_count + f] : 0;
+                     const pq_codes *codes, uint32_t b) {
+    static const uint32_t nothing[2] = {0, 0};
+    pq_column column = profile->columns[f];
+    uint32_t *owners = pq_tape_take(t, b, sizeof(*owners));
+    column.offsets = codes ? codes->offsets : nothing;
+    column.values = codes ? codes->values : nothing;
+    for (uint32_t i = 0; owners && i < b; i++) {
+        owners[i] = codes ? i * profile->column_count + f : 0;
     }
-#if PQ_TRAINING
-    if (column && profile->columns[f].quantile) {
-        return pq_column_scaled(t, table, &profile->columns[f], column, b);
-    }
-#endif
-    return column ? pq_op_gather(t, table, column, b) : NULL;
+    return owners ? pq_column_vectors(t, table, &column, owners, b) : NULL;
 }
 
-pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const uint32_t *codes,
+pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const pq_codes *codes,
                           uint32_t b) {
     pq_var *all = NULL;
     for (uint32_t f = 0; f < profile->column_count; f++) {
@@ -50,7 +49,7 @@ pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const uint32_t 
     return all;
 }
 
-pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const uint32_t *codes,
+pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const pq_codes *codes,
                           uint32_t b) {
     pq_var *sum = NULL;
     for (uint32_t f = 0; f < profile->column_count; f++) {
@@ -70,7 +69,7 @@ void pq_profile_declare_map(pq_profile *profile, pq_params *params, bool keep, u
     }
 }
 
-pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const uint32_t *codes, uint32_t b,
+pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const pq_codes *codes, uint32_t b,
                        const uint32_t *users, pq_var *x) {
     if (!profile->map || !x) {
         return x;

@@ -13,7 +13,7 @@
 typedef struct {
     pq_segments history;     /* B segments; oldest first */
     const uint32_t *items;   /* [T] item numbers */
-    const uint32_t *profile; /* [B, profile fields] codes; NULL: none known */
+    const pq_codes *profile; /* NULL: none known */
 
     uint32_t label_count;       /* P */
     const uint32_t *targets;    /* [P] the item that followed */

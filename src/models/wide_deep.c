@@ -2,8 +2,10 @@
  *     wide = sum of w_i, and with crosses the sum of the weights of pairs of fields (POLY2)
  *     log-odds = wide + MLP([v_1; …; v_F]), or w' [wide; MLP] + b
  * Crosses. A pair of a user's field and an item's has a weight in the item's row, in the column into which the user's
- * code is hashed, so that the row serves alone. Pairs within the user stand in a hashed table of their own. Pairs
- * within an item are a constant of the item, which its id's linear weight is already. */
+ * code is hashed, so that the row serves alone: all codes of a field that has several. Pairs within the user, where the
+ * first code of a field counts, stand in a hashed table of their own. Pairs within an item are a constant of the item,
+ * which its id's linear weight is already. */
+#include "base/buckets.h"
 #include "models/ctr_input.h"
 
 #define USER_PAIRS 16 /* rows of the table of a user's pairs, for each cross */
@@ -66,22 +68,45 @@ static uint64_t hash_code(uint64_t seed, uint32_t field, uint32_t code) {
     return pq_mix(seed + ((uint64_t)(field + 1) << 32 | code));
 }
 
-static uint32_t code_of(const pq_model *m, const pq_batch *b, uint32_t user, uint32_t field) {
-    return b->profile ? b->profile[(size_t)user * m->profile.column_count + field] : 0;
+/* Code i of the batch's profile as it is crossed: a quantile by its tenth. */
+static uint32_t crossed(const pq_model *m, const pq_batch *b, uint32_t field, uint32_t i) {
+    uint32_t code = b->profile->values[i];
+    float quantile;
+    bool tenth = m->profile.columns[field].quantile && pq_quantile_row(code, &quantile) == 1;
+    return tenth ? 1 + (uint32_t)(quantile * 10) : code;
 }
 
-/* The weights of each candidate's pairs with its user, (C, 1). */
+/* The first code of a user's field. */
+static uint32_t code_of(const pq_model *m, const pq_batch *b, uint32_t user, uint32_t field) {
+    const uint32_t *own =
+        b->profile ? b->profile->offsets + (size_t)user * m->profile.column_count + field : NULL;
+    return own && own[0] < own[1] ? crossed(m, b, field, own[0]) : 0;
+}
+
+/* The weights of each candidate's pairs with all codes of its user, (C, 1). */
 static pq_var *with_user(pq_tape *t, const pq_model *m, const pq_batch *b, pq_var *crosses) {
-    uint32_t n = m->profile.column_count;
+    const size_t count = m->profile.column_count;
+    const uint32_t *offsets = b->profile ? b->profile->offsets : NULL;
+    uint32_t n = 1; /* codes of a user, at most */
+    for (uint32_t user = 0; offsets && user < b->history.count; user++) {
+        n = PQ_MAX(n, offsets[(user + 1) * count] - offsets[user * count]);
+    }
     uint32_t *columns = pq_tape_take(t, (size_t)b->candidate_count * n, sizeof(*columns));
     for (size_t i = 0; columns && crosses && i < (size_t)b->candidate_count * n; i++) {
-        uint32_t field = (uint32_t)(i % n), code = code_of(m, b, b->candidate_users[i / n], field);
-        columns[i] = code ? (uint32_t)(hash_code(0, field, code) % crosses->cols) : PQ_NO_COLUMN;
+        const uint32_t *own = offsets ? offsets + b->candidate_users[i / n] * count : NULL;
+        uint32_t at = own ? own[0] + (uint32_t)(i % n) : 0, code = 0, f = 0;
+        if (own && at < own[count]) {
+            while (own[f + 1] <= at) {
+                f++;
+            }
+            code = crossed(m, b, f, at);
+        }
+        columns[i] = code ? (uint32_t)(hash_code(0, f, code) % crosses->cols) : PQ_NO_COLUMN;
     }
     return pq_op_pick_columns(t, crosses, columns, n);
 }
 
-/* The weights of the pairs of profile fields, (B, 1). */
+/* The weights of the pairs of profile fields, each with its first code, (B, 1). */
 static pq_var *within_user(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const wide_deep *c = m->self;
     uint32_t n = m->profile.column_count, each = n * (n - 1) / 2, count = b->history.count, at = 0;

@@ -86,7 +86,7 @@ describe('typed columns', () => {
     const number = { type: 'number', as: 'quantile' };
     writeFileSync(schema, JSON.stringify({ items: { year: number }, users: { age: number } }));
     const out = join(place, 'quantile');
-    const { code, stderr } = train(out, '--schema', schema);
+    const { code, stderr } = train(out, '--schema', schema, '--epochs', 20);
     assert.equal(code, 0, stderr);
     const file = join(out, 'model.pique');
     const { auc } = JSON.parse(good(['eval', file, '--data', data, '--schema', schema, '--json']));
@@ -99,7 +99,32 @@ describe('typed columns', () => {
 
   test('a text where a number belongs is wrong usage', () => {
     const asked = ['--history', '', '--candidates', 't1', '--profile', 'town=town-1,age=old'];
-    bad(['rank', model, ...asked], 2, /--profile: "age" takes a number, not "old"/);
+    bad(['rank', model, ...asked], 2, /profile field "age" takes a number, not "old"/);
+  });
+
+  test('a missing number may count as the mean or a constant', () => {
+    const schema = join(place, 'filled.json');
+    for (const [missing, as, years] of [
+      ['mean', 'quantile', 49.5], // of 20 to 79
+      ['mean', 'buckets', 49.5],
+      [70.5, 'quantile', 70.5],
+      [70.5, 'buckets', 70.5],
+    ]) {
+      const number = { type: 'number', as, missing };
+      writeFileSync(schema, JSON.stringify({ users: { age: number } }));
+      const out = join(place, `filled-${missing}-${as}`);
+      const { code, stderr } = train(out, '--schema', schema, '--epochs', 2);
+      assert.equal(code, 0, stderr);
+      const file = join(out, 'model.pique');
+      assert.deepEqual(rank(file), rank(file, `age=${years}`), `${missing} ${as}`);
+      assert.notDeepEqual(rank(file), rank(file, 'age=30'));
+    }
+    writeFileSync(schema, '{"users": {"age": {"type": "number", "missing": "mode"}}}');
+    const { stderr } = train(join(place, 'no'), '--schema', schema);
+    assert.match(
+      stderr,
+      /users\."age": "missing" is "mode", neither median, mean, own nor a number/,
+    );
   });
 
   test('a missing number with a code of its own is learnt', () => {
@@ -130,6 +155,70 @@ describe('typed columns', () => {
     }
   });
 
+  test('several values and text of users decide', () => {
+    const several = join(place, 'several-data');
+    const schema = join(place, 'several.json');
+    mkdirSync(several);
+    const put = (name, rows) => writeFileSync(join(several, name), `${rows.join('\n')}\n`);
+    // Odd things are for those who have odd values among theirs, or say so.
+    const odd = (person) => person % 2;
+    const events = numbers(PEOPLE * EACH).map((i) => {
+      const [person, n] = [Math.floor(i / EACH), i % EACH];
+      const thing = (person * 7 + n * 11 + Math.floor(person / THINGS)) % THINGS;
+      return `p${person},t${thing},${n},${odd(person) === thing % 2 ? 1 : 0}`;
+    });
+    put('interactions.csv', ['user,item,timestamp,label', ...events]);
+    put('items.csv', ['item,kind', ...numbers(THINGS).map((n) => `t${n},k${n % 2}`)]);
+    const words = (person) => ['even', 'odd'][odd(person)];
+    put('users.csv', [
+      'user,tags,path,about',
+      ...numbers(PEOPLE).map((n) => {
+        const [tag, x, y] = [words(n), `x${n % 5}`, `y${n % 3}`];
+        const turn = [`${x};${tag};${y}`, `${tag};${y}`][n % 3 ? 1 : 0];
+        return `p${n},${turn},${y}|${x}|${tag},"I like ${tag} things, ${x}"`;
+      }),
+    ]);
+    const columns = {
+      tags: { type: 'multi', separator: ';' },
+      path: { type: 'sequence', max_values: 2 },
+      about: { type: 'text', buckets: 256 },
+    };
+    const gold = { even: 0, odd: 1 };
+    for (const [column, values] of [
+      ['tags', (tag) => `tags=x1;${tag},tags=y2`],
+      ['path', (tag) => `path=even|odd|x1|${tag}`],
+      ['about', (tag) => `about=Things (${tag.toUpperCase()}) like I`],
+    ]) {
+      const rest = Object.keys(columns).filter((name) => name !== column);
+      const users = { [column]: columns[column] };
+      for (const name of rest) users[name] = 'skip';
+      writeFileSync(schema, JSON.stringify({ users }));
+      const out = join(place, `several-${column}`);
+      const more = ['--data', several, '--schema', schema, '--epochs', 20];
+      more.push('--model', 'fm', '--set', 'history=0');
+      const { code, stderr } = train(out, ...more);
+      assert.equal(code, 0, stderr);
+      const file = join(out, 'model.pique');
+      // The separator comes with the model, so evaluation needs no schema.
+      const { auc } = JSON.parse(good(['eval', file, '--data', several, '--json']));
+      assert.ok(auc > 0.9, `${column}: auc ${auc}`);
+      for (const tag of Object.keys(gold)) {
+        const best = rank(file, values(tag)).slice(0, 10);
+        const fitting = best.filter(({ id }) => Number(id.slice(1)) % 2 === gold[tag]);
+        assert.ok(fitting.length >= 9, `${values(tag)}: ${best.map(({ id }) => id)}`);
+      }
+    }
+    const tags = join(place, 'several-tags', 'model.pique');
+    assert.deepEqual(rank(tags, 'tags=odd;x1;odd'), rank(tags, 'tags=x1;odd'));
+    assert.deepEqual(rank(tags, 'tags=never'), rank(tags, 'tags=seen'));
+    assert.deepEqual(rank(tags, 'tags=;'), rank(tags));
+  });
+
+  test('several values where one belongs are wrong usage', () => {
+    const asked = ['--history', '', '--candidates', 't1', '--profile', 'town=a,town=b'];
+    bad(['rank', model, ...asked], 2, /profile field "town" takes one value, not several/);
+  });
+
   test('--schema says otherwise', () => {
     const schema = join(place, 'other.json');
     const say = (columns) => writeFileSync(schema, JSON.stringify(columns));
@@ -153,7 +242,7 @@ describe('typed columns', () => {
     const users = numbers(PEOPLE).map((n) => `p${n},age ${age(n)},town-1`);
     write('users.csv', ['user,age,town', ...users]);
     writeFileSync(schema, '{}');
-    bad(['eval', model, '--data', data], 1, /column "age" has "age \d+" where the model takes num/);
+    bad(['eval', model, '--data', data], 1, /profile field "age" takes a number, not "age \d+"/);
     writeFileSync(schema, JSON.stringify({ users: { age: 'number' } }));
     const loose = pique(['eval', model, '--data', data, '--schema', schema, '--json']);
     assert.match(loose.stderr, /users\.csv:2: "age 20" in column "age" is not a finite number/);

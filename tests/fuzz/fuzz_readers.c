@@ -11,11 +11,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_feature(const pq_feature *feature, uint32_t owners) {
-    uint32_t values = feature->is_number ? feature->bound_count + 1 : feature->terms.count;
-    bool is_text = !feature->is_number && values == 0;
-    fuzzing_check((is_text ? feature->rows >= 2 : feature->rows == values + 2) &&
-                  feature->offsets[0] == 0);
-    fuzzing_check(pq_buckets_rise(feature->bounds, feature->bound_count));
+    uint32_t values = feature->quantile    ? PQ_QUANTILE_CODES - 2
+                      : feature->is_number ? feature->bound_count + 1
+                      : feature->words     ? feature->words
+                                           : feature->terms.count;
+    fuzzing_check(feature->rows == values + 2 && feature->offsets[0] == 0);
+    fuzzing_check(pq_buckets_rise(feature->bounds, feature->bound_count, feature->quantile));
     for (uint32_t i = 0; i < owners; i++) {
         fuzzing_check(feature->offsets[i] <= feature->offsets[i + 1]);
     }

@@ -29,6 +29,7 @@ typedef struct {
     /* Histories of the two batches, cut to what the model looks at. */
     uint32_t *starts[2], *items[2], *negatives[2];
     int64_t *times[2];
+    pq_codes codes[2];
     pq_batch batches[2];
     pq_tape tape;
     pq_grads grads;
@@ -157,11 +158,12 @@ static void open_batch(golden *g, int at) {
     const pq_tensor *negatives = optional(g, prefix, "negatives");
     const pq_tensor *labels = candidates ? candidates : targets;
     assert_true(candidates || targets->count == (rows ? rows->count : users));
+    g->codes[at] = (pq_codes){testing_one_each(), optional_data(g, prefix, "profile")};
     g->batches[at] = (pq_batch){.history = {g->starts[at], users},
                                 .items = g->items[at],
                                 .times = g->times[at],
                                 .history_negatives = g->negatives[at],
-                                .profile = optional_data(g, prefix, "profile"),
+                                .profile = g->codes[at].values ? &g->codes[at] : NULL,
                                 .label_count = targets ? (uint32_t)targets->count : 0,
                                 .targets = targets ? targets->data : NULL,
                                 .label_rows = rows ? rows->data : NULL,

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/buckets.h"
+
 typedef struct {
     grad_bench g;
     pq_param *a, *b, *c;
@@ -55,7 +57,7 @@ void grad_bag(void) {
     static const uint32_t owners[] = {2, 0, 1, 3, 2, 1};
     static const uint32_t widths[] = {1, 3, 8};
     for (size_t i = 0; i < PQ_COUNT(widths); i++) {
-        setup s = {.n = 6, .bag = {owners, offsets, values}};
+        setup s = {.n = 6, .bag = {owners, offsets, values, false}};
         grad_open(&s.g, i);
         s.a = grad_table(&s.g, "table", 5, widths[i]);
         grad_check(&s.g, "bag", bag, NULL, &s);
@@ -72,6 +74,25 @@ void grad_bag(void) {
         pq_tape_free(&t);
         grad_close(&s.g);
     }
+    /* Quantiles: a quarter, nothing, the whole and none of the shared vector, and what is missing. */
+    const uint32_t codes[] = {pq_quantile_code(0.25F), 0, pq_quantile_code(1), pq_quantile_code(0),
+                              PQ_QUANTILE_CODES - 1};
+    static const uint32_t one_each[] = {0, 1, 2, 3, 4, 5}, all[] = {4, 2, 0, 1, 3, 0};
+    setup s = {.n = 6, .bag = {all, one_each, codes, true}};
+    grad_open(&s.g, 9);
+    s.a = grad_table(&s.g, "table", 3, 4);
+    grad_check(&s.g, "bag of quantiles", bag, NULL, &s);
+    pq_tape t;
+    pq_tape_init(&t, &s.g.t.ctx);
+    pq_tape_begin(&t, NULL, false, (pq_rng){0});
+    pq_var *y = bag(&t, &s);
+    for (uint32_t j = 0; j < 4; j++) {
+        grad_close_to("missing", y->value[j], s.a->value[8 + j], 0);
+        grad_close_to("quarter", y->value[8 + j], s.a->value[4 + j] / 4, 0);
+        grad_close_to("PAD", y->value[12 + j], 0, 0);
+    }
+    pq_tape_free(&t);
+    grad_close(&s.g);
 }
 
 /* ---- linear, by group ---- */

@@ -7,12 +7,11 @@
 
 /* rnn_case_batch with profiles, times, and a negative for each behaviour. */
 static inline pq_batch interest_case_batch(void) {
-    static const uint32_t codes[] = {1, 2, 0, 0, 2, 4, 3, 1, 1, 3};
     static const uint32_t negatives[] = {9, 8, 2, 5, 6, 3, 1, 1, 10, 4, 2, 7, 9, 3, 6, 8};
     static const int64_t times[] = {100,  200,  5000, 5100, 9000, 50,   10,   20,
                                     4000, 4100, 4200, 9000, 9100, 1000, 1001, 7000};
     pq_batch batch = rnn_case_batch();
-    batch.profile = codes;
+    batch.profile = mind_case_codes();
     batch.history_negatives = negatives;
     batch.times = times;
     return batch;
@@ -25,9 +24,9 @@ static inline pique_status interest_case_model(pq_model *m, pq_ctx *ctx, const c
     /* Item 4 has no genre, item 7 three, item 9 a PAD among them. */
     static const uint32_t genre_offsets[] = {0, 0, 1, 3, 4, 4, 5, 7, 10, 11, 13, 14, 14};
     static const uint32_t genre_values[] = {1, 1, 2, 3, 2, 3, 1, 1, 2, 3, 4, 0, 2, 3};
-    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, NULL}};
-    static const pq_column profile[] = {{"gender", 4, NULL, NULL, NULL},
-                                        {"age", 5, NULL, NULL, NULL}};
+    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false}};
+    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false},
+                                        {"age", 5, NULL, NULL, false}};
     PQ_TRY(pq_model_init(m, ctx, pq_model_find(name, strlen(name)), "best"));
     PQ_TRY(mind_case_set(ctx, m, settings));
     m->items.rows = RNN_CASE_ITEMS;

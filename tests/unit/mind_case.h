@@ -26,6 +26,14 @@ static inline pique_status mind_case_set(pq_ctx *ctx, pq_model *m, const char *s
     return PIQUE_OK;
 }
 
+/* Profiles of five users in two fields: user 1 has no code in the first and PAD in the second, others several. */
+static inline const pq_codes *mind_case_codes(void) {
+    static const uint32_t offsets[] = {0, 1, 2, 2, 3, 5, 6, 7, 10, 11, 12};
+    static const uint32_t values[] = {1, 2, 0, 2, 1, 4, 3, 1, 3, 4, 1, 3};
+    static const pq_codes codes = {offsets, values};
+    return &codes;
+}
+
 /* mind_case_close is due also after a failure. */
 static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char *preset,
                                           const char *settings) {
@@ -34,13 +42,12 @@ static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char 
     static const uint32_t genre_values[] = {1, 1, 2, 3, 2, 3, 1, 1, 2, 3, 4, 0, 2, 3};
     static const uint32_t brand_offsets[] = {0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10};
     static const uint32_t brand_values[] = {1, 2, 1, 2, 3, 3, 1, 2, 3, 1};
-    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, NULL},
-                                        {"brand", 5, brand_offsets, brand_values, NULL}};
-    static const pq_column profile[] = {{"gender", 4, NULL, NULL, NULL},
-                                        {"age", 5, NULL, NULL, NULL}};
+    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false},
+                                        {"brand", 5, brand_offsets, brand_values, false}};
+    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false},
+                                        {"age", 5, NULL, NULL, false}};
     static const uint32_t starts[] = {0, 5, 5, 6, 13, 17};
     static const uint32_t items[] = {3, 1, 4, 1, 7, 9, 2, 6, 5, 11, 8, 10, 1, 5, 5, 2, 9};
-    static const uint32_t codes[] = {1, 2, 0, 0, 2, 4, 3, 1, 1, 3};
     static const uint32_t targets[] = {2, 9, 5, 3, 7}, negatives[] = {6, 2, 1, 8, 2, 10};
     static const pq_real target_q[] = {(pq_real)-0.2, -1, (pq_real)-0.5, (pq_real)0.1, -1};
     static const pq_real negative_q[] = {(pq_real)-0.6, (pq_real)-0.2, (pq_real)0.3,
@@ -57,7 +64,7 @@ static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char 
     pq_params_draw(&c->model.params, 1);
     c->batch = (pq_batch){.history = {starts, 5},
                           .items = items,
-                          .profile = codes,
+                          .profile = mind_case_codes(),
                           .targets = targets,
                           .label_count = 5,
                           .positions = 5,

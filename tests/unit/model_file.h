@@ -17,7 +17,7 @@ enum {
     MODEL_HISTORY = 8,
     MODEL_HIDDEN = 3,
     MODEL_PROFILE_DIM = 2,
-    MODEL_KINDS = 5,
+    MODEL_KINDS = 7,
     MODEL_MOST_PARTS = 24,
     MODEL_MOST_CELLS = 1024
 };
@@ -26,7 +26,9 @@ typedef struct {
     const char *bilinear;
     bool per_position, per_interest, noise; /* what the map is */
     bool cosine, concat, profile, int8;
-    bool numbers; /* the profile's ages are numbers, else categories */
+    /* The profile's ages are numbers, cut into buckets or mapped to quantiles, else categories; or ages are text, and
+     * genders have up to two values, of which the last count. */
+    bool numbers, quantiles, several;
 } model_kind;
 
 static const model_kind model_kinds[MODEL_KINDS] = {
@@ -45,6 +47,12 @@ static const model_kind model_kinds[MODEL_KINDS] = {
      .concat = true,
      .int8 = true},
     {.bilinear = "shared", .noise = true, .cosine = true, .profile = true, .int8 = true},
+    {.bilinear = "per_interest", .per_interest = true, .profile = true, .several = true},
+    {.bilinear = "per_interest",
+     .per_interest = true,
+     .profile = true,
+     .numbers = true,
+     .quantiles = true},
 };
 
 typedef struct {
@@ -123,7 +131,22 @@ static inline void model_file_ages(model_file *f) {
     model_part *bounds = model_file_add(f, "profile.age.bounds", PQ_F32, 2, 0);
     bounds->data.floats[0] = 18.5F;
     bounds->data.floats[1] = 30;
-    model_file_add(f, "profile.age.missing", PQ_U32, 1, 0)->data.counts[0] = 2;
+    model_file_add(f, "profile.age.missing", PQ_F32, 1, 0)->data.floats[0] = 20;
+}
+
+/* Ages are 10 to 50, every other one of them 30; one that is not known is 20. */
+static inline void model_file_quantiles(model_file *f) {
+    static const float landmarks[] = {10, 30, 30, 30, 50};
+    memcpy(model_file_add(f, "profile.age.quantiles", PQ_F32, 5, 0)->data.floats, landmarks,
+           sizeof(landmarks));
+    model_file_add(f, "profile.age.missing", PQ_F32, 1, 0)->data.floats[0] = 20;
+}
+
+static inline void model_file_several(model_file *f) {
+    static const uint32_t genders[] = {'|', 2, 1, 0}, ages[] = {0, 3, 0, 3};
+    memcpy(model_file_add(f, "profile.gender.several", PQ_U32, 4, 0)->data.counts, genders,
+           sizeof(genders));
+    memcpy(model_file_add(f, "profile.age.several", PQ_U32, 4, 0)->data.counts, ages, sizeof(ages));
 }
 
 static inline void model_file_rows(model_file *f, const model_kind *kind) {
@@ -180,9 +203,14 @@ static inline void model_file_make(model_file *f, const model_kind *kind) {
     model_file_floats(f, "mlp.b2", 1, MODEL_DIM, 0.3, kind->int8);
     if (kind->profile) {
         model_file_floats(f, "profile.gender", 4, MODEL_PROFILE_DIM, 1, kind->int8);
-        model_file_floats(f, "profile.age", 5, MODEL_PROFILE_DIM, 1, kind->int8);
+        model_file_floats(f, "profile.age", kind->quantiles ? 3 : 5, MODEL_PROFILE_DIM, 1,
+                          kind->int8);
         model_file_strings(f, "profile.gender.terms", genders);
-        if (kind->numbers) {
+        if (kind->several) {
+            model_file_several(f);
+        } else if (kind->quantiles) {
+            model_file_quantiles(f);
+        } else if (kind->numbers) {
             model_file_ages(f);
         } else {
             model_file_strings(f, "profile.age.terms", ages);

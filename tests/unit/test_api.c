@@ -2,6 +2,7 @@
  * their reasons, and what happens when memory runs out at any moment. */
 #include "model_file.h"
 
+#include "base/buckets.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -112,10 +113,15 @@ static void test_items_and_profile(void **state) {
         assert_null(pique_model_profile_name(s.model, 2));
         if (s.kind->profile) {
             assert_string_equal(pique_model_profile_name(s.model, 1), "age");
+            assert_int_equal(pique_model_profile_separator(s.model, 0), s.kind->several ? '|' : 0);
+            assert_int_equal(pique_model_profile_separator(s.model, 1), 0);
+            assert_int_equal(pique_model_profile_separator(s.model, 2), 0);
+            assert_int_equal(pique_model_find_profile(s.model, 1, "", 0), 0);
+        }
+        if (s.kind->profile && !s.kind->several && !s.kind->quantiles) {
             assert_int_equal(pique_model_find_profile(s.model, 1, "35", 2), 3);
             assert_int_equal(pique_model_find_profile(s.model, 1, "36", 2),
                              s.kind->numbers ? 3 : 4); /* the last bucket, or UNKNOWN */
-            assert_int_equal(pique_model_find_profile(s.model, 1, "", 0), 0);
         }
         stop(&s);
     }
@@ -161,6 +167,125 @@ static void test_numbers_of_the_profile(void **state) {
     assert_failure(s.ctx, pique_session_recommend(s.session, &q, &list, &count), PIQUE_ARGUMENT,
                    "profile field \"age\" has no code");
     stop(&s);
+}
+
+/* ---- raw values ---- */
+
+/* Serves a file of the kind whose row `unknown` of profile.FIELD is `times` the sum of rows 1 and 2 of it (of 1 alone
+ * where 2 is that row), so that UNKNOWN tells what several values or a quantile come to. */
+static void serve_blend(served *s, uint32_t kind, const char *field, uint32_t unknown,
+                        float times) {
+    memset(s, 0, sizeof(*s));
+    testing_open(&s->t);
+    s->kind = &model_kinds[kind];
+    pique_allocator allocator = testing_allocator(&s->t);
+    assert_int_equal(pique_context_create(&allocator, &s->ctx), PIQUE_OK);
+    model_file_make(&s->file, s->kind);
+    float *table = model_file_part(&s->file, field)->data.floats;
+    for (uint32_t j = 0, d = MODEL_PROFILE_DIM; j < d; j++) {
+        table[unknown * d + j] = times * (table[d + j] + (unknown > 2 ? table[2 * d + j] : 0));
+    }
+    if (s->kind->quantiles) {
+        model_file_part(&s->file, "profile.age.missing")->data.counts[0] = 0x7fc00000; /* NaN */
+    }
+    assert_ok(s->ctx, model_file_open(s->ctx, &s->file, &s->model));
+    assert_ok(s->ctx, pique_session_create(s->ctx, s->model, &s->session));
+}
+
+/* "0=f 0=m": what the session is asked with these values of fields. */
+static answer ask_values(served *s, const char *text, uint32_t wanted) {
+    pique_value values[8];
+    uint32_t count = 0, known;
+    for (const char *at = text; *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+        values[count++] = (pique_value){.field = (uint32_t)(at[0] - '0'),
+                                        .bytes = at + 2,
+                                        .length = (uint32_t)strcspn(at + 2, " ")};
+    }
+    assert_ok(s->ctx, pique_session_profile(s->session, values, count, &known));
+    assert_int_equal(known, wanted);
+    pique_query q = usual(s);
+    q.profile = NULL;
+    return ask(s, &q);
+}
+
+static void assert_alike(served *s, const char *left, const char *right, uint32_t known,
+                         bool same) {
+    answer a = ask_values(s, left, known), b = ask_values(s, right, known);
+    bool equal = a.count == b.count;
+    for (uint32_t i = 0; equal && i < a.count; i++) {
+        equal = a.list[i].item == b.list[i].item &&
+                fabsf(a.list[i].score - b.list[i].score) <= 1e-6F * fabsf(b.list[i].score);
+    }
+    if (equal != same) {
+        fail_msg("\"%s\" and \"%s\" are %salike", left, right, equal ? "" : "not ");
+    }
+}
+
+static void test_several_values(void **state) {
+    (void)state;
+    served s;
+    serve_blend(&s, 5, "profile.gender", 3, 0.5F);
+    assert_alike(&s, "0=f 0=m", "0=x", 1, true); /* the mean of both */
+    assert_alike(&s, "0=f", "0=x", 1, false);
+    assert_alike(&s, "0=f 0=m 0=f", "0=m 0=f", 1, true);
+    assert_alike(&s, "0=f 0=f 0=m", "0=x", 1, true); /* each once */
+    assert_alike(&s, "0=m 0=m 0=f 0=f", "0=x", 1, true);
+    assert_alike(&s, "0=f 0= 0=f", "0=f", 1, true);
+    assert_alike(&s, "0=f 0=m 0=x", "0=m 0=y", 1, true); /* the last two; whatever is UNKNOWN */
+    assert_alike(&s, "0=f 0=m 0=x", "0=f 0=m", 1, false);
+    assert_alike(&s, "0=m 0=x 0=y", "0=y", 1, true); /* two strangers */
+    assert_alike(&s, "0=m 2=x", "0=m", 1, true);     /* there is no field 2 */
+    assert_alike(&s, "1=good-day 0=f", "0=f 1=Good,DAY!", 2, true);
+    assert_alike(&s, "1=good-day", "1=good", 1, false);
+    assert_alike(&s, "", "0= 1=?!", 0, true);
+    enum { GOOD = 3 }; /* FNV-1a of 32 bits, modulo 3, plus 1, as Python computes it */
+    answer several = ask_values(&s, "0=m 1=good", 2);
+    pique_query q = usual(&s);
+    q.profile = (const uint32_t[]){2, GOOD};
+    answer codes = ask(&s, &q); /* codes of the query come first */
+    assert_same_answer(&several, &codes);
+    assert_int_equal(pique_model_find_profile(s.model, 1, "good", 4), PIQUE_SEVERAL_CODES);
+    stop(&s);
+}
+
+static void test_values_of_quantiles(void **state) {
+    (void)state;
+    served s;
+    serve_blend(&s, 6, "profile.age", 2, 0.5F);
+    answer middle = ask_values(&s, "0=f 1=30", 2), missing = ask_values(&s, "0=f", 1);
+    assert_same_answer(&middle, &missing); /* UNKNOWN is half of the vector */
+    assert_alike(&s, "0=f 1=30", "0=f 1=31", 2, false);
+    assert_alike(&s, "0=f 1=50", "0=f 1=1e300", 2, true);
+    assert_int_equal(pique_model_find_profile(s.model, 1, "20", 2), pq_quantile_code(0.125F));
+    stop(&s);
+}
+
+static void test_wrong_values(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t kind;
+        pique_value values[2];
+        const char *message;
+    } cases[] = {
+        {5, {{"good", 4, 1}, {"", 0, 1}}, "profile field \"age\" takes one value, not several"},
+        {2, {{"f", 1, 0}, {"m", 1, 0}}, "profile field \"gender\" takes one value, not several"},
+        {2, {{"f", 1, 0}, {"old", 3, 1}}, "profile field \"age\" takes a number, not \"old\""},
+        {6, {{"nan", 3, 1}, {"f", 1, 0}}, "profile field \"age\" takes a number, not \"nan\""},
+    };
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        served s;
+        serve(&s, cases[i].kind);
+        pique_query q = {.count = 5};
+        const pique_value good = {"m", 1, 0};
+        assert_ok(s.ctx, pique_session_profile(s.session, &good, 1, NULL));
+        answer before = ask(&s, &q);
+        assert_true(before.list[0].score != 0);
+        assert_failure(s.ctx, pique_session_profile(s.session, cases[i].values, 2, NULL),
+                       PIQUE_ARGUMENT, cases[i].message);
+        answer after = ask(&s, &q);
+        assert_same_answer(&before, &after);
+        stop(&s);
+    }
 }
 
 static void test_info_is_json(void **state) {
@@ -583,6 +708,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items_and_profile),
         cmocka_unit_test(test_numbers_of_the_profile),
+        cmocka_unit_test(test_several_values),
+        cmocka_unit_test(test_values_of_quantiles),
+        cmocka_unit_test(test_wrong_values),
         cmocka_unit_test(test_info_is_json),
         cmocka_unit_test(test_interests),
         cmocka_unit_test(test_recommendations),

@@ -168,16 +168,26 @@ static void test_every_tensor(void **state) {
             const model_part *part = &f.parts[spoiled];
             char named[80];
             snprintf(named, sizeof(named), "\"%s\"", part->name);
-            refuse_one(&(damage){"missing", kind, gone, PIQUE_CORRUPT, named});
+            /* Without what tells its type a field is one of categories, or of buckets. */
+            const char *other = strstr(part->name, "several")     ? "\"profile.age.terms\""
+                                : strstr(part->name, "quantiles") ? "\"profile.age.bounds\""
+                                                                  : named;
+            if (strcmp(part->name, "profile.gender.several") != 0) {
+                refuse_one(&(damage){"missing", kind, gone, PIQUE_CORRUPT, other});
+            }
             refuse_one(&(damage){"retyped", kind, retyped, PIQUE_CORRUPT, named});
             if (part->dtype != PQ_U8 && part->dtype != PQ_U32) {
-                /* Fewer boundaries make fewer buckets. */
+                /* Fewer boundaries make fewer buckets, and fewer landmarks will do. */
                 bool bounds = strcmp(part->name, "profile.age.bounds") == 0;
-                refuse_one(&(damage){"shorter", kind, shorter, PIQUE_CORRUPT,
-                                     bounds ? "\"profile.age\": shape" : named});
+                if (strcmp(part->name, "profile.age.quantiles") != 0) {
+                    refuse_one(&(damage){"shorter", kind, shorter, PIQUE_CORRUPT,
+                                         bounds ? "\"profile.age\": shape" : named});
+                }
                 refuse_one(&(damage){"wider", kind, wider, PIQUE_CORRUPT, named});
             }
-            if (part->dtype == PQ_F32 || part->dtype == PQ_F16) {
+            /* What a missing number counts as may be anything: it is mapped to an end, or UNKNOWN. */
+            bool fill = strcmp(part->name, "profile.age.missing") == 0;
+            if (!fill && (part->dtype == PQ_F32 || part->dtype == PQ_F16)) {
                 refuse_one(&(damage){"not finite", kind, not_finite, PIQUE_CORRUPT, named});
             }
         }
@@ -237,8 +247,33 @@ static void nan_bound(model_file *f) {
 static void bounds_in_half_precision(model_file *f) {
     model_file_part(f, "profile.age.bounds")->dtype = PQ_F16;
 }
-static void missing_code(model_file *f) {
-    model_file_part(f, "profile.age.missing")->data.counts[0] = 5;
+static void falling_landmarks(model_file *f) {
+    model_file_part(f, "profile.age.quantiles")->data.floats[1] = 31;
+}
+static void no_landmarks(model_file *f) {
+    model_file_part(f, "profile.age.quantiles")->rows = 0;
+}
+static void landmarks_of_buckets(model_file *f) {
+    model_part *part = model_file_part(f, "profile.age.bounds");
+    snprintf(part->name, sizeof(part->name), "profile.age.quantiles");
+}
+static void separator_of_no_ascii(model_file *f) {
+    model_file_part(f, "profile.gender.several")->data.counts[0] = 128;
+}
+static void no_separator(model_file *f) {
+    model_file_part(f, "profile.gender.several")->data.counts[0] = 0;
+}
+static void newest_of_two(model_file *f) {
+    model_file_part(f, "profile.gender.several")->data.counts[2] = 2;
+}
+static void too_many_words(model_file *f) {
+    model_file_part(f, "profile.age.several")->data.counts[3] = UINT32_MAX - 1;
+}
+static void one_word_more(model_file *f) {
+    model_file_part(f, "profile.age.several")->data.counts[3] = 4;
+}
+static void five_several(model_file *f) {
+    model_file_part(f, "profile.age.several")->rows = 5;
 }
 static void two_missing(model_file *f) {
     model_file_part(f, "profile.age.missing")->rows = 2;
@@ -265,8 +300,18 @@ static void test_contents(void **state) {
          "\"profile.age.bounds\" does not"},
         {"bounds in half precision", 2, bounds_in_half_precision, PIQUE_CORRUPT,
          "\"profile.age.bounds\""},
-        {"a missing code out of range", 2, missing_code, PIQUE_CORRUPT,
-         "\"profile.age.missing\": the field has no code 5"},
+        {"falling landmarks", 6, falling_landmarks, PIQUE_CORRUPT,
+         "\"profile.age.quantiles\" does not rise"},
+        {"no landmarks", 6, no_landmarks, PIQUE_CORRUPT, "\"profile.age.quantiles\" does not rise"},
+        {"landmarks with a table of buckets", 2, landmarks_of_buckets, PIQUE_CORRUPT,
+         "\"profile.age\": shape"},
+        {"a separator that is no ASCII", 5, separator_of_no_ascii, PIQUE_CORRUPT,
+         "\"profile.gender.several\" makes no sense"},
+        {"no separator", 5, no_separator, PIQUE_CORRUPT, "\"profile.gender.several\" makes no"},
+        {"neither first nor last", 5, newest_of_two, PIQUE_CORRUPT, "\"profile.gender.several\""},
+        {"too many words", 5, too_many_words, PIQUE_CORRUPT, "\"profile.age.several\" makes no"},
+        {"a word more", 5, one_word_more, PIQUE_CORRUPT, "\"profile.age\": shape"},
+        {"five numbers", 5, five_several, PIQUE_CORRUPT, "\"profile.age.several\": shape"},
         {"two missing codes", 2, two_missing, PIQUE_CORRUPT, "\"profile.age.missing\": shape"},
         {"a term twice", 1, duplicate_terms, PIQUE_CORRUPT, "tensor \"profile.gender.terms\""},
     };

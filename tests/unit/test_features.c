@@ -2,6 +2,7 @@
  * come of it, and that training alone is fitted on. */
 #include "testing.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/buckets.h"
@@ -116,7 +117,7 @@ static void test_inference(void **state) {
         drop(&r);
         free(items);
     }
-    /* A profile field has one value: text stays a category. */
+    /* Of users the schema alone tells of text. */
     r.items = NULL;
     char *users = rows("user,x", "u%d,word number %d of a long text", MANY);
     r.users = users;
@@ -173,37 +174,101 @@ static void test_numbers(void **state) {
     finish(&r);
 }
 
-/* The values of the quantile map to [0, 1] at the training values (0, 1, 1, 2), and of ranks (5, 6, 6, 6, 9). */
+static void assert_quantile(const pq_feature *feature, uint32_t owner, float quantile) {
+    assert_value(feature, owner, pq_quantile_code(quantile));
+}
+
+/* Training values (0, 1, 1, 2) are landmarks themselves; of six values three landmarks are the ends and the middle. */
 static void test_quantiles(void **state) {
     (void)state;
     reading r;
     begin(&r);
     r.interactions = six_users;
-    r.users = "user,age,sum\na,0,5\nb,1,6\nc,1,6\nd,2,6\ne,,9\nf,,\n";
-    r.schema =
-        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\"}, \"sum\": {\"type\": "
-        "\"number\", \"as\": \"quantile\", \"missing\": \"own\"}}}";
+    r.users = "user,age,sum\na,0,1\nb,1,2\nc,1,3\nd,2,4\ne,,5\nf,,6\n";
+    r.schema = "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\", \"missing\": "
+               "\"own\"}, \"sum\": {\"type\": \"number\", \"as\": \"quantile\", \"buckets\": 3}}}";
     assert_ok(&r.t.ctx, open_it(&r));
-    static const float of_age[] = {0, 0, 0.5F, 1, 1}, of_sum[] = {0, 0, 0.5F, 1, 1};
     const pq_feature *age = &r.dataset->profile[0], *sum = &r.dataset->profile[1];
-    assert_true(age->rows == 5 && sum->rows == 5 && age->missing == 2 && sum->missing == 4);
-    assert_memory_equal(age->quantile, of_age, sizeof(of_age));
-    assert_memory_equal(sum->quantile, of_sum, sizeof(of_sum));
+    static const float of_age[] = {0, 1, 1, 2}, of_sum[] = {1, 3.5F, 6};
+    assert_true(age->quantile && age->bound_count == 4 && sum->bound_count == 3);
+    assert_memory_equal(age->bounds, of_age, sizeof(of_age));
+    assert_memory_equal(sum->bounds, of_sum, sizeof(of_sum));
+    assert_quantile(age, 0, 0);
+    assert_quantile(age, 1, 0.5F);
+    assert_quantile(age, 3, 1);
+    assert_value(age, 4, PQ_QUANTILE_CODES - 1);
+    assert_true(isnan(age->fill) && age->trains_unknown && !sum->trains_unknown);
+    assert_quantile(sum, 1, 0.2F);
+    assert_quantile(sum, 3, 0.6F);
     drop(&r);
 
-    /* Steps of several values have the middle of their places; a constant has 0. */
-    r.users = "user,age,sum\na,1,7\nb,2,7\nc,3,7\nd,4,7\ne,5,7\nf,6,7\n";
-    r.schema =
-        "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\", \"buckets\": 3}, "
-        "\"sum\": {\"type\": \"number\", \"as\": \"quantile\"}}}";
+    /* A constant has 0, and so has what no training value tells of. */
+    r.users = "user,age,sum\na,7,\nb,7,\n";
+    r.schema = "{\"users\": {\"age\": {\"type\": \"number\", \"as\": \"quantile\"}, \"sum\": "
+               "{\"type\": \"number\", \"as\": \"quantile\", \"missing\": 3}}}";
     assert_ok(&r.t.ctx, open_it(&r));
-    age = &r.dataset->profile[0];
-    static const float of_steps[] = {0, 0.1F, 0.5F, 0.9F, 1};
-    assert_int_equal(age->rows, 5);
-    for (uint32_t i = 0; i < 5; i++) {
-        assert_true(fabsf(age->quantile[i] - of_steps[i]) < 1e-6F);
+    assert_quantile(&r.dataset->profile[0], 0, 0);
+    assert_quantile(&r.dataset->profile[0], 5, 0);
+    assert_quantile(&r.dataset->profile[1], 0, 0);
+    finish(&r);
+}
+
+static void test_missing(void **state) {
+    (void)state;
+    static const struct {
+        const char *missing;
+        float fill;
+        uint32_t code;
+    } cases[] = {
+        {"\"median\"", 20, 2}, {"\"mean\"", 32, 3}, {"3.5", 3.5F, 1}, {"1e300", FLT_MAX, 3}};
+    reading r;
+    begin(&r);
+    r.interactions = six_users;
+    r.users = "user,age\na,10\nb,20\nc,20\nd,30\ne,80\n"; /* f has no row */
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        char schema[128];
+        snprintf(schema, sizeof(schema),
+                 "{\"users\": {\"age\": {\"type\": \"number\", \"buckets\": 3, \"missing\": %s}}}",
+                 cases[i].missing);
+        r.schema = schema;
+        assert_ok(&r.t.ctx, open_it(&r));
+        assert_true(r.dataset->profile[0].fill == cases[i].fill);
+        assert_value(&r.dataset->profile[0], 5, cases[i].code);
+        drop(&r);
     }
-    assert_true(r.dataset->profile[1].rows == 3 && r.dataset->profile[1].quantile[1] == 0);
+    static const char *const bad[] = {"\"3.5\"", "\"mode\"", "true", "{}", "1e999"};
+    for (size_t i = 0; i < PQ_COUNT(bad); i++) {
+        char schema[128];
+        snprintf(schema, sizeof(schema),
+                 "{\"users\": {\"age\": {\"type\": \"number\", \"missing\": %s}}}", bad[i]);
+        r.schema = schema;
+        assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA, "users.\"age\": \"missing\" is \"");
+    }
+    finish(&r);
+}
+
+/* Of users, several values of a cell are codes as of items. */
+static void test_several_of_users(void **state) {
+    (void)state;
+    reading r;
+    begin(&r);
+    r.interactions = six_users;
+    r.users = "user,tags,path,about,town\na,x|y|x,p q r,Good day,m|n\nb,y||z,q,,m\n";
+    r.schema =
+        "{\"users\": {\"tags\": {\"type\": \"multi\", \"max_values\": 2}, \"path\": {\"type\": "
+        "\"sequence\", \"max_values\": 2, \"separator\": \" \"}, \"about\": {\"type\": "
+        "\"text\", \"buckets\": 1000}}}";
+    assert_ok(&r.t.ctx, open_it(&r));
+    const pq_feature *p = r.dataset->profile;
+    assert_values(&p[0], 0, 2, (const uint32_t[]){1, 2});
+    assert_values(&p[0], 1, 2, (const uint32_t[]){2, 3});
+    assert_values(&p[0], 2, 0, NULL);
+    assert_values(&p[1], 0, 2, (const uint32_t[]){2, 1}); /* p, the oldest, has no code */
+    assert_int_equal(p[1].terms.count, 2);
+    assert_values(&p[2], 0, 3, (const uint32_t[]){217, 294, 155}); /* as in test_text */
+    assert_int_equal(p[3].terms.count, 2);                         /* a category is whole */
+    assert_true(p[0].separator == '|' && p[1].separator == ' ' && !p[2].separator &&
+                !p[3].separator && p[1].newest && !p[0].newest && p[2].words == 1000);
     finish(&r);
 }
 
@@ -288,11 +353,6 @@ static void test_sequences(void **state) {
     assert_values(more, item(&r, "i"), 2, (const uint32_t[]){2, 1});
     assert_values(more, item(&r, "k"), 2, (const uint32_t[]){2, 3});
     assert_value(more, item(&r, "l"), 1);
-    drop(&r);
-    r.users = "user,path\nu,a|b\n";
-    r.schema = "{\"users\": {\"path\": \"sequence\"}}";
-    assert_failure(&r.t.ctx, open_it(&r), PIQUE_DATA,
-                   "users.\"path\" is \"sequence\", not one of category, number, skip");
     finish(&r);
 }
 
@@ -389,14 +449,41 @@ static void test_buckets(void **state) {
         assert_int_equal(pq_bucket(bounds, 3, cases[i].value), cases[i].bucket);
     }
     assert_int_equal(pq_bucket(NULL, 0, 7), 1);
-    assert_true(pq_buckets_rise(bounds, 3));
-    assert_false(pq_buckets_rise((const float[]){1, 1}, 2));
+    assert_true(pq_buckets_rise(bounds, 3, false));
+    assert_false(pq_buckets_rise((const float[]){1, 1}, 2, false));
+    assert_true(pq_buckets_rise((const float[]){1, 1}, 2, true));
+    assert_false(pq_buckets_rise((const float[]){1, 0}, 2, true));
     uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000};
     for (size_t i = 0; i < PQ_COUNT(bits); i++) {
         float value;
         memcpy(&value, &bits[i], sizeof(value));
-        assert_false(pq_buckets_rise(&value, 1));
+        assert_false(pq_buckets_rise(&value, 1, true));
     }
+}
+
+/* The doubles 0.1 and 0.7 are no floats, and yet meet their landmarks. */
+static void test_quantile_map(void **state) {
+    (void)state;
+    static const float landmarks[] = {0, 0.1F, 0.1F, 0.7F, 2};
+    static const struct {
+        double value;
+        float quantile;
+    } cases[] = {{-1e300, 0},  {0, 0}, {0.05, 0.125F}, {0.1, 0.375F}, {0.4, 0.625F},
+                 {0.7, 0.75F}, {2, 1}, {2.1, 1},       {1e300, 1}};
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        float quantile = pq_quantile(landmarks, 5, cases[i].value), times;
+        assert_true(fabsf(quantile - cases[i].quantile) <= 1e-6F);
+        assert_int_equal(pq_quantile_row(pq_quantile_code(quantile), &times), 1);
+        assert_true(times == quantile);
+    }
+    static const float one[] = {7}, same[] = {7, 7, 7};
+    for (int i = 6; i < 9; i++) {
+        assert_true(pq_quantile(one, 1, i) == 0 && pq_quantile(same, 3, i) == 0);
+    }
+    float times;
+    assert_int_equal(pq_quantile_row(0, &times), 0);
+    assert_int_equal(pq_quantile_row(PQ_QUANTILE_CODES - 1, &times), 2);
+    assert_true(times == 1);
 }
 
 int main(void) {
@@ -406,7 +493,8 @@ int main(void) {
         cmocka_unit_test(test_categories),       cmocka_unit_test(test_sequences),
         cmocka_unit_test(test_quantiles),        cmocka_unit_test(test_text),
         cmocka_unit_test(test_training_alone),   cmocka_unit_test(test_memory_failures),
-        cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_buckets),          cmocka_unit_test(test_quantile_map),
+        cmocka_unit_test(test_missing),          cmocka_unit_test(test_several_of_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,9 +68,11 @@ static void test_alone(void **state) {
             static const uint32_t nobody = 0;
             uint32_t user = b.batch.candidate_users[c], first = b.batch.history.starts[user];
             uint32_t starts[] = {0, b.batch.history.starts[user + 1] - first};
+            const pq_codes own = {b.batch.profile->offsets + (size_t)2 * user,
+                                  b.batch.profile->values};
             pq_batch alone = {.history = {starts, 1},
                               .items = b.batch.items + first,
-                              .profile = b.batch.profile + (size_t)2 * user,
+                              .profile = &own,
                               .candidate_count = 1,
                               .candidates = b.batch.candidates + c,
                               .candidate_users = &nobody};
@@ -110,13 +112,14 @@ static void test_users_differ(void **state) {
     (void)state;
     static const uint32_t starts[] = {0, 2, 2}, items[] = {3, 6}, codes[] = {1, 2, 3, 4};
     static const uint32_t candidates[] = {1, 5, 1, 5}, users[] = {0, 0, 1, 1};
+    const pq_codes profile = {testing_one_each(), codes};
     for (size_t i = 0; i < PQ_COUNT(variants); i++) {
         bench b;
         pq_real y[MOST_CANDIDATES];
         bench_open(&b, variants[i][0], variants[i][1]);
         pq_batch batch = {.history = {starts, 2},
                           .items = items,
-                          .profile = codes,
+                          .profile = &profile,
                           .candidate_count = 4,
                           .candidates = candidates,
                           .candidate_users = users};
@@ -282,6 +285,7 @@ static uint32_t right_after_training(const char *model, const char *settings) {
     static const uint32_t starts[PEOPLE + 1] = {0}, codes[] = {1, 1, 2, 1, 1, 1, 2, 1}, none = 0;
     uint32_t candidates[ROWS], users[ROWS], right = 0;
     pq_real labels[ROWS], y[MOST_CANDIDATES];
+    const pq_codes profile = {testing_one_each(), codes};
     for (uint32_t i = 0; i < ROWS; i++) {
         users[i] = i / THINGS;
         candidates[i] = 1 + i % THINGS;
@@ -289,7 +293,7 @@ static uint32_t right_after_training(const char *model, const char *settings) {
     }
     const pq_batch batch = {.history = {starts, PEOPLE},
                             .items = &none,
-                            .profile = codes,
+                            .profile = &profile,
                             .candidate_count = ROWS,
                             .candidates = candidates,
                             .candidate_users = users,

@@ -88,10 +88,12 @@ static void test_alone(void **state) {
             uint32_t user = b.batch.candidate_users[c];
             uint32_t first = b.batch.history.starts[user];
             uint32_t starts[] = {0, b.batch.history.starts[user + 1] - first};
+            const pq_codes own = {b.batch.profile->offsets + (size_t)2 * user,
+                                  b.batch.profile->values};
             pq_batch alone = {.history = {starts, 1},
                               .items = b.batch.items + first,
                               .times = b.batch.times + first,
-                              .profile = b.batch.profile + (size_t)2 * user,
+                              .profile = &own,
                               .candidate_count = 1,
                               .candidates = b.batch.candidates + c,
                               .candidate_users = &nobody};

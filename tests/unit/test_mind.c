@@ -77,7 +77,8 @@ static void interest_counts(void **state) {
         {"history=32 interests=4 interest_count=ln", {1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3}},
         {"history=32 interests=4 interest_count=all", {4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}},
     };
-    uint32_t starts[12] = {0}, items[128], profile[22] = {0};
+    uint32_t starts[12] = {0}, items[128], nothing[22] = {0};
+    const pq_codes profile = {testing_one_each(), nothing};
     for (size_t i = 0; i < PQ_COUNT(lengths); i++) {
         starts[i + 1] = starts[i] + lengths[i];
     }
@@ -89,7 +90,7 @@ static void interest_counts(void **state) {
         bench_open(&b, "paper", cases[i].settings);
         b.c.batch.history = (pq_segments){starts, PQ_COUNT(lengths)};
         b.c.batch.items = items;
-        b.c.batch.profile = profile;
+        b.c.batch.profile = &profile;
         uint32_t live[11], k = b.c.model.interests, d = b.c.model.width;
         const pq_real *v = interests(&b, false, 0, live);
         for (size_t u = 0; u < PQ_COUNT(lengths); u++) {
@@ -146,7 +147,8 @@ static void users_do_not_mix(void **state) {
         memcpy(kept, interests(&b, false, 1, live) + 3 * 12, sizeof(kept));
         b.c.batch.history = (pq_segments){alone, 1};
         b.c.batch.items += 6;
-        b.c.batch.profile += 6;
+        const pq_codes last = {b.c.batch.profile->offsets + 6, b.c.batch.profile->values};
+        b.c.batch.profile = &last;
         assert_memory_equal(interests(&b, false, 1, live), kept, sizeof(kept));
         bench_close(&b);
     }
@@ -183,12 +185,13 @@ static void refused(void **state) {
 /* No profile is the same as PAD in every field. */
 static void no_profile(void **state) {
     (void)state;
-    static const uint32_t none[10] = {0};
+    static const uint32_t nothing[10] = {0};
+    const pq_codes none = {testing_one_each(), nothing};
     bench b;
     uint32_t live[5];
     pq_real kept[5 * 3 * 4];
     bench_open(&b, "paper", MIND_CASE_SIZES);
-    b.c.batch.profile = none;
+    b.c.batch.profile = &none;
     memcpy(kept, interests(&b, false, 0, live), sizeof(kept));
     b.c.batch.profile = NULL;
     assert_memory_equal(interests(&b, false, 0, live), kept, sizeof(kept));
@@ -246,7 +249,8 @@ static void shards_add_up(void **state) {
     part[1].label_count = 3;
     part[1].history = (pq_segments){second, 3};
     part[1].items += 5;
-    part[1].profile += 4;
+    const pq_codes rest = {b.c.batch.profile->offsets + 4, b.c.batch.profile->values};
+    part[1].profile = &rest;
     part[1].targets += 2;
     part[1].target_log_q += 2;
     step_on(&b, &whole, &b.c.batch, &value[0]);

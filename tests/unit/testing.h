@@ -50,6 +50,15 @@ static inline pique_allocator testing_allocator(testing *t) {
     return (pique_allocator){.resize = testing_resize, .user = t};
 }
 
+/* Offsets 0, 1, 2, … of lists of one each. */
+static inline const uint32_t *testing_one_each(void) {
+    static uint32_t offsets[256];
+    for (uint32_t i = 0; i < PQ_COUNT(offsets); i++) {
+        offsets[i] = i;
+    }
+    return offsets;
+}
+
 static inline void testing_open(testing *t) {
     memset(t, 0, sizeof(*t));
     t->ctx.allocator = testing_allocator(t);

@@ -1,11 +1,12 @@
 /**
  * Raw values of a profile in the page: numbers fall into the buckets that they fall into natively, also in an
- * int8 file; what is missing, unknown or no number does what the documentation says. The data are invented;
+ * int8 file, or are mapped to the same quantiles; several values and text count as natively; what is missing, unknown
+ * or no number does what the documentation says. The data are invented;
  * PIQUE_CLI names the command line that trains on them.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -20,18 +21,20 @@ const candidates = ['thing-2', 'thing-3', 'thing-5'];
 const income = (person) => 30_000 + person * 3;
 let folder;
 let files;
+let typed; // models of all types of columns
 
 const run = (...args) => execFileSync(cli, args.map(String), { encoding: 'utf8', stdio: 'pipe' });
 
 const native = (file, profile) => {
-  const known = Object.entries(profile).map(([name, value]) => `${name}=${value}`);
+  const text = (value) => (Array.isArray(value) ? value.join('|') : value);
+  const known = Object.entries(profile).map(([name, value]) => `${name}=${text(value)}`);
   const given = ['--history', context.join(), '--candidates', candidates.join(), '--json'];
   return JSON.parse(run('rank', file, ...given, '--profile', known.join())).items;
 };
 
 /** Calls `use` with each file in each build of the engine. */
-async function everywhere(use) {
-  for (const file of files) {
+async function everywhere(use, chosen = files) {
+  for (const file of chosen) {
     for (const wasm of ['core.wasm', 'core-nosimd.wasm']) {
       const pique = await load(readFileSync(file), { worker: false, wasm: readDist(wasm) });
       const scores = async (profile) => {
@@ -60,18 +63,35 @@ before(() => {
   run('train', '--model', 'din', '--data', data, '--out', path.dirname(model), '--epochs', 3);
   run('export', model, '--quant', 'int8', '-o', small);
   files = [model, small];
+
+  const people2 = path.join(folder, 'typed');
+  cpSync(data, people2, { recursive: true });
+  const tags = (n) => [`a${n % 4}`, `b${n % 3}`, `a${(n + 1) % 4}`].join('|');
+  const rows = people.map(
+    (n) =>
+      `p${n},${income(n)},${tags(n)},v${n % 7}|v${(n * 3) % 7}|v${(n * 2) % 5},I like no ${n % 6}`,
+  );
+  const header = 'user,income,tags,path,about';
+  writeFileSync(path.join(people2, 'users.csv'), `${[header, ...rows].join('\n')}\n`);
+  const users = {
+    income: { type: 'number', as: 'quantile', buckets: 20, missing: 'mean' },
+    tags: { type: 'multi', max_values: 2 },
+    path: { type: 'sequence', max_values: 2 },
+    about: { type: 'text', buckets: 64, max_values: 6 },
+  };
+  writeFileSync(path.join(people2, 'schema.json'), JSON.stringify({ users }));
+  typed = ['din', 'wide_deep', 'fm'].map((name) => {
+    const out = path.join(folder, name);
+    const more = name === 'wide_deep' ? ['--set', 'crosses=8'] : [];
+    run('train', '--model', name, '--data', people2, '--out', out, '--epochs', 3, ...more);
+    return path.join(out, 'model.pique');
+  });
+  run('export', typed[0], '--quant', 'int8', '-o', path.join(folder, 'typed.pique'));
+  typed.push(path.join(folder, 'typed.pique'));
 });
 after(() => rmSync(folder, { recursive: true }));
 
-test('native and page score raw values alike', async () => {
-  const profiles = [
-    { income: 30_100, town: 't1' },
-    { income: '30077.5' },
-    { income: -1e300 },
-    { income: 1e21 },
-    { town: 'elsewhere' },
-    { town: '' },
-  ];
+async function compare(profiles, chosen) {
   await everywhere(async ({ scores, file, place }) => {
     for (const profile of profiles) {
       const got = await scores(profile);
@@ -80,7 +100,73 @@ test('native and page score raw values alike', async () => {
         assert.ok(off <= 1e-5, `${place}, ${JSON.stringify(profile)}, ${id}`);
       }
     }
-  });
+  }, chosen);
+}
+
+test('native and page score raw values alike', async () => {
+  await compare([
+    { income: 30_100, town: 't1' },
+    { income: '30077.5' },
+    { income: -1e300 },
+    { income: 1e21 },
+    { town: 'elsewhere' },
+    { town: '' },
+  ]);
+});
+
+test('several values, texts and quantiles score natively as in the page', async () => {
+  const profiles = [
+    { income: 30_100.5, tags: ['a1', 'b2'], path: ['v1', 'v2'], about: 'I like no 3' },
+    { tags: ['x', 'a1', 'b0'], path: ['v1', 'x', 'v3', 'v3'], about: 'No! I LIKE 5' },
+    { tags: 'a2', path: [], about: '?!' },
+    { income: 1e9, about: 'Zürich ÄÖ' },
+    { tags: ['', 'a1', 'a1', 'b1'] },
+    {},
+  ];
+  await compare(profiles, typed);
+});
+
+test('several values: each once, the first or the newest, strangers as UNKNOWN', async () => {
+  await everywhere(async ({ scores, place }) => {
+    const same = async (left, right) =>
+      assert.deepEqual(await scores(left), await scores(right), place);
+    const other = async (left, right) =>
+      assert.notDeepEqual(await scores(left), await scores(right), place);
+    await same({ tags: ['a1', 'a1', 'b2'] }, { tags: ['a1', 'b2'] });
+    await same({ tags: ['a1', 'b2', 'a3'] }, { tags: ['a1', 'b2'] });
+    await other({ tags: ['a1', 'b2'] }, { tags: ['a1'] });
+    await same({ tags: 'a1' }, { tags: ['a1'] });
+    await same({ tags: 'a1|b2' }, { tags: ['never seen'] }); // a text is one value
+    await same({ tags: [''] }, {});
+    await same({ path: ['v6', 'v1', 'v2'] }, { path: ['v1', 'v2'] });
+    await other({ path: ['v6', 'v1', 'v2'] }, { path: ['v6', 'v1'] });
+    await same({ about: 'like? NO' }, { about: 'like no' });
+    await other({ about: 'like no' }, { about: 'no like' });
+    const mean = income((PEOPLE - 1) / 2);
+    await same({}, { income: mean });
+    await other({}, { income: mean + 20 });
+    await same({ income: income(0) - 1 }, { income: income(0) });
+  }, typed);
+});
+
+test('several where one belongs, or what is no text, rejects and names the field', async () => {
+  await everywhere(async ({ pique, scores, place }) => {
+    for (const profile of [{ about: ['no'] }, { income: ['30000', '1'] }, { income: [] }]) {
+      const [name] = Object.keys(profile);
+      const message = `profile field "${name}" takes one value, not several`;
+      await assert.rejects(scores(profile), { code: 'ARGUMENT', message }, place);
+    }
+    for (const value of [1, null, undefined, ['a1'], {}]) {
+      const message = `Profile field "tags" takes texts, not ${value}`;
+      await assert.rejects(scores({ tags: ['a1', value] }), { code: 'ARGUMENT', message }, place);
+    }
+    // Without a history only the profile tells something, if it does.
+    const personal = async (profile) =>
+      (await pique.rank(candidates, { context: [], profile })).personal;
+    assert.equal(await personal({ tags: ['', ''], about: '?!', income: '' }), false);
+    assert.equal(await personal({ tags: ['a1'] }), true);
+    assert.equal((await scores({ tags: ['a1'] })).size, 3); // and goes on
+  }, typed);
 });
 
 test('the buckets begin at the same numbers in both files', async () => {
@@ -117,7 +203,7 @@ test('a text where a number belongs rejects and names the field', async () => {
     for (const value of ['much', '30 000', Number.NaN, Number.POSITIVE_INFINITY]) {
       await assert.rejects(scores({ income: value }), {
         code: 'ARGUMENT',
-        message: `Profile field "income" takes a number, not "${value}"`,
+        message: `profile field "income" takes a number, not "${value}"`,
       });
     }
     await assert.rejects(scores({ height: 3 }), { code: 'ARGUMENT', message: /"height"/ });

@@ -20,7 +20,7 @@ export interface EngineQuery {
   explain: boolean;
   diversity: number;
   diversityBy: string | undefined;
-  profile: Record<string, string | number>;
+  profile: Record<string, string | number | readonly string[]>;
 }
 
 export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number; blocks: Block[] };
@@ -39,7 +39,8 @@ const STATUS_CODES: Record<number, PiqueErrorCode> = {
 
 /** Stands for an item that the model does not know. */
 const UNKNOWN_ITEM = 0xffffffff;
-const NOT_A_NUMBER = -1; // as WebAssembly returns 0xffffffff
+/** Of a row of pique_js_profile. */
+const VALUE_BYTES = 12;
 const EXCLUDE_SEEN = 1;
 const EXPLAIN = 2;
 /** Words of a row of pique_js_recommend's list. */
@@ -334,14 +335,14 @@ export class Engine {
     if (!this.#info) throw new PiqueError('ARGUMENT', 'No model is open');
     const history = query.context.map((id) => this.#find(id));
     const exclude = excluded.filter((item) => item !== 0);
-    const profile = this.#profileCodes(query.profile);
+    const described = this.#setProfile(query.profile);
     const wasm = this.#wasm;
-    const at = wasm.pique_js_query(this.#js, history.length, exclude.length, profile.length);
+    const at = wasm.pique_js_query(this.#js, history.length, exclude.length);
     if (!at) throw new PiqueError('OOM', 'No memory for the query');
-    const numbers = [...history.map((item) => item || UNKNOWN_ITEM), ...exclude, ...profile];
+    const numbers = [...history.map((item) => item || UNKNOWN_ITEM), ...exclude];
     new Uint32Array(wasm.memory.buffer, at, numbers.length).set(numbers);
     if (query.times) this.#writeTimes(query.times);
-    return history.some((item) => item !== 0) || profile.some((code) => code !== 0);
+    return described || history.some((item) => item !== 0);
   }
 
   /** Of the query that was begun, in seconds. */
@@ -352,25 +353,39 @@ export class Engine {
     new Float64Array(this.#wasm.memory.buffer, at, times.length).set(seconds);
   }
 
-  #profileCodes(profile: Record<string, string | number>): number[] {
+  /** Gives the engine the raw values of the profile; whether one of them tells it something. */
+  #setProfile(profile: EngineQuery['profile']): boolean {
     const names = this.#info?.profile ?? [];
     const all = [...names, ...this.#foreignFields];
-    for (const name of Object.keys(profile)) {
+    const values: [Uint8Array, number][] = [];
+    let size = 1;
+    for (const [name, given] of Object.entries(profile)) {
       if (!all.includes(name)) {
-        const known = all.length ? all.join(', ') : 'none';
+        const known = all.join(', ') || 'none';
         throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
       }
-    }
-    return names.map((name, field) => {
-      const value = String(profile[name] ?? '');
-      const code = this.#withText(value, (at, length) =>
-        this.#wasm.pique_js_find_profile(this.#js, field, at, length),
-      );
-      if (code === NOT_A_NUMBER) {
-        throw new PiqueError('ARGUMENT', `Profile field "${name}" takes a number, not "${value}"`);
+      // Empty texts are no values, but with them any array is several, where one belongs too.
+      for (const text of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
+        if (typeof text !== 'string') {
+          throw new PiqueError('ARGUMENT', `Profile field "${name}" takes texts, not ${text}`);
+        }
+        const bytes = this.#encoder.encode(text);
+        size += bytes.length + VALUE_BYTES;
+        values.push([bytes, names.indexOf(name)]); // not one of this model's: no value of its
       }
-      return code;
+    }
+    const at = this.#allocate(size);
+    let end = at + values.length * VALUE_BYTES;
+    values.forEach(([bytes, field], i) => {
+      const { buffer } = this.#wasm.memory;
+      new Uint32Array(buffer, at + i * VALUE_BYTES).set([end, bytes.length, field]);
+      new Uint8Array(buffer, end).set(bytes);
+      end += bytes.length;
     });
+    const status = this.#wasm.pique_js_profile(this.#js, at, values.length);
+    this.#wasm.pique_js_release(this.#js, at);
+    this.#check(status);
+    return this.#results()[0] > 0;
   }
 
   /** The number of a column of categories, the first unless named. */
@@ -382,13 +397,6 @@ export class Engine {
       throw new PiqueError('ARGUMENT', `No categories "${name}"; this model has: ${known}`);
     }
     return column;
-  }
-
-  #profileNames(): string[] {
-    const count = this.#wasm.pique_js_profile_count(this.#js);
-    return Array.from({ length: count }, (_, field) =>
-      this.#readText(this.#wasm.pique_js_profile_name(this.#js, field)),
-    );
   }
 
   /** The model numbers its items by falling popularity. */
@@ -439,10 +447,10 @@ export class Engine {
       model: String(details.model ?? ''),
       task: details.task === 'ranking' ? 'ranking' : 'retrieval',
       items: wasm.pique_js_item_count(this.#js),
-      interests: wasm.pique_js_interest_count(this.#js),
-      width: wasm.pique_js_width(this.#js),
-      profile: this.#profileNames(),
-      categories: Array.isArray(details.categories) ? details.categories.map(String) : [],
+      interests: details.interests,
+      width: details.width,
+      profile: details.profile,
+      categories: details.categories,
       isa: this.#readTerminated(wasm.pique_js_isa(this.#js)),
       memory: this.#total,
       blocks: this.#blocks,

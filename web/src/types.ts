@@ -98,9 +98,10 @@ export interface Query {
   /**
    * What is known about the visitor, by the names in {@link ModelInfo.profile}: raw values, which the model
    * encodes. What is left out (or `''`) is not known; of fields that are numbers the model then takes what
-   * training filled in, and a text that is no number rejects with `ARGUMENT`.
+   * training filled in, and a text that is no number rejects with `ARGUMENT`. A field that takes several values may
+   * have an array of texts, a sequence with the newest last; elsewhere an array rejects with `ARGUMENT`.
    */
-  profile?: Record<string, string | number>;
+  profile?: Record<string, string | number | readonly string[]>;
   signal?: AbortSignal;
 }
 

@@ -23,12 +23,8 @@ export interface Exports {
   pique_js_item_count(js: number): number;
   pique_js_find_item(js: number, id: number, length: number): number;
   pique_js_item_id(js: number, item: number): number;
-  pique_js_interest_count(js: number): number;
-  pique_js_width(js: number): number;
-  pique_js_profile_count(js: number): number;
-  pique_js_profile_name(js: number, field: number): number;
-  pique_js_find_profile(js: number, field: number, value: number, length: number): number;
-  pique_js_query(js: number, history: number, exclude: number, profile: number): number;
+  pique_js_profile(js: number, values: number, count: number): number;
+  pique_js_query(js: number, history: number, exclude: number): number;
   pique_js_times(js: number): number;
   pique_js_rank_by(js: number, ranker: number, retrieve: number): void;
   pique_js_recommend(
