@@ -76,7 +76,7 @@ static void look(const pq_tape *t, const first_layer *f, uint32_t c, pq_real *x)
 }
 
 /* So many pairs at a time, or one query's, that the layers' matrices stay in the second cache: a
- * multiple of the four rows of WebAssembly's tiles, and of usual lengths of histories. */
+ * multiple of the five rows of WebAssembly's tiles, and of usual lengths of histories. */
 #define PAIRS_AT_ONCE 200
 
 static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *queries,
