@@ -68,7 +68,7 @@ VEC_INLINE vec vec_gelu_slope(vec x, const exp_terms *e) {
     return vec_sub(above, vec_mul(vec_sub(vec_add(above, above), vec_splat(1)), h));
 }
 
-MAP_KERNEL(gelu, OF_EXP, 1)
+MAP_KERNEL(gelu, OF_EXP)
 
 static void kernel_gelu_slope(const pq_real *x, const pq_real *g, pq_real *dx, size_t n) {
     const exp_terms e = exp_prepare(OF_EXP);

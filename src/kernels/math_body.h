@@ -12,6 +12,8 @@
 /* Sums run in this many independent chains, since one addition takes several cycles. */
 #define CHAINS 4
 
+#define BLOCK (32 * VEC_WIDTH) /* elements that several passes go over */
+
 /* The functions that are made of e^x: what their argument is cut to lies in exp_limits. */
 typedef enum { OF_EXP, OF_SIGMOID, OF_TANH } exp_use;
 
@@ -37,9 +39,10 @@ VEC_INLINE vec vec_tanh(vec x, const exp_terms *terms) {
     return (x < 0 ? e - 1 : 1 - e) / (1 + e);
 }
 
-VEC_INLINE vec vec_sigmoid(vec x, const exp_terms *e) {
-    (void)e;
-    return 1 / (1 + pq_exp(-x));
+static void kernel_sigmoid(const pq_real *x, pq_real *y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        y[i] = 1 / (1 + pq_exp(-x[i]));
+    }
 }
 
 #else
@@ -92,15 +95,15 @@ VEC_INLINE vec vec_power_of_two(ivec n, const exp_terms *e) {
     return vec_from_bits(ivec_add(ivec_shift_left(n, 23), vec_bits(e->one)));
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1, exact to rounding also where it is small, and n in the low
- * bits of n + magic. */
-VEC_INLINE vec vec_exp_parts(vec x, const exp_terms *e, ivec *power) {
-    vec shifted = vec_fma(x, e->log2_e, e->magic);
-    vec n = vec_sub(shifted, e->magic);
-    vec r = vec_fma(n, e->ln2_low, vec_fma(n, e->ln2_high, x));
-    *power = vec_bits(shifted);
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns r, and n in the low bits of *shifted. */
+VEC_INLINE vec exp_remainder(vec x, const exp_terms *e, vec *shifted) {
+    *shifted = vec_fma(x, e->log2_e, e->magic);
+    vec n = vec_sub(*shifted, e->magic);
+    return vec_fma(n, e->ln2_low, vec_fma(n, e->ln2_high, x));
+}
 
-    /* r + r^2 Q(r). In halves, which do not wait for each other. */
+/* e^r - 1 = r + r^2 Q(r), exact to rounding also where it is small. In halves, which do not wait for each other. */
+VEC_INLINE vec exp_series(vec r, const exp_terms *e) {
     const vec square = vec_mul(r, r);
     vec high = vec_fma(e->q[1], r, e->q[2]);
     vec low = vec_fma(e->q[3], r, e->q[4]);
@@ -110,11 +113,11 @@ VEC_INLINE vec vec_exp_parts(vec x, const exp_terms *e, ivec *power) {
 
 /* e^x = 2^n e^r. */
 VEC_INLINE vec vec_exp(vec x, const exp_terms *e) {
-    ivec power;
-    vec sum = vec_add(vec_exp_parts(exp_limit(x, e), e, &power), e->one);
+    vec shifted, r = exp_remainder(exp_limit(x, e), e, &shifted);
+    vec sum = vec_add(exp_series(r, e), e->one);
 
     /* In two factors: 2^n alone may lie outside the range of float, at either end. */
-    power = ivec_sub(power, vec_bits(e->magic));
+    ivec power = ivec_sub(vec_bits(shifted), vec_bits(e->magic));
     ivec half = ivec_shift_right(power, 1);
     sum = vec_mul(sum, vec_power_of_two(half, e));
     return vec_mul(sum, vec_power_of_two(ivec_sub(power, half), e));
@@ -123,46 +126,56 @@ VEC_INLINE vec vec_exp(vec x, const exp_terms *e) {
 /* m / (m + 2) with m = e^2x - 1 = 2^n (e^r - 1) + (2^n - 1): no cancellation near zero. */
 VEC_INLINE vec vec_tanh(vec x, const exp_terms *e) {
     x = exp_limit(x, e);
-    ivec power;
-    vec part = vec_exp_parts(vec_add(x, x), e, &power);
-    vec scale = vec_power_of_two(power, e);
-    vec m = vec_fma(scale, part, vec_sub(scale, e->one));
+    vec shifted, r = exp_remainder(vec_add(x, x), e, &shifted);
+    vec scale = vec_power_of_two(vec_bits(shifted), e);
+    vec m = vec_fma(scale, exp_series(r, e), vec_sub(scale, e->one));
     return vec_div(m, vec_add(m, vec_add(e->one, e->one)));
 }
 
-/* e^x / (e^x + 1). */
-VEC_INLINE vec vec_sigmoid(vec x, const exp_terms *e) {
-    ivec power;
-    vec sum = vec_add(vec_exp_parts(exp_limit(x, e), e, &power), e->one);
-    sum = vec_mul(sum, vec_power_of_two(power, e));
-    return vec_div(sum, vec_add(sum, e->one));
+/* e^x / (e^x + 1), in three passes over some vectors at a time: a processor looks only so far ahead, which is more
+ * vectors the shorter the chain of operations that each of them goes through. */
+static void kernel_sigmoid(const pq_real *x, pq_real *y, size_t n) {
+    const exp_terms e = exp_prepare(OF_SIGMOID);
+    pq_real shifted[BLOCK], part[BLOCK];
+    for (size_t left; n > 0; n -= left, x += left, y += left) {
+        left = PQ_MIN(n, BLOCK);
+        const size_t over = left % VEC_WIDTH;
+        const pq_real *from = over ? part : x;
+        pq_real *to = over ? part : y;
+        if (over) {
+            vec_store(part + left - over, vec_splat(0));
+            memcpy(part, x, left * sizeof(*part));
+        }
+        for (size_t i = 0; i < left; i += VEC_WIDTH) {
+            vec high, value = exp_limit(vec_load(from + i), &e);
+            vec_store(part + i, exp_remainder(value, &e, &high));
+            vec_store(shifted + i, high);
+        }
+        for (size_t i = 0; i < left; i += VEC_WIDTH) {
+            vec_store(part + i, exp_series(vec_load(part + i), &e));
+        }
+        for (size_t i = 0; i < left; i += VEC_WIDTH) {
+            vec sum = vec_add(vec_load(part + i), e.one);
+            sum = vec_mul(sum, vec_power_of_two(vec_bits(vec_load(shifted + i)), &e));
+            vec_store(to + i, vec_div(sum, vec_add(sum, e.one)));
+        }
+        if (over) {
+            memcpy(y, part, left * sizeof(*part));
+        }
+    }
 }
 
 #endif
 
-/* The kernel that applies a vector function to every element. `at_once` vectors go through one round of the loop,
- * whose chains of operations then overlap, and those that are left over one by one. */
-#define MAP_KERNEL(name, use, at_once)                                                             \
+#define MAP_KERNEL(name, use)                                                                      \
     static void kernel_##name(const pq_real *x, pq_real *y, size_t n) {                            \
         const exp_terms e = exp_prepare(use);                                                      \
-        const size_t step = (size_t)(at_once)*VEC_WIDTH;                                           \
-        size_t i = 0;                                                                              \
-        for (; (at_once) > 1 && i + step <= n; i += step) {                                        \
-            vec result[at_once];                                                                   \
-            for (size_t j = 0; j < (at_once); j++) {                                               \
-                result[j] = vec_##name(vec_load(x + i + j * VEC_WIDTH), &e);                       \
-            }                                                                                      \
-            for (size_t j = 0; j < (at_once); j++) {                                               \
-                vec_store(y + i + j * VEC_WIDTH, result[j]);                                       \
-            }                                                                                      \
-        }                                                                                          \
-        for (; i < n; i += VEC_WIDTH) {                                                            \
+        for (size_t i = 0; i < n; i += VEC_WIDTH) {                                                \
             vec_store_up_to(y + i, n - i, vec_##name(vec_load_up_to(x + i, n - i, 0), &e));        \
         }                                                                                          \
     }
 
-MAP_KERNEL(sigmoid, OF_SIGMOID, 4)
-MAP_KERNEL(tanh, OF_TANH, 1)
+MAP_KERNEL(tanh, OF_TANH)
 
 /* y = e^(x - shift) */
 static void exp_shifted(const pq_real *x, pq_real *y, size_t n, pq_real shift) {
