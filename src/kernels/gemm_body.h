@@ -23,7 +23,7 @@
 #define TILE_VECS 2
 #define B_VALUES 16384 /* copied at a time */
 #else
-#define TILE_ROWS 5
+#define TILE_ROWS 4
 #define TILE_VECS 2
 #define B_VALUES 4096
 #define STEPS 2
@@ -34,8 +34,7 @@
 
 #define TILE_COLS (TILE_VECS * VEC_WIDTH)
 #define PART_K 256
-/* Of A, against all panels: they stay in the first cache. Whole tiles. */
-#define ROWS_AT_ONCE (50 / TILE_ROWS * TILE_ROWS)
+#define ROWS_AT_ONCE 48 /* of A, against all panels: they stay in the first cache */
 
 /* Copies k rows from p on of columns from j on, cols <= TILE_COLS, of B (with what is added to it) into panel
  * [k][TILE_COLS]; missing columns are zero. */

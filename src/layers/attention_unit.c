@@ -109,7 +109,7 @@ static void look_outer(pq_tape *t, const pq_attention_unit *unit, const first_la
 }
 
 /* So many pairs at a time, or one query's, that the layers' matrices stay in the second cache: a
- * multiple of the five rows of WebAssembly's tiles, and of usual lengths of histories. */
+ * multiple of the four rows of WebAssembly's tiles, and of usual lengths of histories. */
 #define PAIRS_AT_ONCE 200
 
 static pq_var *run_in_parts(pq_tape *t, const pq_attention_unit *unit, pq_var *queries,
