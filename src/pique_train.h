@@ -239,6 +239,8 @@ typedef struct {
     double before;   /* the metric of the file exported from */
     uint32_t trial_count;
     pique_export_trial trials[PIQUE_EXPORT_TRIALS]; /* by rising bytes; the last one was written */
+    bool
+        blind; /* codes were fitted to the item vectors alone: there were no data to tell where interests lie */
 } pique_export_result;
 
 PIQUE_API void pique_export_options_default(pique_export_options *options);

@@ -22,6 +22,7 @@ typedef struct {
     pq_container container; /* and as tensors */
     pq_export_metric metric;
     double *moment; /* NULL: not known */
+    pq_coder coder; /* looks at it */
     pique_export_result *result;
 } export;
 
@@ -95,7 +96,7 @@ static pique_status attempt(export *e, const pq_scheme *scheme, bool measured, c
     void *bytes = NULL;
     size_t size;
     snprintf(trial->scheme, sizeof(trial->scheme), "%s", scheme->name);
-    pq_conversion_init(&c, e->ctx, &e->container, scheme, e->moment);
+    pq_conversion_init(&c, e->ctx, &e->container, scheme, &e->coder);
     pique_status status;
     PQ_TRY_GOTO(status, pq_convert(&c));
     PQ_TRY_GOTO(status, pq_conversion_build(&c, NULL, NULL, &bytes, &size));
@@ -193,8 +194,11 @@ static pique_status learn_from_data(export *e) {
     PQ_TRY(measure(e, e->model, &e->result->before));
     if (pique_model_retrieves(e->model)) {
         e->moment = pq_alloc(e->ctx, (size_t)d * d, sizeof(*e->moment));
-        return e->moment ? pq_interest_moment(e->ctx, e->model, o->dataset, e->moment)
-                         : PIQUE_NO_MEMORY;
+        if (!e->moment) {
+            return PIQUE_NO_MEMORY;
+        }
+        PQ_TRY(pq_interest_moment(e->ctx, e->model, o->dataset, e->moment));
+        e->coder.moment = e->moment;
     }
     return PIQUE_OK;
 }
@@ -228,10 +232,13 @@ pique_status pique_model_export(pique_context *ctx, const char *path,
     } else if (!options->dataset) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "a search for the smallest file needs data to measure on");
     }
+    pq_coder_init(&e.coder, ctx);
     pique_status status = export_all(&e, path, options->quant ? &scheme : NULL);
+    result->blind = e.coder.count > 0 && !options->dataset;
     pique_model_free(e.model);
     pq_container_close(&e.container);
     pq_free(ctx, e.bytes);
+    pq_coder_free(&e.coder);
     pq_free(ctx, e.moment);
     return status;
 }

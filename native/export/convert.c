@@ -4,15 +4,14 @@
 
 #include "base/half.h"
 #include "file/layout.h"
-#include "native/quant/product.h"
 #include "native/quant/quantise.h"
 
 /* Below so many columns a scale a row takes as much as the codes save. */
 #define LEAST_INT8_COLUMNS 8
 
 void pq_conversion_init(pq_conversion *c, pq_ctx *ctx, const pq_container *from,
-                        const pq_scheme *scheme, const double *moment) {
-    *c = (pq_conversion){.ctx = ctx, .from = from, .scheme = *scheme, .moment = moment};
+                        const pq_scheme *scheme, pq_coder *coder) {
+    *c = (pq_conversion){.ctx = ctx, .from = from, .scheme = *scheme, .coder = coder};
     pq_arena_init(&c->arena, ctx);
     pq_writer_init(&c->writer, ctx);
 }
@@ -191,31 +190,25 @@ static pique_status add_rows(pq_conversion *c, const char *name, pq_rows kind) {
 }
 
 static pique_status add_codes(pq_conversion *c) {
-    float *values;
-    uint32_t rows, width;
-    pq_product product;
+    const pq_coded *coded;
     if (pq_rows_of(c->from, PQ_ITEM_WEIGHT) > PQ_ROWS_INT8) {
         PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
                 "tensor \"" PQ_ITEM_WEIGHT "\" is too coarse to fit codes to: export from f32");
     }
-    PQ_TRY(pq_read_rows(&c->arena, c->from, PQ_ITEM_WEIGHT, &values, &rows, &width));
+    const pq_tensor *tensor = pq_container_find(c->from, PQ_ITEM_WEIGHT);
+    const uint32_t rows = tensor->shape[0], width = tensor->shape[1];
     PQ_TRY(pq_scheme_check_width(c->ctx, &c->scheme, width));
-    /* Without PAD, which stands first, and UNKNOWN. */
-    PQ_TRY(pq_product_fit(&c->arena, values + width, rows - 2, width, 2 * c->scheme.bytes,
-                          c->moment, &product));
-    const uint32_t bytes = c->scheme.bytes;
-    uint8_t *codes = pq_arena_take(&c->arena, (size_t)rows * bytes, 1);
-    double *scratch = pq_arena_take(&c->arena, 2 * (size_t)width, sizeof(*scratch));
-    if (!codes || !scratch) {
-        return PIQUE_NO_MEMORY;
+    coded = pq_coder_find(c->coder, c->scheme.bytes);
+    if (!coded) {
+        float *values;
+        uint32_t count, cols;
+        PQ_TRY(pq_read_rows(&c->arena, c->from, PQ_ITEM_WEIGHT, &values, &count, &cols));
+        PQ_TRY(pq_coder_fit(c->coder, values, rows, width, c->scheme.bytes, &coded));
     }
-    for (uint32_t i = 0; i < rows; i++) {
-        pq_product_encode(&product, values + (size_t)i * width, codes + (size_t)i * bytes, scratch);
-    }
-    pq_writer_tensor(&c->writer, PQ_ITEM_CODES, PQ_U8, rows, bytes, codes);
-    PQ_TRY(add_halves(c, PQ_ITEM_CODEBOOK, product.subspaces * PQ_TABLE_CENTROIDS,
-                      width / product.subspaces, product.codebook, 0));
-    return add_halves(c, PQ_ITEM_CODES_MAP, width, width, product.map, 0);
+    pq_writer_tensor(&c->writer, PQ_ITEM_CODES, PQ_U8, rows, c->scheme.bytes, coded->codes);
+    PQ_TRY(add_halves(c, PQ_ITEM_CODEBOOK, 2 * c->scheme.bytes * PQ_TABLE_CENTROIDS,
+                      width / (2 * c->scheme.bytes), coded->codebook, 0));
+    return add_halves(c, PQ_ITEM_CODES_MAP, width, width, coded->map, 0);
 }
 
 /* Behaviours are looked up and never scanned: beside codes alone they are int4. */

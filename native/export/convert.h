@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "file/container.h"
+#include "native/export/codes.h"
 #include "native/export/scheme.h"
 
 typedef struct {
@@ -12,11 +13,11 @@ typedef struct {
     pq_arena arena; /* names and tensors that were converted */
     pq_writer writer;
     pq_scheme scheme;
-    const double *moment; /* [D, D] of interests, for codes; NULL: not known */
+    pq_coder *coder; /* of the file's items */
 } pq_conversion;
 
 void pq_conversion_init(pq_conversion *c, pq_ctx *ctx, const pq_container *from,
-                        const pq_scheme *scheme, const double *moment);
+                        const pq_scheme *scheme, pq_coder *coder);
 void pq_conversion_free(pq_conversion *c);
 
 /* Converts all tensors. PIQUE_UNSUPPORTED where the file has its rows narrower than asked for. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { bad, expectNoParts, folder, good, training, writeTools } from './cli_harness.mjs';
+import { bad, expectNoParts, folder, good, pique, training, writeTools } from './cli_harness.mjs';
 
 const place = folder(after);
 const data = writeTools(join(place, 'tools'));
@@ -59,6 +59,14 @@ describe('kinds of rows', () => {
   test('pq is pq16; the same file twice, byte for byte', () => {
     write('pq', at('pq'));
     assert.deepEqual(readFileSync(at('pq')), readFileSync(at('pq16')));
+  });
+
+  test('codes that are fitted without data say so', () => {
+    const words = /fitted to the item vectors alone: with --data they lose less/;
+    const told = (...args) => pique(['export', model, ...args, '-o', at('told')]).stderr;
+    assert.match(told('--quant', 'pq16'), words);
+    assert.doesNotMatch(told('--quant', 'pq16', '--data', data, '--threads', '1'), words);
+    assert.doesNotMatch(told('--quant', 'int8'), words);
   });
 
   test('--dense int8 makes the layers smaller', () => {
