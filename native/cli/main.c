@@ -19,6 +19,7 @@ typedef struct {
 
 static const command commands[] = {
     {"train", "train a model on a data set", cmd_train},
+    {"content", "make a model of texts and tags, without interactions", cmd_content},
     {"eval", "measure a model beside popularity and item-kNN", cmd_eval},
     {"export", "write a model again, smaller", cmd_export},
     {"recommend", "the best items for a history", cmd_recommend},
