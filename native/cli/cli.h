@@ -51,5 +51,6 @@ cli_exit cmd_rank(int count, char **arguments);
 cli_exit cmd_info(int count, char **arguments);
 cli_exit cmd_models(int count, char **arguments);
 cli_exit cmd_simulate(int count, char **arguments);
+cli_exit cmd_site(int count, char **arguments);
 
 #endif

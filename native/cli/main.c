@@ -27,6 +27,7 @@ static const command commands[] = {
     {"info", "what a model file holds", cmd_info},
     {"models", "the systems that can be trained, and their options", cmd_models},
     {"simulate", "make a data set of viewers with known interests", cmd_simulate},
+    {"site", "write what a static site serves (by the npm package)", cmd_site},
 };
 
 static const command *find_command(const char *name) {
