@@ -1,0 +1,90 @@
+// What texts alone can tell: models of content of real films (titles, genres, what people tagged), beside popularity and
+// chance, on the last event of every user; and what int8 costs.
+//
+// $PIQUE_DATA names the folder with the data sets; without it these tests are skipped.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { csvFormat, csvParse } from 'd3-dsv';
+import { cli, run } from '../../scripts/run.mjs';
+
+const data = process.env.PIQUE_DATA && join(process.env.PIQUE_DATA, 'ml-latest-small');
+const missing = !data || !existsSync(data);
+const skip = missing ? 'set PIQUE_DATA to a folder that holds ml-latest-small' : false;
+
+describe('pique content on ml-latest-small', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pique-real-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const results = {};
+
+  const table = (name) => csvParse(readFileSync(join(data, name), 'utf8'));
+  const pique = (...args) => run(cli, args, { capture: true });
+  const evaluate = async (file) =>
+    JSON.parse(await pique('eval', file, '--data', data, '--buckets', '--json'));
+
+  async function make(name, rows) {
+    const items = join(folder, `${name}.csv`);
+    const file = join(folder, `${name}.pique`);
+    writeFileSync(items, csvFormat(rows));
+    await pique('content', items, '-o', file);
+    results[name] = await evaluate(file);
+    return file;
+  }
+
+  before(async () => {
+    const tags = new Map();
+    for (const { movieId, tag } of table('tags.csv')) {
+      tags.set(movieId, (tags.get(movieId) ?? new Set()).add(tag.toLowerCase()));
+    }
+    const films = table('movies.csv').map(({ movieId: id, title, genres }) => ({
+      id,
+      title,
+      tags: [genres, ...(tags.get(id) ?? [])].join('|'),
+    }));
+    const file = await make('films', films);
+    // The same path for words that tell nothing: chance.
+    const word = (at, turn) => `word${((at + 1) * (turn + 7919) * 2654435761) % 1009}`;
+    await make(
+      'chance',
+      films.map(({ id }, at) => ({
+        id,
+        text: [1, 2, 3, 4].map((turn) => word(at, turn)).join(' '),
+      })),
+    );
+    const small = join(folder, 'int8.pique');
+    await pique('export', file, '--quant', 'int8', '-o', small);
+    results.int8 = await evaluate(small);
+  });
+
+  test('finds what people saw last far more often than chance does', (t) => {
+    const { films, chance } = results;
+    for (const key of ['recall@50', 'ndcg@50']) {
+      const shown = [films[key], chance[key], films.popularity[key], films.item_knn[key]];
+      const [content, random, popularity, knn] = shown.map((value) => value.toFixed(4));
+      t.diagnostic(
+        `${key}: content ${content}, chance ${random}, popularity ${popularity}, item-kNN ${knn}`,
+      );
+      assert.ok(films[key] >= 4 * chance[key], key);
+    }
+  });
+
+  test('in the tail, which popularity never reaches', (t) => {
+    const { films } = results;
+    const [content, popularity] = [films, films.popularity].map((each) => each['tail_recall@50']);
+    t.diagnostic(
+      `tail recall@50: content ${content.toFixed(4)}, popularity ${popularity.toFixed(4)}`,
+    );
+    assert.ok(content > popularity);
+    assert.ok(films['coverage@50'] > 0.5);
+  });
+
+  test('int8 loses at most 3% of recall@50', (t) => {
+    const { films, int8 } = results;
+    t.diagnostic(
+      `recall@50: f32 ${films['recall@50'].toFixed(4)}, int8 ${int8['recall@50'].toFixed(4)}`,
+    );
+    assert.ok(int8['recall@50'] >= 0.97 * films['recall@50']);
+  });
+});
