@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "native/content/content.h"
 #include "native/content/factors.h"
 #include "native/content/words.h"
 
@@ -177,11 +178,50 @@ static void test_tiny(void **state) {
     }
 }
 
+static pique_status make_file(testing *t) {
+    static const char table[] = "id,title,text,tags,popularity\n"
+                                "a,one two,three <b>four</b>,x|y,1\nb,two three,five,y,2\n"
+                                "c,four five,one,z,3\n";
+    static const pq_source source = {"items.csv", table, sizeof(table) - 1};
+    pq_corpus corpus;
+    pique_content_options options;
+    float v[12];
+    void *bytes = NULL;
+    size_t size;
+    pique_content_options_default(&options);
+    options.dim = 4;
+    pique_status status = pq_corpus_parse(&corpus, &t->ctx, &source, &options);
+    if (status == PIQUE_OK) {
+        status = pq_factors(&t->ctx, &corpus.matrix, options.dim, 1, v);
+    }
+    if (status == PIQUE_OK) {
+        status = pq_content_bake(&corpus, &options, v, &bytes, &size);
+    }
+    pq_free(&t->ctx, bytes);
+    pq_corpus_free(&corpus);
+    return status;
+}
+
+/* Whichever allocation fails, that is told and everything is given back. */
+static void test_memory(void **state) {
+    (void)state;
+    pique_status status = PIQUE_NO_MEMORY;
+    for (size_t fail_at = 1; status != PIQUE_OK; fail_at++) {
+        testing t;
+        testing_open(&t);
+        t.fail_at = fail_at;
+        status = make_file(&t);
+        assert_true(status == PIQUE_NO_MEMORY || (status == PIQUE_OK && t.calls < fail_at));
+        testing_close(&t);
+        assert_true(fail_at < 1000);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),       cmocka_unit_test(test_long_words),
         cmocka_unit_test(test_convergence), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_tiny),
+        cmocka_unit_test(test_tiny),        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
