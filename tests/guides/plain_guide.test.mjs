@@ -12,8 +12,8 @@ test('the guide for plain sites', async () => {
 
   const [script, list] = printed.split('\n').filter((line) => line.startsWith('<'));
   const block = /^```html\n([\s\S]*?)^```/m.exec(markdown)[1];
-  const addresses = /model="[^"]+" catalog="[^"]+"/.exec(list)[0];
-  const pasted = block.replace('model="…" catalog="…"', addresses);
+  const addresses = /model="[^"]+" integrity="[^"]+" catalog="[^"]+"/.exec(list)[0];
+  const pasted = block.replace('model="…" integrity="…" catalog="…"', addresses);
   assert.notEqual(pasted, block);
   const page = (body) => `<!doctype html><html lang="en"><title>t</title>${script}${body}</html>`;
   writeFileSync(path.join(folder, 'bread.html'), page(pasted));

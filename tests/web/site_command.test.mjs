@@ -95,6 +95,7 @@ describe('pique site', () => {
     assert.equal(lines.length, 2);
     const addresses = [...lines.join('').matchAll(/(?:src|model|catalog)="([^"]+)"/g)];
     assert.equal(addresses.length, 3);
+    assert.ok(lines[1].includes(` integrity="${manifestOf().model.integrity}"`), lines[1]);
     for (const [, address] of addresses) {
       assert.ok(address.startsWith('/blog/pique/'), address);
       assert.ok(existsSync(path.join(out, address.slice('/blog/pique/'.length))), address);

@@ -124,6 +124,7 @@ function instructions({ out, base }, manifest) {
   const { model, ranker, catalog, element } = manifest;
   const attributes = [
     attribute('model', model.url),
+    attribute('integrity', model.integrity),
     attribute('ranker', ranker?.url),
     attribute('catalog', catalog?.url),
   ].join('');
