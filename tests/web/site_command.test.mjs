@@ -252,6 +252,19 @@ describe('pique site', () => {
     assert.match(without.stderr, /it takes Node\.js 18 or newer/);
   });
 
+  test('an installed program finds the package that was installed with it', () => {
+    const prefix = path.join(place, 'prefix');
+    execFileSync('cmake', ['--install', path.join(root, 'build/native'), '--prefix', prefix]);
+    const args = ['site', model, '--out', out];
+    const env = { PATH: process.env.PATH };
+    const { status, stderr } = spawnSync(path.join(prefix, 'bin/pique'), args, {
+      encoding: 'utf8',
+      env,
+    });
+    assert.equal(status, 0, stderr);
+    assert.ok(existsSync(path.join(out, manifestOf().element.slice('/pique/'.length))));
+  });
+
   test('the package offers it as a program', () => {
     const { bin } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
     assert.deepEqual(bin, { pique: './dist/cli.js' });
