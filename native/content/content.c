@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* The map is SHARPNESS times the identity: routing's logits grow with its square, so that three rounds tell apart
- * behaviours whose cosines differ by tenths. */
+/* The map is SHARPNESS times the identity. Routing's logits grow with its square: with 1, interests of a reader of two
+ * topics stay mixed; with 3, three rounds part them. */
 #define SHARPNESS 3
 
 static pique_status set(pq_model *m, const char *name, const char *value) {
