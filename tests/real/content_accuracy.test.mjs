@@ -58,15 +58,22 @@ describe('pique content on ml-latest-small', { skip }, () => {
     results.int8 = await evaluate(small);
   });
 
+  // A list in random order hits with 50 of the catalogue's items; with 610 users the measured figure is of a few hits.
+  const expected = (value) => {
+    const places = Array.from({ length: 50 }, (_, at) => value(at + 1));
+    return places.reduce((sum, each) => sum + each, 0) / table('movies.csv').length;
+  };
+
   test('finds what people saw last far more often than chance does', (t) => {
     const { films, chance } = results;
-    for (const key of ['recall@50', 'ndcg@50']) {
-      const shown = [films[key], chance[key], films.popularity[key], films.item_knn[key]];
-      const [content, random, popularity, knn] = shown.map((value) => value.toFixed(4));
-      t.diagnostic(
-        `${key}: content ${content}, chance ${random}, popularity ${popularity}, item-kNN ${knn}`,
-      );
-      assert.ok(films[key] >= 4 * chance[key], key);
+    const gains = { 'recall@50': () => 1, 'ndcg@50': (rank) => 1 / Math.log2(rank + 1) };
+    for (const [key, gain] of Object.entries(gains)) {
+      const random = expected(gain);
+      const shown = { content: films, chance, popularity: films.popularity, knn: films.item_knn };
+      const text = Object.entries(shown).map(([name, each]) => `${name} ${each[key].toFixed(4)}`);
+      t.diagnostic(`${key}: ${text.join(', ')}; chance expected ${random.toFixed(4)}`);
+      assert.ok(films[key] >= 4 * Math.max(random, chance[key]), key);
+      assert.ok(chance[key] <= 2.5 * random, `words that tell nothing: ${key}`);
     }
   });
 
