@@ -6,6 +6,9 @@ install(TARGETS pique pique_static EXPORT pique-targets)
 if(TARGET pique_cli)
     install(TARGETS pique_cli)
 endif()
+# What `pique site` starts and copies, where the npm package has been built; package.json says that they are modules.
+install(DIRECTORY dist/ DESTINATION "${CMAKE_INSTALL_DATADIR}/pique/dist" OPTIONAL)
+install(FILES package.json DESTINATION "${CMAKE_INSTALL_DATADIR}/pique")
 install(FILES src/pique.h src/pique_train.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT pique-targets NAMESPACE pique:: DESTINATION "${package_dir}")
 

@@ -69,6 +69,7 @@ const stages = {
   bundlers: nodeTests('package', ['package'], { before: [['node', 'tests/package/install.mjs']] }),
   site: { needs: ['package'], commands: [['node', 'web/build.mjs', '--site', site]] },
   browser: nodeTests('browser', ['build-native', 'site']),
+  guides: nodeTests('guides', ['build-native', 'package']),
 };
 
 /** Runs one command with its output in the log; resolves to whether it succeeded. */

@@ -252,6 +252,38 @@ PIQUE_API PIQUE_CHECKED pique_status pique_model_export(pique_context *ctx, cons
                                                         const char *out,
                                                         pique_export_result *result);
 
+/* ---- models of content ---- */
+
+typedef struct {
+    const char *items; /* items.csv, whose first row names the columns */
+    const char *out;   /* the .pique file */
+    const char *id;    /* column of ids; NULL: "id", "item" or "url" */
+    /* Columns of what items are about, several joined by ','; NULL: "title", "text" and "tags", as far as there are
+     * such. HTML in titles and texts is stepped over; tags are joined by '|', ',' or ';'. */
+    const char *title, *text, *tags;
+    const char *
+        popularity; /* column of numbers: people of whom nothing is known see the largest first; NULL: the column
+                               "popularity" when there is one, else the order of the rows */
+    uint32_t dim;       /* width of the vectors */
+    uint32_t interests; /* most interests that a history is divided into */
+    uint32_t seed;
+} pique_content_options;
+
+typedef struct {
+    uint32_t items;
+    uint32_t terms;     /* words and tags that several items have */
+    uint32_t unrelated; /* items without any of them: nothing is near them */
+    uint32_t not_utf8;  /* items whose texts are no valid UTF-8; what is not ends a word */
+} pique_content_result;
+
+PIQUE_API void pique_content_options_default(pique_content_options *options);
+/* Writes a model that retrieves, made of texts and tags alone: related items, and what is near a reader's history. The
+ * bytes depend on table and options alone. PIQUE_DATA names file and line of a row without an id or with one that was
+ * there before. */
+PIQUE_API PIQUE_CHECKED pique_status pique_content(pique_context *ctx,
+                                                   const pique_content_options *options,
+                                                   pique_content_result *result);
+
 /* ---- simulation ---- */
 
 typedef struct {

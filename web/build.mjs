@@ -95,7 +95,22 @@ async function buildPackage() {
     plugins: [made(modules)],
   });
   await buildElements(dist, common);
+  await buildProgram(dist);
   await buildTypes(dist);
+}
+
+/** `npx pique`. */
+async function buildProgram(dist) {
+  const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+  await build({
+    ...common,
+    entryPoints: [path.join(web, 'src/site/cli.mjs')],
+    outfile: path.join(dist, 'cli.js'),
+    platform: 'node',
+    target: 'node18',
+    banner: { js: '#!/usr/bin/env node' },
+    define: { PIQUE_VERSION: JSON.stringify(version) },
+  });
 }
 
 /** The declarations that the entries refer to; the rest of the sources is nobody's business. */

@@ -19,6 +19,7 @@ typedef struct {
 
 static const command commands[] = {
     {"train", "train a model on a data set", cmd_train},
+    {"content", "make a model of texts and tags, without interactions", cmd_content},
     {"eval", "measure a model beside popularity and item-kNN", cmd_eval},
     {"export", "write a model again, smaller", cmd_export},
     {"recommend", "the best items for a history", cmd_recommend},
@@ -26,6 +27,7 @@ static const command commands[] = {
     {"info", "what a model file holds", cmd_info},
     {"models", "the systems that can be trained, and their options", cmd_models},
     {"simulate", "make a data set of viewers with known interests", cmd_simulate},
+    {"site", "write what a static site serves (by the npm package)", cmd_site},
 };
 
 static const command *find_command(const char *name) {

@@ -1,10 +1,11 @@
 /* fuzz_readers.c — any bytes as the files of a data set: refused with a message, or a data set whose
  * parts agree. The first byte chooses the reader (c, m, d, r, s; l: labelled CSV; t: labelled tables with
- * histories; k: the catalogue of a simulation), a capital makes it strict; the files follow, separated by the
+ * histories; k: the catalogue of a simulation; o: a table of texts), a capital makes it strict; the files follow, separated by the
  * byte 0x1e. */
 #include "fuzzing.h"
 
 #include "base/buckets.h"
+#include "native/content/factors.h"
 #include "native/data/catalog.h"
 #include "native/data/readers.h"
 
@@ -103,6 +104,43 @@ static void read_catalog(pq_ctx *ctx, const pq_source *source) {
     pq_catalog_free(&catalog);
 }
 
+static void check_corpus(const pq_corpus *corpus) {
+    const pq_sparse *a = &corpus->matrix;
+    fuzzing_check(a->rows == corpus->items.count && a->starts[0] == 0);
+    for (uint32_t i = 0; i < a->rows; i++) {
+        double square = 0;
+        for (size_t k = a->starts[i]; k < a->starts[i + 1]; k++) {
+            fuzzing_check(a->columns[k] < a->cols);
+            fuzzing_check(k == a->starts[i] || a->columns[k - 1] < a->columns[k]);
+            square += a->values[k] * a->values[k];
+        }
+        fuzzing_check(a->starts[i] == a->starts[i + 1] || (square > 0.999 && square < 1.001));
+        for (uint32_t t = corpus->tag_offsets[i]; t < corpus->tag_offsets[i + 1]; t++) {
+            fuzzing_check(corpus->tag_values[t] < corpus->tags.count);
+        }
+    }
+}
+
+static void read_content(pq_ctx *ctx, const pq_source *source) {
+    enum { DIM = 4 };
+    pq_corpus corpus;
+    pique_content_options options;
+    pique_content_options_default(&options);
+    if (pq_corpus_parse(&corpus, ctx, source, &options) == PIQUE_OK) {
+        check_corpus(&corpus);
+        size_t count = (size_t)corpus.items.count * DIM;
+        float *vectors = pq_alloc(ctx, count, sizeof(*vectors));
+        fuzzing_check(vectors && pq_factors(ctx, &corpus.matrix, DIM, 1, vectors) == PIQUE_OK);
+        for (size_t i = 0; i < count; i++) {
+            fuzzing_check(vectors[i] >= -1.001f && vectors[i] <= 1.001f);
+        }
+        pq_free(ctx, vectors);
+    } else {
+        fuzzing_check(ctx->error[0] != 0);
+    }
+    pq_corpus_free(&corpus);
+}
+
 static void read_dataset(pq_ctx *ctx, const pq_reader *reader, const pq_source *sources,
                          bool labelled, bool strict) {
     pique_dataset_options options;
@@ -163,6 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (text && letter == 'k') {
         read_catalog(&ctx, &sources[0]);
+    } else if (text && letter == 'o') {
+        read_content(&ctx, &sources[0]);
     } else if (text) {
         read_dataset(&ctx, choose_reader(letter), sources, letter == 'l' || letter == 't', strict);
     }

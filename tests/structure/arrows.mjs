@@ -25,10 +25,12 @@ export const arrows = {
     ...[...core, 'src/file', 'pique_train.h'],
     ...['native/data', 'native/eval', 'native/quant'],
   ],
+  'native/content': [...core, 'pique_train.h', 'native/data', 'native/train'],
   'native/report': ['src/base', 'pique_train.h'],
   'native/api': [
     ...[...core, 'src/file', 'src/retrieval', 'src/api', 'pique_train.h'],
     ...['native/data', 'native/eval', 'native/train', 'native/export', 'native/report'],
+    'native/content',
   ],
   'native/cli': ['pique_train.h'],
   wasm: [],

@@ -64,6 +64,7 @@ describe('the tarball', () => {
         ...ELEMENT_TYPES.map((name) => `dist/${name}.d.ts`),
         'LICENSE',
         'README.md',
+        'dist/cli.js',
         'dist/core-nosimd.wasm',
         'dist/core.wasm',
         'dist/errors.d.ts',
