@@ -12,8 +12,8 @@ target_compile_definitions(pique_flags INTERFACE PQ_INFERENCE)
 file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/exact.c"
     APPEND PROPERTY COMPILE_OPTIONS $<IF:$<BOOL:${PIQUE_SCALAR_ONLY}>,-Os,-O2>)
-set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c"
-    "${PROJECT_SOURCE_DIR}/src/graph/op_batch_norm.c" "${PROJECT_SOURCE_DIR}/src/graph/op_dice.c"
+set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/base/table.c"
+    "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c" "${PROJECT_SOURCE_DIR}/src/graph/op_batch_norm.c" "${PROJECT_SOURCE_DIR}/src/graph/op_dice.c"
     APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of their loops, which -Oz does not
 
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")

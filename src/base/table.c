@@ -208,14 +208,28 @@ uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t subspace) {
     return byte >> shift & 15u;
 }
 
+static void add_scaled(const float *restrict x, float factor, float *restrict sum, uint32_t n) {
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        for (uint32_t j = 0; j < 4; j++) {
+            sum[i + j] += factor * x[i + j];
+        }
+    }
+    for (; i < n; i++) {
+        sum[i] += factor * x[i];
+    }
+}
+
+/* The codes' centroids, through the map. */
 static void decode(const pq_table *table, uint32_t row, float *out) {
     const uint32_t cols = table->cols, width = cols / table->subspaces;
+    const float *map = table->map;
     memset(out, 0, cols * sizeof(*out));
-    for (uint32_t j = 0; j < cols; j++) {
-        uint32_t m = j / width, code = pq_table_code(table, row, m);
-        float y = table->codebook[(size_t)(PQ_TABLE_CENTROIDS * m + code) * width + j % width];
-        for (uint32_t i = 0; i < cols; i++) {
-            out[i] += y * table->map[(size_t)j * cols + i];
+    for (uint32_t m = 0; m < table->subspaces; m++) {
+        size_t centroid = (size_t)PQ_TABLE_CENTROIDS * m + pq_table_code(table, row, m);
+        const float *values = table->codebook + centroid * width;
+        for (uint32_t j = 0; j < width; j++, map += cols) {
+            add_scaled(map, values[j], out, cols);
         }
     }
 }

@@ -28,13 +28,15 @@ export async function loadWith(
   try {
     const simd = hasSimd();
     const wasm = wasmSource(entry, options.wasm);
-    // The files travel and the engine is unpacked while the worker starts.
+    // The worker takes longest; the files travel and the engine is unpacked while it starts.
+    const starting = openHost(options.worker, entry.workers);
+    starting.catch(() => {});
     const sources = options.ranker === undefined ? [source] : [source, options.ranker];
     const opening = Promise.all(sources.map((file) => openSource(file, signal)));
     const engine = wasm(simd, signal);
     opening.catch(() => {});
     engine.catch(() => {});
-    host = await abortable(openHost(options.worker, entry.workers), signal);
+    host = await abortable(starting, signal);
     await abortable(startEngine(host, engine, simd && (() => wasm(false, signal))), signal);
     const files = await abortable(opening, signal);
     const { info, receive } = await receiveAll(host, files, signal, options);
