@@ -3,7 +3,7 @@
 
 #include "base/decimal.h"
 #include "base/number.h"
-#include "native/content/words.h"
+#include "native/content/html_words.h"
 #include "native/data/csv_rows.h"
 
 #include <stdlib.h>
@@ -136,7 +136,7 @@ static pique_status add_words(reading *r, const pq_csv_row *row, const column_li
     r->weight = weight;
     for (uint32_t i = 0; i < columns->count; i++) {
         pq_span cell = row->fields[columns->column[i]];
-        PQ_TRY(pq_words(cell.bytes, cell.size, on_word, r));
+        PQ_TRY(pq_html_words(cell.bytes, cell.size, on_word, r));
     }
     return PIQUE_OK;
 }
@@ -146,7 +146,7 @@ static pique_status add_tag(reading *r, const char *bytes, size_t size, size_t *
     uint32_t tag;
     r->folded.size = 0;
     pq_text_bytes(&r->folded, " ", 1);
-    pq_words_fold(&r->folded, bytes, size);
+    pq_html_words_fold(&r->folded, bytes, size);
     PQ_TRY(pq_text_status(&r->folded));
     if (r->folded.size == 1) {
         return PIQUE_OK;

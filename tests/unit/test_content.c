@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "native/content/content.h"
 #include "native/content/factors.h"
-#include "native/content/words.h"
+#include "native/content/html_words.h"
 
 static pique_status collect(void *user, const char *bytes, size_t size) {
     pq_text *out = user;
@@ -21,7 +21,7 @@ static void expect_words(const char *text, const char *expected) {
     pq_text out;
     testing_open(&t);
     pq_text_init(&out, &t.ctx);
-    assert_ok(&t.ctx, pq_words(text, strlen(text), collect, &out));
+    assert_ok(&t.ctx, pq_html_words(text, strlen(text), collect, &out));
     assert_string_equal(out.data ? out.data : "", expected);
     pq_text_free(&out);
     testing_close(&t);

@@ -1,6 +1,6 @@
-/* words.c — cuts texts into words. The letters of a script are told by its block; case is that of Latin, Greek,
+/* html_words.c — cuts texts into words. The letters of a script are told by its block; case is that of Latin, Greek,
  * Cyrillic and Armenian, by the rule of each block, which needs no table of characters. */
-#include "native/content/words.h"
+#include "native/content/html_words.h"
 
 #include <string.h>
 
@@ -251,7 +251,7 @@ static pique_status add_character(cutter *c, uint32_t code) {
     return PIQUE_OK;
 }
 
-pique_status pq_words(const char *bytes, size_t size, pq_word_callback *word, void *user) {
+pique_status pq_html_words(const char *bytes, size_t size, pq_word_callback *word, void *user) {
     cutter c = {.word = word, .user = user};
     size_t taken;
     for (size_t at = 0; at < size; at += taken) {
@@ -260,7 +260,7 @@ pique_status pq_words(const char *bytes, size_t size, pq_word_callback *word, vo
     return end_word(&c);
 }
 
-void pq_words_fold(pq_text *out, const char *bytes, size_t size) {
+void pq_html_words_fold(pq_text *out, const char *bytes, size_t size) {
     bool space = false;
     size_t taken, first = out->size;
     for (size_t at = 0; at < size; at += taken) {
