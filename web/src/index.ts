@@ -4,11 +4,11 @@
  *
  * @packageDocumentation
  */
-import { nosimd, simd } from 'pique:core';
-import { script } from 'pique:worker';
+import { base64 } from 'pique:simd';
+import { importNosimd, openPort } from './lazy.ts';
 import { loadWith } from './load.ts';
 import type { LoadOptions, ModelSource, Recommender } from './types.ts';
-import { fileWorker, textWorker } from './workers.ts';
+import { starters } from './workers.ts';
 
 export * from './public.ts';
 
@@ -26,14 +26,11 @@ export * from './public.ts';
  * const { items } = await pique.recommend({ count: 6, explain: true });
  */
 export function load(model: ModelSource, options?: LoadOptions): Promise<Recommender> {
-  return loadWith(
-    {
-      wasm: (wanted) => inflate(wanted ? simd : nosimd),
-      workers: [fileWorker, textWorker(script)],
-    },
-    model,
-    options,
-  );
+  return loadWith({ wasm, starters, openPort }, model, options);
+}
+
+async function wasm(simd: boolean): Promise<Uint8Array> {
+  return inflate(simd ? base64 : (await importNosimd()).base64);
 }
 
 async function inflate(base64: string): Promise<Uint8Array> {
