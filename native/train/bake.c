@@ -197,10 +197,10 @@ static pique_status add_names(pq_writer *w, pq_ctx *ctx, const char *key, const 
 static void write_terms(pq_text *text, const pq_feature *feature) {
     pq_text_json(text, feature->name, strlen(feature->name));
     pq_text_add(text, ":[");
-    for (uint32_t v = 1; v <= feature->terms.count; v++) {
+    for (uint32_t i = 0; i < feature->terms.count; i++) {
         size_t size;
-        const char *term = pq_strings_get(&feature->terms, v, &size);
-        pq_text_add(text, v > 1 ? "," : "");
+        const char *term = pq_strings_get(&feature->terms, i, &size);
+        pq_text_add(text, i ? "," : "");
         pq_text_json(text, term, size);
     }
     pq_text_add(text, "]");
