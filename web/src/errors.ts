@@ -93,6 +93,18 @@ export function toPiqueError(error: unknown): PiqueError {
   return new PiqueError('INTERNAL', message, { cause: error });
 }
 
+/** The outcome; what is thrown on the way and is no PiqueError lies in what the caller gave.
+ * @internal */
+export async function typed<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isPiqueError(error)) throw toPiqueError(error);
+    const message = `What was given cannot be used: ${toPiqueError(error).message}`;
+    throw new PiqueError('ARGUMENT', message, { cause: error });
+  }
+}
+
 /** @internal */
 export function toPlainError(error: unknown): PlainError {
   const { code, message, tensor } = toPiqueError(error);
@@ -129,6 +141,7 @@ export async function abortable<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (!signal) return promise;
+  promise.catch(() => {}); // nobody waits for it when the signal has fired
   throwIfAborted(signal);
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

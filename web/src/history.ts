@@ -1,5 +1,5 @@
 /** The visitor's events: one piece of rules, in memory, and where it is wanted also on the device's disk. */
-import { PiqueError, toPiqueError } from './errors.ts';
+import { PiqueError, typed } from './errors.ts';
 import { checkEvent } from './event.ts';
 import type { Disk, DiskChange } from './history_disk.ts';
 import { importMore } from './lazy.ts';
@@ -45,16 +45,17 @@ export class MemoryHistory implements HistoryStore {
     });
   }
 
-  async list(options: { limit?: number } = {}): Promise<HistoryEvent[]> {
-    await this.#last;
-    const limit = options?.limit ?? this.#events.length;
-    if (!(limit >= 0)) throw new PiqueError('ARGUMENT', `limit must be a number from 0`);
-    const first = Math.max(this.#events.length - Math.floor(limit), 0);
-    return this.#events.slice(first).map((event) => ({ ...event }));
+  list(options: { limit?: number } = {}): Promise<HistoryEvent[]> {
+    return this.#next(async () => {
+      const limit = options?.limit ?? this.#events.length;
+      if (!(limit >= 0)) throw new PiqueError('ARGUMENT', 'limit must be a number from 0');
+      const first = Math.max(this.#events.length - Math.floor(limit), 0);
+      return this.#events.slice(first).map((event) => ({ ...event }));
+    });
   }
 
   remove(id: ItemId): Promise<void> {
-    return this.#next(() => {
+    return this.#next(async () => {
       if (typeof id !== 'string')
         throw new PiqueError('ARGUMENT', 'remove takes the id of an item');
       this.#events = this.#events.filter((event) => event.id !== id);
@@ -77,10 +78,7 @@ export class MemoryHistory implements HistoryStore {
   import(file: Blob): Promise<number> {
     return this.#next(async () => {
       const { parseFile } = await importMore();
-      const events = await parseFile(file).catch((error) => {
-        throw toPiqueError(error);
-      });
-      return this.#put(events);
+      return this.#put(await parseFile(file));
     });
   }
 
@@ -175,7 +173,7 @@ export class MemoryHistory implements HistoryStore {
   }
 
   #next<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(change);
+    const done = this.#last.then(() => typed(change));
     this.#last = done.catch(() => {});
     return done;
   }
@@ -191,8 +189,10 @@ export class MemoryHistory implements HistoryStore {
  * const pique = await load('/models/films.pique', { history });
  */
 export async function openHistory(options: { name?: string } = {}): Promise<HistoryStore> {
-  const { openStore } = await importMore();
-  return openStore(String(options?.name ?? 'pique'), () => new MemoryHistory());
+  return typed(async () => {
+    const name = String(options?.name ?? 'pique');
+    return (await importMore()).openStore(name, () => new MemoryHistory());
+  });
 }
 
 function byTime(a: HistoryEvent, b: HistoryEvent): number {

@@ -1,5 +1,5 @@
 /** Where the engine runs: in a worker or on this thread. Both answer the same operations. */
-import { PiqueError, toPiqueError } from './errors.ts';
+import { PiqueError } from './errors.ts';
 import { type Answer, isHello, type Request } from './protocol.ts';
 import type { Operation, Operations } from './service.ts';
 
@@ -82,13 +82,8 @@ class PortHost implements Host {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const request: Request = { id, op, input };
-      try {
-        this.#port.postMessage(request, transfer);
-        this.#waiting.set(id, { resolve, reject });
-      } catch (error) {
-        const message = `What was given cannot go to the worker: ${toPiqueError(error).message}`;
-        reject(new PiqueError('ARGUMENT', message, { cause: error }));
-      }
+      this.#port.postMessage(request, transfer); // throws when something cannot be cloned
+      this.#waiting.set(id, { resolve, reject });
     });
   }
 

@@ -53,11 +53,13 @@ async function attempt(
 ): Promise<Recommender> {
   const controller = new AbortController();
   const { signal } = controller;
-  const stop = () => controller.abort(options.signal?.reason);
+  let given: AbortSignal | undefined;
+  const stop = () => controller.abort(given?.reason);
   let host: Host | undefined;
   try {
     throwIfAborted(options.signal);
-    options.signal?.addEventListener('abort', stop);
+    given = options.signal || undefined;
+    given?.addEventListener('abort', stop);
     const { integrity, rankerIntegrity } = options;
     const isChecked = integrity !== undefined || rankerIntegrity !== undefined;
     const hashes = isChecked ? (await importMore()).hashesOf(options) : [];
@@ -86,12 +88,12 @@ async function attempt(
     const { info, receive } = await receiveAll(host, opened, signal, options, hashes);
     const rest = receive && { receive, stop: (reason: PiqueError) => controller.abort(reason) };
     const store = await abortable(history, signal);
-    if (!rest) options.signal?.removeEventListener('abort', stop);
+    if (!rest) given?.removeEventListener('abort', stop);
     return new LocalRecommender(host, info, store, rest);
   } catch (error) {
     const reason = toPiqueError(error);
     controller.abort(reason); // ends what still travels
-    options.signal?.removeEventListener?.('abort', stop);
+    given?.removeEventListener('abort', stop);
     host?.close();
     throw reason;
   }

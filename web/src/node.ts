@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { openPort } from 'pique:engine';
-import { PiqueError } from './errors.ts';
+import { PiqueError, typed } from './errors.ts';
 import { loadWith } from './load.ts';
 import type { LoadOptions, ModelSource, Recommender } from './types.ts';
 
@@ -18,12 +18,14 @@ export * from './public.ts';
  * const pique = await load(new URL('./films.pique', import.meta.url));
  */
 export async function load(model: ModelSource, options?: LoadOptions): Promise<Recommender> {
-  const ranker = options?.ranker;
-  return loadWith(
-    { wasm, starters: [], openPort: async () => openPort() },
-    read(model),
-    ranker === undefined ? options : { ...options, ranker: read(ranker) },
-  );
+  return typed(async () => {
+    const ranker = options?.ranker;
+    return loadWith(
+      { wasm, starters: [], openPort: async () => openPort() },
+      read(model),
+      ranker === undefined ? options : { ...options, ranker: read(ranker) },
+    );
+  });
 }
 
 function read(source: ModelSource): ModelSource {

@@ -1,6 +1,6 @@
 import type { Order } from './blocks.ts';
 import type { EngineQuery } from './engine.ts';
-import { abortable, isPiqueError, PiqueError, toPiqueError } from './errors.ts';
+import { abortable, PiqueError, toPiqueError, typed } from './errors.ts';
 import type { FilterCache } from './filter.ts';
 import type { Host } from './host.ts';
 import { importMore } from './lazy.ts';
@@ -51,8 +51,10 @@ export class LocalRecommender implements Recommender {
   async *pages(query?: Query): AsyncGenerator<Result, void> {
     const given: ItemId[] = [];
     for (;;) {
-      const exclude = { ...query?.exclude, ids: [...(query?.exclude?.ids ?? []), ...given] };
-      const result = await this.recommend({ ...query, exclude });
+      const result = await typed(async () => {
+        const exclude = { ...query?.exclude, ids: [...(query?.exclude?.ids ?? []), ...given] };
+        return this.recommend({ ...query, exclude });
+      });
       if (result.items.length === 0) return;
       given.push(...result.items.map(({ id }) => id));
       yield result;
@@ -60,24 +62,26 @@ export class LocalRecommender implements Recommender {
   }
 
   async similar(id: ItemId, query?: Query): Promise<Result> {
-    checkIds([id], 'similar');
     return this.#ask(query, (input) => {
+      checkIds([id], 'similar');
       const excludeSeen = query?.exclude?.seen ?? false;
       return this.#host.call('similar', { id, query: { ...input, excludeSeen } });
     });
   }
 
   async rank(ids: readonly ItemId[], query?: Query): Promise<Result> {
-    const candidates = checkIds(ids, 'ids');
-    const whole = { ...query, count: query?.count ?? Math.max(candidates.length, 1) };
-    const { filter } = whole;
-    const passes = typeof filter === 'function' ? filter : () => true;
-    const named = typeof filter === 'function' ? { ...whole, filter: undefined } : whole;
-    return this.#ask(named as Query, (input) => {
-      const seen = query?.exclude?.seen ? input.context : [];
-      const left = new Set([...input.excludeIds, ...seen]);
-      const excludeIds = candidates.filter((id) => !left.has(id) && passes(id));
-      return this.#host.call('rank', { ...input, excludeIds });
+    return typed(async () => {
+      const candidates = checkIds(ids, 'ids');
+      const { filter, ...rest } = query ?? {};
+      const passes = typeof filter === 'function' ? filter : () => true;
+      const fields = typeof filter === 'function' || filter === undefined ? {} : { filter };
+      const count = rest.count ?? Math.max(candidates.length, 1);
+      return this.#ask({ ...rest, ...fields, count }, (input) => {
+        const seen = rest.exclude?.seen ? input.context : [];
+        const left = new Set([...input.excludeIds, ...seen]);
+        const excludeIds = candidates.filter((id) => !left.has(id) && passes(id));
+        return this.#host.call('rank', { ...input, excludeIds });
+      });
     });
   }
 
@@ -95,21 +99,16 @@ export class LocalRecommender implements Recommender {
     this.#host.close();
   }
 
-  /** Rejects with nothing but a PiqueError, whatever was given. */
   async #ask<T>(given: Query | undefined, call: (input: EngineQuery) => Promise<T>): Promise<T> {
-    const query = given ?? {};
-    try {
+    return typed(async () => {
       this.#refuseDisposed();
-      const input = await abortable(this.#complete(query), query.signal);
+      const query = given ?? {};
+      const { signal } = query;
+      const input = await abortable(this.#complete(query), signal);
       this.#refuseDisposed();
       this.#asked = query;
-      return await abortable(call(input), query.signal);
-    } catch (error) {
-      if (this.#disposed && (error as PiqueError)?.code !== 'ABORTED') throw disposed();
-      if (isPiqueError(error)) throw toPiqueError(error);
-      const message = `The query cannot be read: ${toPiqueError(error).message}`;
-      throw new PiqueError('ARGUMENT', message, { cause: error });
-    }
+      return abortable(call(input), signal);
+    });
   }
 
   /** The blocks for the visitor as the last query described them. */
