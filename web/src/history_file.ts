@@ -16,10 +16,10 @@ export function toFile(events: HistoryEvent[]): Blob {
  * @throws PiqueError `ARGUMENT`
  */
 export async function parseFile(file: unknown): Promise<HistoryEvent[]> {
-  if (!(file instanceof Blob)) {
+  if (typeof (file as Blob | undefined)?.text !== 'function') {
     throw new PiqueError('ARGUMENT', 'import takes a Blob, such as a file');
   }
-  const text = await file.text();
+  const text = await (file as Blob).text();
   let parsed: { format?: unknown; version?: unknown; events?: unknown } | null;
   try {
     parsed = JSON.parse(text);
