@@ -11,8 +11,8 @@ import { invent } from '../web/invented_model.mjs';
 import { openSite } from './browser_support.mjs';
 
 const ITEMS = 100_000;
-/** A frame has 16.7 ms; the figure that is wanted is printed, and this leaves room for slow machines. */
-const MOST_MILLISECONDS = 50;
+/** A frame. The figure itself is printed; what is wanted are 4 ms on a machine with nothing else to do. */
+const MOST_MILLISECONDS = 16.7;
 let site;
 
 before(async () => {
@@ -68,6 +68,7 @@ function longest(trace, run) {
 test(`${ITEMS} items: the main thread is never at work for long`, async (t) => {
   const page = await site.browser.newPage();
   await page.goto(`${site.url}bare.html`);
+  await page._client().send('Network.disable'); // else the page's thread copies what it fetches for DevTools
   await page.tracing.start({ categories: ['toplevel', 'devtools.timeline', 'blink.user_timing'] });
   const seen = [];
   for (const run of ['network', 'cache', 'again']) seen.push(await page.evaluate(visit, run));

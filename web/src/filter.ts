@@ -5,7 +5,7 @@ import { PiqueError, throwIfAborted } from './errors.ts';
 import type { Filter, ItemId } from './types.ts';
 
 /** Ids that come from the engine at once: between two pieces the page is free. */
-const PIECE = 1024;
+const PIECE = 512;
 
 type Ids = (first: number, count: number) => Promise<ItemId[]>;
 type Predicate = (id: ItemId) => boolean;
