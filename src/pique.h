@@ -155,9 +155,15 @@ PIQUE_API uint32_t pique_model_find_profile(const pique_model *model, uint32_t f
 /* What stands between the values of a field in the data that trained the model; 0: the field takes one value. */
 PIQUE_API char pique_model_profile_separator(const pique_model *model, uint32_t field);
 
-/* Columns of item categories (genre, brand …) that a list can be diversified by. */
+/* Columns of item categories (genre, brand …) that a list can be diversified by and filtered. */
 PIQUE_API uint32_t pique_model_category_count(const pique_model *model);
 PIQUE_API const char *pique_model_category_name(const pique_model *model, uint32_t column);
+/* The category of every item in a column: codes[item], 0 of none, 1 the first of the names that
+ * pique_model_info lists under "terms" (of files that have them). NULL: no such column. */
+PIQUE_API const uint8_t *pique_model_categories(const pique_model *model, uint32_t column);
+
+/* In the place of a column: items are alike as their vectors are. */
+#define PIQUE_BY_VECTORS UINT32_MAX
 
 typedef struct {
     const uint32_t *history; /* item numbers, oldest first; numbers outside the catalogue stand
@@ -173,11 +179,15 @@ typedef struct {
     bool explain;            /* fill reasons */
     const uint32_t *exclude; /* further items to leave out */
     uint32_t exclude_count;
+    const uint8_t *filtered; /* NULL, or bit item % 8 of byte item / 8: leave the item out;
+                                (item_count + 2) / 8 + 1 bytes */
     float
         diversity; /* 0: by score alone; else the list is chosen from the best 4 count items, and an
                           item's score counts less by it for every item of its category that stands
                           above it, in units of the scores; `score` stays what it is */
-    uint32_t category; /* column of the categories */
+    uint32_t category; /* column of the categories; PIQUE_BY_VECTORS: the score counts less by
+                          `diversity` times the largest cosine (from 0) of the item's vector and that
+                          of an item above it, which is maximal marginal relevance */
 } pique_query;
 
 #define PIQUE_MAX_REASONS 3
@@ -235,6 +245,15 @@ PIQUE_API PIQUE_CHECKED pique_status pique_session_recommend(pique_session *sess
                                                              const pique_query *query,
                                                              const pique_recommendation **list,
                                                              uint32_t *count);
+
+/* The items nearest to one: the largest cosines of their vectors and the item's, as `score`, largest first; of
+ * equal ones the lower number first. Of the query, count and what is to be left out are looked at. The item itself is
+ * left out. PIQUE_UNSUPPORTED: the model does not retrieve; PIQUE_ARGUMENT: no such item, or its row has not
+ * come. `list` stays valid until the session's next call. */
+PIQUE_API PIQUE_CHECKED pique_status pique_session_similar(pique_session *session, uint32_t item,
+                                                           const pique_query *query,
+                                                           const pique_recommendation **list,
+                                                           uint32_t *count);
 
 /* Scores of given items for the user of the query (count, exclude_seen and the rest are not looked at):
  * scores[i] belongs to candidates[i]. Of ranking models these are log-odds of a label 1, so that

@@ -13,7 +13,7 @@ struct pique_js {
     uint32_t *numbers; /* history and exclude of the query */
     uint32_t numbers_capacity;
     double *times; /* of the query's history */
-    float *scores;
+    uint8_t *filtered;
     float *ranked; /* of the last pique_js_rank */
     uint32_t out[PIQUE_JS_OUT_WORDS];
 };
@@ -57,7 +57,7 @@ void pique_js_free(pique_js *js) {
     pique_model_free(js->model);
     pique_release(ctx, js->numbers);
     pique_release(ctx, js->times);
-    pique_release(ctx, js->scores);
+    pique_release(ctx, js->filtered);
     pique_release(ctx, js->ranked);
     pique_release(ctx, js);
     pique_context_free(ctx);
@@ -130,10 +130,6 @@ int32_t pique_js_retrieves(const pique_js *js) {
     return pique_model_retrieves(js->model) ? 1 : 0;
 }
 
-uint32_t pique_js_item_count(const pique_js *js) {
-    return pique_model_item_count(js->model);
-}
-
 uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length) {
     return pique_model_find_item(js->model, id, length);
 }
@@ -186,6 +182,33 @@ void pique_js_rank_by(pique_js *js, pique_js *ranker, uint32_t retrieve) {
     js->retrieve = retrieve;
 }
 
+uint8_t *pique_js_filter(pique_js *js) {
+    const size_t size = ((size_t)pique_model_item_count(js->model) + 2) / 8 + 1;
+    if (!js->filtered) {
+        js->filtered = pique_alloc(js->ctx, size);
+    }
+    if (js->filtered) {
+        memset(js->filtered, 0, size);
+    }
+    js->query.filtered = js->filtered;
+    return js->filtered;
+}
+
+const uint8_t *pique_js_categories(const pique_js *js, uint32_t column) {
+    return pique_model_categories(js->model, column);
+}
+
+int32_t pique_js_similar(pique_js *js, uint32_t item, uint32_t count, uint32_t flags) {
+    const pique_recommendation *list = NULL;
+    uint32_t length = 0;
+    js->query.count = count;
+    js->query.exclude_seen = (flags & PIQUE_JS_EXCLUDE_SEEN) != 0;
+    pique_status status = pique_session_similar(js->session, item, &js->query, &list, &length);
+    js->out[0] = address(list);
+    js->out[1] = length;
+    return status;
+}
+
 int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float diversity,
                            uint32_t category) {
     const pique_recommendation *list = NULL;
@@ -217,18 +240,6 @@ int32_t pique_js_interests(pique_js *js) {
     js->out[2] = interests.live;
     js->out[3] = interests.history_first;
     return status;
-}
-
-int32_t pique_js_scores(pique_js *js) {
-    if (!js->scores) {
-        size_t count = (size_t)pique_model_item_count(js->model) + 2;
-        js->scores = pique_alloc(js->ctx, count * sizeof(float));
-        if (!js->scores) {
-            return PIQUE_NO_MEMORY;
-        }
-    }
-    js->out[0] = address(js->scores);
-    return pique_session_scores(js->session, &js->query, js->scores);
 }
 
 int32_t pique_js_rank(pique_js *js) {

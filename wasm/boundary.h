@@ -49,7 +49,6 @@ int32_t pique_js_put_block(pique_js *js, uint32_t block, const void *rows, uint3
 int32_t pique_js_near(pique_js *js);
 /* 1 when the model can recommend from the whole catalogue, 0 when it only ranks. */
 int32_t pique_js_retrieves(const pique_js *js);
-uint32_t pique_js_item_count(const pique_js *js);
 uint32_t pique_js_find_item(const pique_js *js, const char *id, uint32_t length);
 const char *pique_js_item_id(pique_js *js, uint32_t item);
 /* The profile of the queries that follow, until the next call: raw values, three words each: address, length, field.
@@ -70,6 +69,14 @@ double *pique_js_times(pique_js *js);
  * `retrieve`: how many items it is given. */
 void pique_js_rank_by(pique_js *js, pique_js *ranker, uint32_t retrieve);
 
+/* After pique_js_query: room for a bit of every item, all 0; the caller sets (bit item % 8 of byte item / 8) those
+ * to leave out. NULL: no memory. */
+uint8_t *pique_js_filter(pique_js *js);
+/* Which category each item has in a column: codes[item], 0 of none. */
+const uint8_t *pique_js_categories(const pique_js *js, uint32_t column);
+/* After pique_js_query: the items nearest to one, as pique_js_recommend gives them. */
+int32_t pique_js_similar(pique_js *js, uint32_t item, uint32_t count, uint32_t flags);
+
 /* out[0]: address of the list, out[1]: its length, out[2]: how many items were left out because the
  * ranker does not know them. A row is ten words: item, score (float), winning interest, number of reasons,
  * three reasons (items), their three shares (float). */
@@ -78,8 +85,6 @@ int32_t pique_js_recommend(pique_js *js, uint32_t count, uint32_t flags, float d
 /* out[0]: interests [live, width] of floats, out[1]: shares [live, behaviours looked at], out[2]: live,
  * out[3]: index of the first history item that the model looked at. */
 int32_t pique_js_interests(pique_js *js);
-/* out[0]: scores of all items, [item_count + 2] floats; the first and the last belong to no item. */
-int32_t pique_js_scores(pique_js *js);
 /* Scores the query's items to leave out as candidates. out[0]: their scores, floats in their order. */
 int32_t pique_js_rank(pique_js *js);
 

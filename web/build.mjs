@@ -43,12 +43,27 @@ const common = {
   logLevel: 'warning',
 };
 
-/** Modules whose text is made here: { 'pique:name': source }. */
+/** Files of the package that index.js imports when they are needed. */
+const LAZY = {
+  'pique:engine': './engine.js',
+  'pique:nosimd': './core-nosimd.js',
+  'pique:blocks': './blocks.js',
+  'pique:more': './more.js',
+  'pique:compiled': './core.wasm',
+};
+/** What a page that serves the package itself has to serve. */
+const PAGE_FILES = ['worker.js', 'engine.js', 'core-nosimd.js', 'blocks.js', 'more.js'];
+
+/** Modules that stand beside the bundle, and those whose text is made here: { 'pique:name': source }. */
 function made(modules) {
   return {
     name: 'made',
     setup(builder) {
-      builder.onResolve({ filter: /^pique:/ }, (args) => ({ path: args.path, namespace: 'made' }));
+      builder.onResolve({ filter: /^pique:/ }, ({ path }) =>
+        path in modules
+          ? { path, namespace: 'made' }
+          : { path: LAZY[path], external: true, sideEffects: false },
+      );
       builder.onLoad({ filter: /.*/, namespace: 'made' }, (args) => ({
         contents: modules[args.path],
       }));
@@ -67,9 +82,12 @@ async function readWasm(preset) {
   }
 }
 
-async function bundleText(entry) {
-  const result = await build({ ...common, entryPoints: [entry], write: false });
-  return result.outputFiles[0].text;
+/** The engine as one function that leans on nothing outside: its text is a program, too. */
+async function serverModule() {
+  const entryPoints = [path.join(web, 'src/server.ts')];
+  const result = await build({ ...common, entryPoints, format: 'cjs', write: false });
+  const text = result.outputFiles[0].text.trim();
+  return `export const server=()=>{const module={exports:{}};${text}\nreturn module.exports};\n`;
 }
 
 async function buildPackage() {
@@ -81,18 +99,19 @@ async function buildPackage() {
   await writeFile(path.join(dist, 'core.wasm'), simd);
   await writeFile(path.join(dist, 'core-nosimd.wasm'), nosimd);
 
-  const script = await bundleText(path.join(web, 'src/worker.ts'));
-  await writeFile(path.join(dist, 'worker.js'), script);
-  const base64 = (bytes) => JSON.stringify(gzipSync(bytes, { level: 9 }).toString('base64'));
-  const modules = {
-    'pique:core': `export const simd = ${base64(simd)}; export const nosimd = ${base64(nosimd)};`,
-    'pique:worker': `export const script = ${JSON.stringify(script)};`,
-  };
+  const base64 = (bytes) =>
+    `export const base64=${JSON.stringify(gzipSync(bytes, { level: 9 }).toString('base64'))};\n`;
+  await writeFile(path.join(dist, 'core-nosimd.js'), base64(nosimd));
+  const source = (name) => path.join(web, 'src', `${name}.ts`);
   await build({
     ...common,
-    entryPoints: [path.join(web, 'src/index.ts'), path.join(web, 'src/external.ts')],
+    entryPoints: [
+      ...[...ENTRIES, 'worker', 'blocks', 'more'].map((name) => ({ in: source(name), out: name })),
+      { in: source('fallback'), out: 'engine' },
+    ],
+    external: ['node:*'],
     outdir: dist,
-    plugins: [made(modules)],
+    plugins: [made({ 'pique:simd': base64(simd), 'pique:server': await serverModule() })],
   });
   await buildElements(dist, common);
   await buildProgram(dist);
@@ -113,6 +132,7 @@ async function buildProgram(dist) {
   });
 }
 
+const ENTRIES = ['index', 'external', 'node', 'workerd'];
 /** The declarations that the entries refer to; the rest of the sources is nobody's business. */
 const PUBLIC_TYPES = [
   'index',
@@ -151,7 +171,9 @@ async function buildSite(site) {
   const model = options.model ?? path.join(root, 'models/films.pique');
   const own = options.model ? undefined : path.join(root, 'models/films-ranker.pique');
   await copyPage(site, options.ranker ?? own);
-  await copyFile(path.join(options.dist, 'worker.js'), path.join(site, 'worker.js'));
+  for (const name of PAGE_FILES) {
+    await copyFile(path.join(options.dist, name), path.join(site, name));
+  }
   await copyFile(path.join(options.dist, 'index.js'), path.join(site, 'pique.js'));
   await build({
     ...common,

@@ -194,6 +194,42 @@ static pique_status add_names(pq_writer *w, pq_ctx *ctx, const char *key, const 
     return status;
 }
 
+static void write_terms(pq_text *text, const pq_feature *feature) {
+    pq_text_json(text, feature->name, strlen(feature->name));
+    pq_text_add(text, ":[");
+    for (uint32_t i = 0; i < feature->terms.count; i++) {
+        size_t size;
+        const char *term = pq_strings_get(&feature->terms, i, &size);
+        pq_text_add(text, i ? "," : "");
+        pq_text_json(text, term, size);
+    }
+    pq_text_add(text, "]");
+}
+
+/* The columns of categories, and what the codes in each of them stand for. */
+static pique_status add_category_names(pq_writer *w, pq_ctx *ctx, const pique_dataset *dataset) {
+    const char *names[PQ_MAX_FIELDS];
+    uint32_t count = 0;
+    pq_text text;
+    pq_text_init(&text, ctx);
+    for (uint32_t f = 0; f < dataset->item_feature_count; f++) {
+        const pq_feature *feature = &dataset->item_features[f];
+        if (is_category(feature)) {
+            pq_text_add(&text, count ? "," : "{");
+            write_terms(&text, feature);
+            names[count++] = feature->name;
+        }
+    }
+    pq_text_add(&text, "}");
+    pique_status status = pq_text_status(&text);
+    if (status == PIQUE_OK && count > 0) {
+        pq_writer_text(w, PQ_TERMS_KEY, text.data, text.size);
+        status = add_names(w, ctx, "pique.categories", names, count);
+    }
+    pq_text_free(&text);
+    return status;
+}
+
 static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_dataset *dataset,
                                  const pq_bake_options *options) {
     const char *quant =
@@ -223,16 +259,7 @@ static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_da
     if (status == PIQUE_OK) {
         status = add_names(w, m->ctx, "pique.profile", names, m->profile.column_count);
     }
-    uint32_t count = 0;
-    for (uint32_t f = 0; f < dataset->item_feature_count; f++) {
-        if (is_category(&dataset->item_features[f])) {
-            names[count++] = dataset->item_features[f].name;
-        }
-    }
-    if (status == PIQUE_OK && count > 0) {
-        status = add_names(w, m->ctx, "pique.categories", names, count);
-    }
-    return status;
+    return status == PIQUE_OK ? add_category_names(w, m->ctx, dataset) : status;
 }
 
 /* The first category of every item in each column of categories. */

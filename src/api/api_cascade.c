@@ -4,18 +4,16 @@
 
 #include "api/session.h"
 #include "retrieval/best.h"
-#include "retrieval/diversify.h"
 
 /* What passes between the stages, in the order of retrieval; memory of the retrieving session's tape. */
 typedef struct {
     const pique_recommendation *found; /* [found_count] */
     uint32_t found_count;
-    uint32_t known;      /* of them are known to the ranking model */
-    uint32_t *places;    /* [known] where in `found` */
-    uint32_t *items;     /* [known] their numbers in the ranking model */
-    float *scores;       /* [known] */
-    pq_hit *hits;        /* [known] best first; row is an index of `places` */
-    uint8_t *categories; /* [known] */
+    uint32_t known;   /* of them are known to the ranking model */
+    uint32_t *places; /* [known] where in `found` */
+    uint32_t *items;  /* [known] their numbers in the ranking model */
+    float *scores;    /* [known] */
+    pq_hit *hits;     /* [known] best first; row is an index of `places` */
 } candidates;
 
 static pique_status check(const pique_session *s, const pique_query *q, const pique_ranker *r) {
@@ -41,7 +39,6 @@ static pique_status retrieve(pique_session *s, const pique_query *q, uint32_t wa
     c->items = pq_tape_take(t, c->found_count, sizeof(*c->items));
     c->scores = pq_tape_take(t, c->found_count, sizeof(*c->scores));
     c->hits = pq_tape_take(t, c->found_count, sizeof(*c->hits));
-    c->categories = pq_tape_take(t, c->found_count, sizeof(*c->categories));
     return t->status;
 }
 
@@ -86,10 +83,9 @@ static pique_status order(pique_session *s, const pique_query *q, candidates *c,
     pq_best_order(&best);
     if (q->diversity > 0) {
         for (uint32_t i = 0; i < c->known; i++) {
-            c->categories[i] = s->model->categories[q->category][c->found[c->places[i]].item];
+            c->items[i] = c->found[c->places[i]].item;
         }
-        return pq_diversify(&s->tape.arena, c->hits, best.count, *wanted, c->categories,
-                            q->diversity);
+        return pq_session_diversify(s, q, &best, *wanted, c->items);
     }
     return PIQUE_OK;
 }

@@ -197,11 +197,11 @@ static pique_status make_info(pique_model *model, size_t size) {
     pq_text_add(&out, "\"bytes\":%lu", (unsigned long)size);
     describe_names(&out, "profile", model->names, m->profile.column_count);
     describe_names(&out, "categories", model->category_names, model->category_count);
-    static const char keys[][17] = {"pique.config", "pique.metrics", PQ_LOSS_KEY, "pique.data",
-                                    "pique.card"};
+    static const char keys[][17] = {"pique.config", "pique.metrics", PQ_LOSS_KEY,
+                                    PQ_TERMS_KEY,   "pique.data",    "pique.card"};
     pique_status status = PIQUE_OK;
     for (size_t i = 0; i < PQ_COUNT(keys) && status == PIQUE_OK; i++) {
-        status = describe(model, &out, keys[i], i < 3);
+        status = describe(model, &out, keys[i], i < 4);
     }
     pq_text_add(&out, "}");
     if (status == PIQUE_OK) {
@@ -347,6 +347,10 @@ uint32_t pique_model_width(const pique_model *model) {
 
 uint32_t pique_model_category_count(const pique_model *model) {
     return model->category_count;
+}
+
+const uint8_t *pique_model_categories(const pique_model *model, uint32_t column) {
+    return column < model->category_count ? model->categories[column] : NULL;
 }
 
 const char *pique_model_category_name(const pique_model *model, uint32_t column) {

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "api/session.h"
-#include "retrieval/diversify.h"
 #include "retrieval/scan.h"
 
 #define MOST_TIME 9.2e18 /* below 2^63 */
@@ -37,7 +36,8 @@ pique_status pq_session_check_diversity(const pique_session *s, const pique_quer
     if (!(q->diversity >= 0 && q->diversity <= 1e30f)) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: diversity is not a number from 0 up");
     }
-    if (q->diversity > 0 && q->category >= s->model->category_count) {
+    if (q->diversity > 0 && q->category != PIQUE_BY_VECTORS &&
+        q->category >= s->model->category_count) {
         PQ_FAIL(s->ctx, PIQUE_UNSUPPORTED,
                 s->model->category_count
                     ? "query: the model has no column %u of categories"
@@ -175,13 +175,17 @@ static pique_status prepare(pique_session *s, const pique_query *q, pq_scan *sca
     return PIQUE_OK;
 }
 
-static pique_status exclude(pique_session *s, const pique_query *q, pq_scan *scan) {
+pique_status pq_session_exclude(pique_session *s, const pique_query *q, uint8_t **out) {
     uint32_t rows = s->model->m.items.rows, items = s->model->ids.count;
     uint8_t *bits = pq_tape_take(&s->tape, rows / 8 + 1, 1);
     if (!bits) {
         return PIQUE_NO_MEMORY;
     }
-    memset(bits, 0, rows / 8 + 1);
+    if (q->filtered) {
+        memcpy(bits, q->filtered, rows / 8 + 1);
+    } else {
+        memset(bits, 0, rows / 8 + 1);
+    }
     pq_exclude(bits, 0);         /* PAD */
     pq_exclude(bits, items + 1); /* UNKNOWN */
     for (uint32_t i = 0; q->exclude_seen && i < q->history_count; i++) {
@@ -194,7 +198,7 @@ static pique_status exclude(pique_session *s, const pique_query *q, pq_scan *sca
             pq_exclude(bits, q->exclude[i]);
         }
     }
-    scan->excluded = bits;
+    *out = bits;
     return PIQUE_OK;
 }
 
@@ -255,8 +259,8 @@ static pique_status choose(pique_session *s, const pique_query *q, pq_scan *scan
     }
     PQ_TRY(pq_scan_top(&s->tape.arena, scan, *hits, count));
     if (q->diversity > 0) {
-        PQ_TRY(pq_diversify(&s->tape.arena, *hits, *count, wanted,
-                            s->model->categories[q->category], q->diversity));
+        pq_best found = {.hits = *hits, .count = *count};
+        PQ_TRY(pq_session_diversify(s, q, &found, wanted, NULL));
     }
     *count = PQ_MIN(*count, wanted);
     return PIQUE_OK;
@@ -269,7 +273,9 @@ pique_status pique_session_recommend(pique_session *session, const pique_query *
     *list = NULL;
     *count = 0;
     PQ_TRY(prepare(s, query, &scan));
-    PQ_TRY(exclude(s, query, &scan));
+    uint8_t *excluded;
+    PQ_TRY(pq_session_exclude(s, query, &excluded));
+    scan.excluded = excluded;
     pq_hit *hits;
     uint32_t chosen;
     PQ_TRY(choose(s, query, &scan, &hits, &chosen));

@@ -1,6 +1,9 @@
 #include "retrieval/diversify.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "retrieval/exact.h"
 
 #define CATEGORIES 256
 
@@ -55,6 +58,44 @@ pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_
         list[n] = hits[i];
         l.front[category] = l.behind[i];
         l.chosen[category]++;
+    }
+    memcpy(hits, list, wanted * sizeof(*hits));
+    return PIQUE_OK;
+}
+
+/* The hit that is worth most, of equal ones the first; a chosen one is worth nothing. */
+static uint32_t best_left(const pq_hit *hits, uint32_t count, const float *likeness, float price) {
+    uint32_t best = count;
+    float most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        float worth = hits[i].score - price * likeness[i];
+        if (likeness[i] < HUGE_VALF && (best == count || worth > most)) {
+            best = i;
+            most = worth;
+        }
+    }
+    return best;
+}
+
+pique_status pq_diversify_by_vectors(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
+                                     const pq_directions *directions, float price) {
+    const uint32_t width = directions->width;
+    float *likeness = pq_arena_take(arena, count, sizeof(*likeness)); /* to a chosen one */
+    pq_hit *list = pq_arena_take(arena, count, sizeof(*list));
+    if (!likeness || !list) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(likeness, 0, count * sizeof(*likeness));
+    wanted = wanted < count ? wanted : count;
+    for (uint32_t n = 0; n < wanted; n++) {
+        uint32_t chosen = best_left(hits, count, likeness, price);
+        list[n] = hits[chosen];
+        likeness[chosen] = HUGE_VALF;
+        for (uint32_t i = 0; i < count; i++) {
+            float cosine = pq_exact_dot(directions->rows + (size_t)i * width,
+                                        directions->rows + (size_t)chosen * width, width);
+            likeness[i] = PQ_MAX(likeness[i], cosine);
+        }
     }
     memcpy(hits, list, wanted * sizeof(*hits));
     return PIQUE_OK;

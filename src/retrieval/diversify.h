@@ -7,10 +7,21 @@
 #include "base/arena.h"
 #include "retrieval/best.h"
 
+typedef struct {
+    const float *rows;
+    uint32_t width;
+} pq_directions;
+
 /* hits [count], best first as of pq_scan_top; categories by row, 0: of none, which never counts as the same.
  * The first `wanted` become the chosen ones in the order of choice; of equal figures the one that came
  * first. What stands after them is not defined. price >= 0; at 0 the order stays. PIQUE_NO_MEMORY. */
 pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
                           const uint8_t *categories, float price);
+
+/* The same with a price times the largest cosine of a hit's vector and that of a chosen one, where it is above 0
+ * (maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998). directions [count, width]: the vectors of
+ * the hits, of length 1 or 0. */
+pique_status pq_diversify_by_vectors(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
+                                     const pq_directions *directions, float price);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Four sums side by side, whatever the instruction set. */
-static float dot(const float *a, const float *b, uint32_t n) {
+float pq_exact_dot(const float *a, const float *b, uint32_t n) {
     float sum[4] = {0, 0, 0, 0};
     uint32_t i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -45,13 +45,13 @@ pique_status pq_exact_init(pq_arena *arena, pq_exact *exact, const pq_scan *scan
     memset(exact->products, 0, size * sizeof(float));
     for (uint32_t k = 0; k < count; k++) {
         for (uint32_t i = 0; i < cols; i++) {
-            mapped[i] =
-                dot(codes->map + (size_t)i * cols, scan->interests + (size_t)k * cols, cols);
+            mapped[i] = pq_exact_dot(codes->map + (size_t)i * cols,
+                                     scan->interests + (size_t)k * cols, cols);
         }
         for (uint32_t c = 0; c < centroids; c++) {
             exact->products[pq_exact_product(codes, c, k)] =
-                dot(codes->codebook + (size_t)c * width,
-                    mapped + (size_t)(c / PQ_TABLE_CENTROIDS) * width, width);
+                pq_exact_dot(codes->codebook + (size_t)c * width,
+                             mapped + (size_t)(c / PQ_TABLE_CENTROIDS) * width, width);
         }
     }
     return PIQUE_OK;
@@ -90,8 +90,9 @@ float pq_exact_score(const pq_exact *exact, const pq_table *table, uint32_t row,
         pq_table_row(table, row, scratch);
     }
     for (uint32_t k = 0; k < scan->interest_count; k++) {
-        float score = coded ? scratch[k]
-                            : dot(scan->interests + (size_t)k * table->cols, scratch, table->cols);
+        float score =
+            coded ? scratch[k]
+                  : pq_exact_dot(scan->interests + (size_t)k * table->cols, scratch, table->cols);
         if (score > best) { /* never when it is NaN */
             best = score;
             *interest = k;

@@ -20,6 +20,8 @@ static inline size_t pq_exact_product(const pq_table *codes, uint32_t centroid, 
            interest % PQ_EXACT_GROUP;
 }
 
+/* The sum of products that all scores are made of. */
+float pq_exact_dot(const float *a, const float *b, uint32_t n);
 /* Floats that pq_exact_score works in. */
 size_t pq_exact_scratch(const pq_scan *scan);
 pique_status pq_exact_init(pq_arena *arena, pq_exact *exact, const pq_scan *scan);

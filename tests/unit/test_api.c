@@ -552,6 +552,127 @@ static void test_exclusion(void **state) {
     }
 }
 
+/* ---- by the items' vectors ---- */
+
+static double cosine(const served *s, uint32_t a, uint32_t b) {
+    const float *x = s->file.vectors + (size_t)a * MODEL_DIM;
+    const float *y = s->file.vectors + (size_t)b * MODEL_DIM;
+    double sum = 0, xx = 0, yy = 0;
+    for (uint32_t d = 0; d < MODEL_DIM; d++) {
+        sum += (double)x[d] * (double)y[d];
+        xx += (double)x[d] * (double)x[d];
+        yy += (double)y[d] * (double)y[d];
+    }
+    return xx > 0 && yy > 0 ? sum / sqrt(xx * yy) : 0;
+}
+
+static void test_similar(void **state) {
+    (void)state;
+    for (uint32_t kind = 0; kind < MODEL_KINDS; kind++) {
+        served s;
+        serve(&s, kind);
+        const uint8_t filtered[MODEL_ROWS / 8 + 1] = {1 << 5}; /* item 5 */
+        pique_query q = usual(&s);
+        const pique_recommendation *list;
+        uint32_t count;
+        q.filtered = filtered;
+        q.exclude = (const uint32_t[]){8};
+        q.exclude_count = 1;
+        assert_ok(s.ctx, pique_session_similar(s.session, 3, &q, &list, &count));
+        assert_int_equal(count, MODEL_ITEMS - 3);
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(list[i].item != 3 && list[i].item != 5 && list[i].item != 8);
+            assert_true(CLOSE(list[i].score, cosine(&s, 3, list[i].item)));
+            assert_true(i == 0 || list[i - 1].score >= list[i].score);
+        }
+        q.exclude_seen = true;
+        q.count = 2;
+        assert_ok(s.ctx, pique_session_similar(s.session, 4, &q, &list, &count));
+        assert_int_equal(count, 2);
+        for (uint32_t i = 0; i < q.history_count; i++) {
+            assert_true(list[0].item != q.history[i] && list[1].item != q.history[i]);
+        }
+        q.count = 0;
+        assert_ok(s.ctx, pique_session_similar(s.session, 4, &q, &list, &count));
+        assert_int_equal(count, 0);
+        assert_failure(s.ctx, pique_session_similar(s.session, 0, &q, &list, &count),
+                       PIQUE_ARGUMENT, "item 0");
+        assert_failure(s.ctx, pique_session_similar(s.session, MODEL_ITEMS + 1, &q, &list, &count),
+                       PIQUE_ARGUMENT, "not there");
+        stop(&s);
+    }
+}
+
+/* Every item of the list is worth most at its place: its score less the price of the likest one above. */
+static void check_relevance(const served *s, const answer *all, const answer *a, double price) {
+    for (uint32_t n = 0; n < a->count; n++) {
+        double chosen = 0, most = -1e300;
+        for (uint32_t i = 0; i < PQ_MIN(all->count, 4 * a->count); i++) {
+            double likeness = 0;
+            bool taken = false;
+            for (uint32_t j = 0; j < n; j++) {
+                likeness = PQ_MAX(likeness, cosine(s, all->list[i].item, a->list[j].item));
+                taken = taken || all->list[i].item == a->list[j].item;
+            }
+            double worth = (double)all->list[i].score - price * likeness;
+            if (all->list[i].item == a->list[n].item) {
+                chosen = worth;
+            }
+            most = taken ? most : PQ_MAX(most, worth);
+        }
+        assert_true(CLOSE(chosen, most));
+    }
+}
+
+static void test_diverse_by_vectors(void **state) {
+    (void)state;
+    uint32_t moved = 0;
+    for (uint32_t kind = 0; kind < MODEL_KINDS; kind++) {
+        served s;
+        serve(&s, kind);
+        pique_query q = usual(&s);
+        answer all = ask(&s, &q);
+        q.count = 4;
+        q.category = PIQUE_BY_VECTORS;
+        answer plain = ask(&s, &q);
+        static const float prices[] = {0.1f, 0.5f, 2};
+        for (uint32_t i = 0; i < PQ_COUNT(prices); i++) {
+            q.diversity = prices[i];
+            answer a = ask(&s, &q);
+            assert_int_equal(a.count, 4);
+            assert_int_equal(a.list[0].item, plain.list[0].item);
+            check_relevance(&s, &all, &a, (double)prices[i]);
+            for (uint32_t n = 0; n < 4; n++) {
+                moved += a.list[n].item != plain.list[n].item;
+            }
+        }
+        stop(&s);
+    }
+    assert_true(moved > 5);
+}
+
+static void test_filtered(void **state) {
+    (void)state;
+    served s;
+    serve(&s, 0);
+    pique_query q = usual(&s);
+    answer all = ask(&s, &q);
+    uint8_t filtered[MODEL_ROWS / 8 + 1] = {0};
+    for (uint32_t item = 1; item <= MODEL_ITEMS; item += 2) {
+        filtered[item / 8] |= (uint8_t)(1u << item % 8);
+    }
+    q.filtered = filtered;
+    answer even = ask(&s, &q);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < all.count; i++) {
+        if (all.list[i].item % 2 == 0) {
+            assert_memory_equal(&even.list[at++], &all.list[i], sizeof(all.list[i]));
+        }
+    }
+    assert_int_equal(at, even.count);
+    stop(&s);
+}
+
 static void test_counts(void **state) {
     (void)state;
     served s;
@@ -719,6 +840,9 @@ int main(void) {
         cmocka_unit_test(test_nobody_gets_what_is_popular),
         cmocka_unit_test(test_long_histories),
         cmocka_unit_test(test_exclusion),
+        cmocka_unit_test(test_similar),
+        cmocka_unit_test(test_diverse_by_vectors),
+        cmocka_unit_test(test_filtered),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_same_query_same_bits),
         cmocka_unit_test(test_bad_queries),

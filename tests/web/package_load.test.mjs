@@ -59,6 +59,7 @@ describe('sources', async () => {
 
   test('an address, with progress to the end', async () => {
     const seen = [];
+    const fromCache = false;
     const answer = (_, response) => {
       response.writeHead(200, { 'content-length': model.length }).end(model);
     };
@@ -66,8 +67,8 @@ describe('sources', async () => {
       const onProgress = (progress) => seen.push(progress);
       assert.equal(await topOf(new URL(`${url}/films.pique`), { onProgress }), expected);
     });
-    assert.deepEqual(seen[0], { phase: 'fetch', loaded: 0, total: model.length });
-    assert.deepEqual(seen.at(-1), { phase: 'ready', loaded: model.length, total: model.length });
+    assert.deepEqual(seen[0], { phase: 'fetch', loaded: 0, total: model.length, fromCache });
+    assert.deepEqual(seen.at(-1), { ...seen[0], phase: 'ready', loaded: model.length });
     const loaded = seen.map((progress) => progress.loaded);
     assert.deepEqual(
       loaded,

@@ -212,6 +212,7 @@ describe('loaded partially', () => {
         await pique.dispose();
         assert.deepEqual(seen.at(-1), {
           phase: 'blocks',
+          fromCache: false,
           loaded: bytes.length,
           total: bytes.length,
         });

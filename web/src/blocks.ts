@@ -2,7 +2,8 @@
 import { abortable, PiqueError, throwIfAborted } from './errors.ts';
 import type { Host } from './host.ts';
 import type { Block } from './members.ts';
-import { type Opened, openRange, type Reader } from './source.ts';
+import { openRange } from './ranges.ts';
+import type { Opened, Reader } from './source.ts';
 
 /**
  * Blocks that follow each other are asked for at once: first one, then about as many bytes as have come,
@@ -65,7 +66,7 @@ export class Blocks {
       const { reader, whole } = await openRange(this.#file, from, to, this.total, this.#signal);
       try {
         if (whole) {
-          await reader.skip(this.#head);
+          await skip(reader, this.#head);
           return await this.#pass(reader, count);
         }
         for (const block of run) await this.#take(reader, block, count);
@@ -114,5 +115,13 @@ export class Blocks {
     this.#absent.delete(block);
     this.#received += size;
     count(size);
+  }
+}
+
+async function skip(reader: Reader, count: number): Promise<void> {
+  for (let left = count; left > 0; ) {
+    const chunk = await reader.some(left);
+    if (!chunk) return;
+    left -= chunk.length;
   }
 }

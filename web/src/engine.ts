@@ -1,8 +1,9 @@
 /** The engine as an object: synchronous calls over the exports, the model written into its heap. */
+import { hasBit, makeBits, setBit } from './bits.ts';
 import { PiqueError, type PiqueErrorCode } from './errors.ts';
 import type { Block } from './members.ts';
-import type { Interest, ModelInfo, Recommendation, Result } from './types.ts';
-import { type Exports, instantiate } from './wasm.ts';
+import type { ModelInfo, Recommendation, Result } from './types.ts';
+import { type Bound, bind, type EngineCode, type Exports, instantiate } from './wasm.ts';
 
 /** A query after the history store was asked: only what crosses to the worker. */
 export interface EngineQuery {
@@ -21,9 +22,20 @@ export interface EngineQuery {
   diversity: number;
   diversityBy: string | undefined;
   profile: Record<string, string | number | readonly string[]>;
+  /** Values that an item must have in columns of categories. */
+  filter?: Record<string, string[]> | undefined;
+  /** Further items to leave out: bit item % 8 of byte item / 8. */
+  leftOut?: Uint8Array | undefined;
 }
 
 export type EngineInfo = Omit<ModelInfo, 'thread' | 'size'> & { memory: number; blocks: Block[] };
+
+/** What each interest has of the items that the model looked at: shares [live, ids]. */
+export interface Shares {
+  ids: string[];
+  live: number;
+  shares: Float32Array;
+}
 
 /** Of a file when it is opened, of a call afterwards. */
 const UNSUPPORTED = -5;
@@ -52,10 +64,10 @@ const HEAD_BYTES = 1 << 14;
 const PAGE_BYTES = 1 << 16;
 /** A third more words than ids: see base/strings.c. */
 const PLACE_BYTES = (4 * 4) / 3;
-/** Together the items of {@link Interest.because} hold at least this part of the interest. */
-const BECAUSE_SHARE = 0.8;
 /** Words of pique_block. */
 const BLOCK = { words: 5, first: 0, rows: 1, offset: 2, size: 3 };
+/** In the place of a column: by the items' vectors. */
+const BY_VECTORS = 0xffffffff;
 /** So many blocks near the visitor's interests come before the rest of the file. */
 const NEAR_BLOCKS = 8;
 
@@ -67,7 +79,9 @@ interface Tensor {
 
 export class Engine {
   readonly #wasm: Exports;
-  readonly #js: number;
+  /** The engine's object in the heap, and its functions. */
+  readonly #at: number;
+  readonly #js: Bound;
   readonly #out: number;
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder();
@@ -92,15 +106,16 @@ export class Engine {
   #foreignFields: string[] = [];
 
   /** @throws PiqueError as {@link instantiate} */
-  static async start(wasm: Uint8Array): Promise<Engine> {
+  static async start(wasm: EngineCode): Promise<Engine> {
     return new Engine(await instantiate(wasm));
   }
 
   private constructor(wasm: Exports) {
     this.#wasm = wasm;
-    this.#js = wasm.pique_js_create();
-    if (!this.#js) throw new PiqueError('OOM', 'No memory for the engine');
-    this.#out = wasm.pique_js_out(this.#js);
+    this.#at = wasm.pique_js_create();
+    if (!this.#at) throw new PiqueError('OOM', 'No memory for the engine');
+    this.#js = bind(wasm, this.#at);
+    this.#out = this.#js.out();
   }
 
   /**
@@ -109,7 +124,7 @@ export class Engine {
    * @throws PiqueError `UNSUPPORTED` when this model does not retrieve, `OOM`
    */
   beside(): Engine {
-    if (!this.#wasm.pique_js_retrieves(this.#js)) {
+    if (!this.#js.retrieves()) {
       const message = `${this.#info?.model} is a ranking model and cannot retrieve for a ranker`;
       throw new PiqueError('UNSUPPORTED', message);
     }
@@ -144,8 +159,7 @@ export class Engine {
       rest = rest.subarray(piece.length);
       this.#reserve(this.#filled + piece.length);
       this.#copy(piece);
-      const wasm = this.#wasm;
-      this.#check(wasm.pique_js_model_size(this.#js, this.#block, this.#filled));
+      this.#check(this.#js.model_size(this.#block, this.#filled));
       [this.#total] = this.#results();
       if (this.#total) {
         this.#growFor(this.#total);
@@ -170,7 +184,7 @@ export class Engine {
     const block = this.#block;
     this.#block = 0;
     const [total, filled] = [this.#total, this.#filled];
-    this.#check(this.#wasm.pique_js_model_open(this.#js, block, total, filled));
+    this.#check(this.#js.model_open(block, total, filled));
     if (filled < total) this.#readBlocks();
     this.#info = this.#describe();
     return this.#info;
@@ -184,11 +198,11 @@ export class Engine {
   putBlock(block: number, rows: Uint8Array): void {
     const at = this.#allocate(rows.length);
     try {
-      new Uint8Array(this.#wasm.memory.buffer, at).set(rows);
-      this.#check(this.#wasm.pique_js_put_block(this.#js, block, at, rows.length));
+      new Uint8Array(this.#heap, at).set(rows);
+      this.#check(this.#js.put_block(block, at, rows.length));
       this.#absent.delete(block);
     } finally {
-      this.#wasm.pique_js_release(this.#js, at);
+      this.#js.release(at);
     }
   }
 
@@ -207,7 +221,9 @@ export class Engine {
   recommend(query: EngineQuery): Result {
     const started = performance.now();
     const ranker = query.rank && this.#coverage() > 0 ? this.#ranker : undefined;
-    const ranked = ranker ? ranker.#begin({ ...query, excludeIds: [] }) : false;
+    const ranked = ranker
+      ? ranker.#begin({ ...query, excludeIds: [], filter: undefined, leftOut: undefined })
+      : false;
     const known = this.#begin(this.#without(query));
     const personal = known || ranked;
     let items: Recommendation[];
@@ -215,11 +231,11 @@ export class Engine {
     if (personal || (ranker && query.fallback === 'popular')) {
       // Of a person who is unknown to it, the model retrieves what is popular.
       if (!known) this.#begin({ ...query, context: [], times: undefined });
-      if (ranker) this.#wasm.pique_js_rank_by(this.#js, ranker.#js, query.retrieve);
+      if (ranker) this.#js.rank_by(ranker.#at, query.retrieve);
       const flags = (query.excludeSeen ? EXCLUDE_SEEN : 0) | (query.explain ? EXPLAIN : 0);
       const { count, diversity } = query;
       const category = diversity ? this.#category(query.diversityBy) : 0;
-      this.#check(this.#wasm.pique_js_recommend(this.#js, count, flags, diversity, category));
+      this.#check(this.#js.recommend(count, flags, diversity, category));
       if (ranker) left = { unknown: this.#results()[2] };
       items = this.#readList(query.explain, known, ranker !== undefined);
     } else {
@@ -238,8 +254,8 @@ export class Engine {
     });
     const ids = query.excludeIds.filter((_, i) => numbers[i] !== 0);
     const personal = this.#begin(this.#without(query), numbers);
-    this.#check(this.#wasm.pique_js_rank(this.#js));
-    const scores = new Float32Array(this.#wasm.memory.buffer, this.#results()[0], ids.length);
+    this.#check(this.#js.rank());
+    const scores = new Float32Array(this.#heap, this.#results()[0], ids.length);
     const ranks = this.#info?.task === 'ranking'; // else scores are no log-odds
     const items = ids.map((id, i): Recommendation => {
       const score = scores[i] as number;
@@ -251,42 +267,59 @@ export class Engine {
     return { items: items.slice(0, query.count), personal, coverage, milliseconds };
   }
 
-  interests(query: EngineQuery): Interest[] {
-    const { context } = this.#without(query);
-    if (!this.#begin(this.#without(query))) return [];
-    this.#check(this.#wasm.pique_js_interests(this.#js));
-    const [, sharesAt, live, first] = this.#results();
-    const ids = context.slice(first); // what the model looked at
-    const buffer = this.#wasm.memory.buffer;
-    const shares = new Float32Array(buffer, sharesAt, live * ids.length);
-    return interestWeights(shares, live, ids.length).map((weight, k) => {
-      const row = shares.subarray(k * ids.length, (k + 1) * ids.length);
-      return { weight, ...strongest(row, ids) };
-    });
+  /** @throws PiqueError `ARGUMENT`, `UNSUPPORTED`, `OOM` */
+  similar(id: string, query: EngineQuery): Result {
+    const started = performance.now();
+    const item = this.#find(id);
+    if (!item) throw new PiqueError('ARGUMENT', `The model does not know the item "${id}"`);
+    let items: Recommendation[] = [];
+    if (this.#has(item)) {
+      this.#begin(query);
+      const flags = query.excludeSeen ? EXCLUDE_SEEN : 0;
+      this.#check(this.#js.similar(item, query.count, flags));
+      items = this.#readList(false, false, false);
+    }
+    const coverage = this.#coverage();
+    return { items, personal: false, coverage, milliseconds: performance.now() - started };
   }
 
-  /** The score of every item, by number: `scores[0]` is unused. For tests and tools. */
-  scores(query: EngineQuery): Float32Array {
-    this.#begin(query);
-    this.#check(this.#wasm.pique_js_scores(this.#js));
-    const count = this.#wasm.pique_js_item_count(this.#js) + 1;
-    return new Float32Array(this.#wasm.memory.buffer, this.#results()[0], count).slice();
+  ids(first: number, count: number): string[] {
+    const length = Math.min(count, this.#count() + 1 - first);
+    return Array.from({ length }, (_, i) => this.#itemId(first + i));
+  }
+
+  /** The query with those of its candidates (`excludeIds`) that the filter lets through. */
+  filterCandidates(query: EngineQuery): EngineQuery {
+    const leftOut = query.filter && this.#leftOut(query);
+    if (!leftOut) return query;
+    const excludeIds = query.excludeIds.filter((id) => !hasBit(leftOut, this.#find(id)));
+    return { ...query, excludeIds, filter: undefined };
+  }
+
+  /** null when the query tells the model nothing. */
+  interests(query: EngineQuery): Shares | null {
+    const { context } = this.#without(query);
+    if (!this.#begin(this.#without(query))) return null;
+    this.#check(this.#js.interests());
+    const [, sharesAt, live, first] = this.#results();
+    const ids = context.slice(first); // what the model looked at
+    return { ids, live, shares: new Float32Array(this.#heap, sharesAt, live * ids.length).slice() };
   }
 
   /** Gives everything back; the object is of no use afterwards. */
   dispose(): void {
-    if (this.#block) this.#wasm.pique_js_release(this.#js, this.#block);
+    if (this.#block) this.#js.release(this.#block);
     this.#block = 0;
-    if (this.#textAt) this.#wasm.pique_js_release(this.#js, this.#textAt);
+    if (this.#textAt) this.#js.release(this.#textAt);
     this.#textAt = 0;
-    this.#wasm.pique_js_free(this.#js);
+    this.#js.free();
   }
 
   #readBlocks(): void {
-    const at = this.#wasm.pique_js_blocks(this.#js);
+    const at = this.#js.blocks();
     const [count, known] = this.#results();
     this.#historyNeedsRows = known === 0;
-    const words = new Uint32Array(this.#wasm.memory.buffer, at, count * BLOCK.words);
+    const words = new Uint32Array(this.#heap, at, count * BLOCK.words);
     this.#blocks = Array.from({ length: count }, (_, block) => {
       const word = (place: number) => words[block * BLOCK.words + place] as number;
       this.#absent.add(block);
@@ -297,8 +330,8 @@ export class Engine {
 
   /** Those nearest the interests of the query that was begun, best first. */
   #nearBlocks(): number[] {
-    this.#check(this.#wasm.pique_js_near(this.#js));
-    const { buffer } = this.#wasm.memory;
+    this.#check(this.#js.near());
+    const buffer = this.#heap;
     const scores = new Float32Array(buffer, this.#results()[0], this.#blocks.length);
     const near = [...this.#absent].sort((a, b) => (scores[b] as number) - (scores[a] as number));
     return near.slice(0, NEAR_BLOCKS);
@@ -332,25 +365,53 @@ export class Engine {
 
   /** Writes the query into the heap; false when it tells the model nothing. */
   #begin(query: EngineQuery, excluded = query.excludeIds.map((id) => this.#find(id))): boolean {
-    if (!this.#info) throw new PiqueError('ARGUMENT', 'No model is open');
     const history = query.context.map((id) => this.#find(id));
     const exclude = excluded.filter((item) => item !== 0);
     const described = this.#setProfile(query.profile);
-    const wasm = this.#wasm;
-    const at = wasm.pique_js_query(this.#js, history.length, exclude.length);
+    const at = this.#js.query(history.length, exclude.length);
     if (!at) throw new PiqueError('OOM', 'No memory for the query');
     const numbers = [...history.map((item) => item || UNKNOWN_ITEM), ...exclude];
-    new Uint32Array(wasm.memory.buffer, at, numbers.length).set(numbers);
+    new Uint32Array(this.#heap, at, numbers.length).set(numbers);
     if (query.times) this.#writeTimes(query.times);
+    if (query.filter || query.leftOut) this.#writeFilter(query);
     return described || history.some((item) => item !== 0);
   }
 
   /** Of the query that was begun, in seconds. */
   #writeTimes(times: number[]): void {
-    const at = this.#wasm.pique_js_times(this.#js);
+    const at = this.#js.times();
     if (!at) throw new PiqueError('OOM', 'No memory for the query');
     const seconds = times.map((time) => time / 1000);
-    new Float64Array(this.#wasm.memory.buffer, at, times.length).set(seconds);
+    new Float64Array(this.#heap, at, times.length).set(seconds);
+  }
+
+  #writeFilter(query: EngineQuery): void {
+    const leftOut = this.#leftOut(query);
+    const at = this.#js.filter();
+    if (!at) throw new PiqueError('OOM', 'No memory for the query');
+    new Uint8Array(this.#heap, at, leftOut.length).set(leftOut);
+  }
+
+  /** A bit for every item that the filter leaves out, and for what is no item. */
+  #leftOut(query: EngineQuery): Uint8Array {
+    const count = this.#count();
+    const bits = query.leftOut?.slice() ?? makeBits(count);
+    setBit(bits, 0);
+    for (const [name, values] of Object.entries(query.filter ?? {})) {
+      const column = this.#column(name);
+      const terms = this.#info?.terms[name];
+      if (!terms) {
+        const message = `The file does not carry the values of "${name}"; export it anew to filter by it`;
+        throw new PiqueError('UNSUPPORTED', message);
+      }
+      const wanted = new Set(values.map((value) => terms.indexOf(value) + 1).filter(Boolean));
+      const at = this.#js.categories(column);
+      const codes = new Uint8Array(this.#heap, at, count + 1);
+      for (let item = 1; item <= count; item++) {
+        if (!wanted.has(codes[item] as number)) setBit(bits, item);
+      }
+    }
+    return bits;
   }
 
   /** Gives the engine the raw values of the profile; whether one of them tells it something. */
@@ -377,21 +438,35 @@ export class Engine {
     const at = this.#allocate(size);
     let end = at + values.length * VALUE_BYTES;
     values.forEach(([bytes, field], i) => {
-      const { buffer } = this.#wasm.memory;
-      new Uint32Array(buffer, at + i * VALUE_BYTES).set([end, bytes.length, field]);
-      new Uint8Array(buffer, end).set(bytes);
+      new Uint32Array(this.#heap, at + i * VALUE_BYTES).set([end, bytes.length, field]);
+      new Uint8Array(this.#heap, end).set(bytes);
       end += bytes.length;
     });
-    const status = this.#wasm.pique_js_profile(this.#js, at, values.length);
-    this.#wasm.pique_js_release(this.#js, at);
+    const status = this.#js.profile(at, values.length);
+    this.#js.release(at);
     this.#check(status);
     return this.#results()[0] > 0;
   }
 
-  /** The number of a column of categories, the first unless named. */
+  /** What a list is made diverse by: the number of a column of categories, the first unless named. */
   #category(name: string | undefined): number {
     const categories = this.#info?.categories ?? [];
-    const column = name === undefined ? 0 : categories.indexOf(name);
+    const byVectors = name === undefined ? categories.length === 0 : name === 'vectors';
+    if (byVectors && !categories.includes('vectors')) return BY_VECTORS;
+    return name === undefined ? 0 : this.#column(name);
+  }
+
+  get #heap(): ArrayBuffer {
+    return this.#wasm.memory.buffer as ArrayBuffer;
+  }
+
+  #count(): number {
+    return this.#info?.items ?? 0;
+  }
+
+  #column(name: string): number {
+    const categories = this.#info?.categories ?? [];
+    const column = categories.indexOf(name);
     if (column < 0) {
       const known = categories.join(', ') || 'none';
       throw new PiqueError('ARGUMENT', `No categories "${name}"; this model has: ${known}`);
@@ -403,9 +478,11 @@ export class Engine {
   #popular(query: EngineQuery): Recommendation[] {
     // The visitor's own items are among them while their rows have not come.
     const excluded = new Set([...query.excludeIds, ...(query.excludeSeen ? query.context : [])]);
+    const leftOut = this.#leftOut(query);
     const items: Recommendation[] = [];
-    const count = this.#wasm.pique_js_item_count(this.#js);
+    const count = this.#count();
     for (let item = 1; item <= count && items.length < query.count; item++) {
+      if (hasBit(leftOut, item)) continue;
       const id = this.#itemId(item);
       if (!excluded.has(id)) items.push({ id, score: 0, interest: -1 });
     }
@@ -415,7 +492,7 @@ export class Engine {
   /** `known`: the interests tell something; `ranked`: the scores are log-odds. */
   #readList(explain: boolean, known: boolean, ranked: boolean): Recommendation[] {
     const [at, length] = this.#results();
-    const words = new Uint32Array(this.#wasm.memory.buffer, at, length * ROW.words).slice();
+    const words = new Uint32Array(this.#heap, at, length * ROW.words).slice();
     const floats = new Float32Array(words.buffer);
     return Array.from({ length }, (_, row) => {
       const start = row * ROW.words;
@@ -441,17 +518,11 @@ export class Engine {
   }
 
   #describe(): EngineInfo {
-    const wasm = this.#wasm;
-    const details = JSON.parse(this.#readText(wasm.pique_js_info(this.#js)));
+    const details = JSON.parse(this.#readText(this.#js.info()));
+    const { model, task, items, interests, width, profile, categories, terms = {} } = details;
     return {
-      model: String(details.model ?? ''),
-      task: details.task === 'ranking' ? 'ranking' : 'retrieval',
-      items: wasm.pique_js_item_count(this.#js),
-      interests: details.interests,
-      width: details.width,
-      profile: details.profile,
-      categories: details.categories,
-      isa: this.#readTerminated(wasm.pique_js_isa(this.#js)),
+      ...{ model, task, items, interests, width, profile, categories, terms },
+      isa: this.#readTerminated(this.#js.isa()),
       memory: this.#total,
       blocks: this.#blocks,
       details,
@@ -462,16 +533,14 @@ export class Engine {
   #find(id: string): number {
     let item = this.#items.get(id);
     if (!item) {
-      item = this.#withText(id, (at, length) =>
-        this.#wasm.pique_js_find_item(this.#js, at, length),
-      );
+      item = this.#withText(id, (at, length) => this.#js.find_item(at, length));
       if (item) this.#items.set(id, item);
     }
     return item;
   }
 
   #itemId(item: number): string {
-    return this.#readText(this.#wasm.pique_js_item_id(this.#js, item));
+    return this.#readText(this.#js.item_id(item));
   }
 
   #withText<T>(text: string, use: (at: number, length: number) => T): T {
@@ -481,18 +550,18 @@ export class Engine {
     }
     const bytes = this.#encoder.encode(text);
     const at = this.#allocate(bytes.length);
-    new Uint8Array(this.#wasm.memory.buffer, at, bytes.length).set(bytes);
+    new Uint8Array(this.#heap, at, bytes.length).set(bytes);
     try {
       return use(at, bytes.length);
     } finally {
-      this.#wasm.pique_js_release(this.#js, at);
+      this.#js.release(at);
     }
   }
 
   #shortText(): Uint8Array<ArrayBuffer> {
     if (this.#text.length === 0) {
       this.#textAt ||= this.#allocate(SHORT_TEXT);
-      this.#text = new Uint8Array(this.#wasm.memory.buffer, this.#textAt, SHORT_TEXT);
+      this.#text = new Uint8Array(this.#heap, this.#textAt, SHORT_TEXT);
     }
     return this.#text;
   }
@@ -500,22 +569,22 @@ export class Engine {
   /** The text at an address whose length the last call left in out[0]. */
   #readText(at: number): string {
     const [length] = this.#results();
-    return this.#decoder.decode(new Uint8Array(this.#wasm.memory.buffer, at, length));
+    return this.#decoder.decode(new Uint8Array(this.#heap, at, length));
   }
 
   #readTerminated(at: number): string {
-    const bytes = new Uint8Array(this.#wasm.memory.buffer, at);
+    const bytes = new Uint8Array(this.#heap, at);
     return this.#decoder.decode(bytes.subarray(0, bytes.indexOf(0)));
   }
 
   /** The words that the last call left behind. */
   #results(): [number, number, number, number] {
-    const words = new Uint32Array(this.#wasm.memory.buffer, this.#out, 4);
+    const words = new Uint32Array(this.#heap, this.#out, 4);
     return [...words] as [number, number, number, number];
   }
 
   #allocate(size: number): number {
-    const block = this.#wasm.pique_js_alloc(this.#js, size);
+    const block = this.#js.alloc(size);
     if (!block) throw new PiqueError('OOM', `No memory for ${size} bytes`);
     return block >>> 0;
   }
@@ -525,7 +594,7 @@ export class Engine {
    * for its ids.
    */
   #growFor(total: number): void {
-    const { buffer } = this.#wasm.memory;
+    const buffer = this.#heap;
     const length = new DataView(buffer).getUint32(this.#block, true);
     const text = this.#decoder.decode(new Uint8Array(buffer, this.#block + 8, length));
     let bytes = total;
@@ -547,16 +616,16 @@ export class Engine {
     const capacity = this.#total ? size : Math.max(size, 2 * this.#capacity);
     const block = this.#allocate(capacity);
     if (this.#block) {
-      const heap = new Uint8Array(this.#wasm.memory.buffer);
+      const heap = new Uint8Array(this.#heap);
       heap.copyWithin(block, this.#block, this.#block + this.#filled);
-      this.#wasm.pique_js_release(this.#js, this.#block);
+      this.#js.release(this.#block);
     }
     this.#block = block;
     this.#capacity = capacity;
   }
 
   #copy(chunk: Uint8Array): void {
-    new Uint8Array(this.#wasm.memory.buffer, this.#block + this.#filled).set(chunk);
+    new Uint8Array(this.#heap, this.#block + this.#filled).set(chunk);
     this.#filled += chunk.length;
   }
 
@@ -569,7 +638,7 @@ export class Engine {
 
   #check(status: number): void {
     if (status === 0) return;
-    const message = this.#readTerminated(this.#wasm.pique_js_error(this.#js));
+    const message = this.#readTerminated(this.#js.error());
     const tensor = /tensors? "([^"]+)"/.exec(message)?.[1];
     const code = status === UNSUPPORTED && this.#info ? 'UNSUPPORTED' : STATUS_CODES[status];
     throw new PiqueError(code ?? 'INTERNAL', message || `status ${status}`, { tensor });
@@ -577,34 +646,3 @@ export class Engine {
 }
 
 const chance = (logOdds: number) => ({ probability: 1 / (1 + Math.exp(-logOdds)) });
-
-/** How much of the history each interest holds: every item counts one, divided by its shares. */
-function interestWeights(shares: Float32Array, live: number, count: number): number[] {
-  const weights = new Array<number>(live).fill(0);
-  for (let j = 0; j < count; j++) {
-    let column = 0;
-    for (let k = 0; k < live; k++) column += shares[k * count + j] as number;
-    for (let k = 0; k < live && column > 0; k++) {
-      weights[k] = (weights[k] as number) + (shares[k * count + j] as number) / column;
-    }
-  }
-  const all = weights.reduce((sum, weight) => sum + weight, 0);
-  return all > 0 ? weights.map((weight) => weight / all) : weights;
-}
-
-function strongest(row: Float32Array, ids: string[]): Pick<Interest, 'because' | 'shares'> {
-  const byId = new Map<string, number>();
-  row.forEach((share, j) => {
-    const id = ids[j] as string;
-    byId.set(id, (byId.get(id) ?? 0) + share);
-  });
-  const ranked = [...byId].filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
-  const goal = BECAUSE_SHARE * ranked.reduce((sum, [, share]) => sum + share, 0);
-  let sum = 0;
-  const top = ranked.filter(([, share]) => {
-    const wanted = sum < goal;
-    sum += share;
-    return wanted;
-  });
-  return { because: top.map(([id]) => id), shares: top.map(([, share]) => share) };
-}

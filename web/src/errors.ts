@@ -4,11 +4,12 @@
  * | code | what happened |
  * |---|---|
  * | `ARGUMENT` | a call was wrong: an option, an id, a count |
- * | `HTTP` | the model or the wasm could not be fetched; `status` is 0 when no answer came |
+ * | `HTTP` | the model, or a file of the engine, could not be fetched; `status` is 0 when no answer came |
+ * | `INTEGRITY` | the bytes that came are not those whose `integrity` was given |
  * | `MODEL_CORRUPT` | the bytes are not a whole, valid model file |
  * | `MODEL_CHANGED` | the file became another one while its blocks were being fetched; load it anew |
  * | `MODEL_VERSION` | a valid file of a version or kind that this build does not read |
- * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker |
+ * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker; or this page cannot: `integrity` needs a secure origin (https, localhost) |
  * | `WASM_NOT_WASM` | something else was served where the engine was expected |
  * | `WASM_FAILED` | this browser computes wrong results, or cannot run the engine |
  * | `CSP_BLOCKED` | the page's content security policy forbids WebAssembly |
@@ -20,6 +21,7 @@
 export type PiqueErrorCode =
   | 'ARGUMENT'
   | 'HTTP'
+  | 'INTEGRITY'
   | 'MODEL_CORRUPT'
   | 'MODEL_CHANGED'
   | 'MODEL_VERSION'
@@ -55,16 +57,17 @@ export interface PiqueErrorDetail {
 export class PiqueError extends Error {
   override readonly name = 'PiqueError';
   readonly code: PiqueErrorCode;
-  readonly url?: string;
-  readonly tensor?: string;
-  readonly status?: number;
+  declare readonly url?: string;
+  declare readonly tensor?: string;
+  declare readonly status?: number;
 
   constructor(code: PiqueErrorCode, message: string, detail: PiqueErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    const { cause, url, tensor, status } = detail;
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    if (detail.url !== undefined) this.url = detail.url;
-    if (detail.tensor !== undefined) this.tensor = detail.tensor;
-    if (detail.status !== undefined) this.status = detail.status;
+    for (const [name, value] of Object.entries({ url, tensor, status })) {
+      if (value !== undefined) Object.assign(this, { [name]: value });
+    }
   }
 }
 
@@ -76,11 +79,30 @@ export interface PlainError {
   tensor?: string | undefined;
 }
 
+/** Also of those that another file of the package made, with a class of its own.
+ * @internal */
+export function isPiqueError(error: unknown): error is PiqueError {
+  return (error as Error | undefined)?.name === 'PiqueError';
+}
+
 /** @internal */
 export function toPiqueError(error: unknown): PiqueError {
   if (error instanceof PiqueError) return error;
+  if (isPiqueError(error)) return new PiqueError(error.code, error.message, error);
   const message = error instanceof Error ? error.message : String(error);
   return new PiqueError('INTERNAL', message, { cause: error });
+}
+
+/** The outcome; what is thrown on the way and is no PiqueError lies in what the caller gave.
+ * @internal */
+export async function typed<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isPiqueError(error)) throw toPiqueError(error);
+    const message = `What was given cannot be used: ${toPiqueError(error).message}`;
+    throw new PiqueError('ARGUMENT', message, { cause: error });
+  }
 }
 
 /** @internal */
@@ -100,12 +122,15 @@ export function withUrl(error: unknown, url: string | undefined): PiqueError {
 
 /** @internal */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal && typeof signal.addEventListener !== 'function') {
+    throw new PiqueError('ARGUMENT', 'signal must be an AbortSignal');
+  }
   if (signal?.aborted) throw abortError(signal);
 }
 
 /** @internal */
 export function abortError(signal: AbortSignal): PiqueError {
-  if (signal.reason instanceof PiqueError) return signal.reason; // we ended it ourselves
+  if (isPiqueError(signal.reason)) return signal.reason; // we ended it ourselves
   return new PiqueError('ABORTED', 'The caller aborted the operation', { cause: signal.reason });
 }
 
@@ -116,6 +141,7 @@ export async function abortable<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   if (!signal) return promise;
+  promise.catch(() => {}); // nobody waits for it when the signal has fired
   throwIfAborted(signal);
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -4,9 +4,11 @@
  *
  * @packageDocumentation
  */
-import { fetchWasm, loadWith } from './load.ts';
+import { openPort } from './lazy.ts';
+import { loadWith } from './load.ts';
 import type { LoadOptions, ModelSource, Recommender } from './types.ts';
-import { fileWorker } from './workers.ts';
+import { fetchWasm } from './wasm_file.ts';
+import { starters } from './workers.ts';
 
 export * from './public.ts';
 
@@ -29,7 +31,8 @@ export function load(model: ModelSource, options?: LoadOptions): Promise<Recomme
           ),
           signal,
         ),
-      workers: [fileWorker],
+      starters,
+      openPort,
     },
     model,
     options,

@@ -1,7 +1,7 @@
 /** Where the engine runs: in a worker or on this thread. Both answer the same operations. */
-import { PiqueError, toPiqueError } from './errors.ts';
+import { PiqueError } from './errors.ts';
 import { type Answer, isHello, type Request } from './protocol.ts';
-import { type Operation, type Operations, Service } from './service.ts';
+import type { Operation, Operations } from './service.ts';
 
 export interface Host {
   readonly thread: 'worker' | 'main';
@@ -15,18 +15,21 @@ export interface Host {
   close(): void;
 }
 
-/** Which worker to start, in the order of preference. */
-export type WorkerStarter = () => Worker;
+/** Starts a worker. */
+export type WorkerStarter = () => Worker | Promise<Worker>;
 
 /** A worker that does not say hello within this time is taken for blocked. */
 const HELLO_MILLISECONDS = 10_000;
 
 /**
  * The first worker that comes up, else this thread. A worker that the caller made must come up.
+ *
+ * @throws PiqueError `ARGUMENT`, and what `openPort` throws
  */
 export async function openHost(
   choice: 'auto' | false | WorkerStarter | undefined,
   starters: WorkerStarter[],
+  openPort: () => Promise<Port>,
 ): Promise<Host> {
   if (typeof choice === 'function') {
     try {
@@ -44,44 +47,31 @@ export async function openHost(
       }
     }
   }
-  return new LocalHost();
+  return new PortHost(await openPort(), 'main');
 }
 
-class LocalHost implements Host {
-  readonly thread = 'main';
-  readonly #service = new Service();
-
-  async call<O extends Operation>(
-    op: O,
-    input: Operations[O]['in'],
-  ): Promise<Operations[O]['out']> {
-    try {
-      return await this.#service.call(op, input);
-    } catch (error) {
-      throw toPiqueError(error);
-    }
-  }
-
-  close(): void {
-    this.#service.call('dispose', null).catch(() => {});
-  }
-}
+/** What a worker and the engine on this thread have in common. */
+export type Port = Pick<Worker, 'postMessage' | 'terminate'> & {
+  onmessage: ((event: MessageEvent) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+};
 
 interface Waiting {
   resolve(output: Operations[Operation]['out']): void;
   reject(error: PiqueError): void;
 }
 
-class WorkerHost implements Host {
-  readonly thread = 'worker';
-  readonly #worker: Worker;
+class PortHost implements Host {
+  readonly thread: Host['thread'];
+  readonly #port: Port;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.onmessage = (event: MessageEvent<Answer>) => this.#settle(event.data);
-    worker.onerror = (event) => this.#fail(new PiqueError('INTERNAL', workerFailure(event)));
+  constructor(port: Port, thread: Host['thread']) {
+    this.#port = port;
+    this.thread = thread;
+    port.onmessage = (event: MessageEvent<Answer>) => this.#settle(event.data);
+    port.onerror = (event) => this.#fail(new PiqueError('INTERNAL', workerFailure(event)));
   }
 
   call<O extends Operation>(
@@ -91,14 +81,15 @@ class WorkerHost implements Host {
   ): Promise<Operations[O]['out']> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
       const request: Request = { id, op, input };
-      this.#worker.postMessage(request, transfer);
+      this.#port.postMessage(request, transfer); // throws when something cannot be cloned
+      this.#waiting.set(id, { resolve, reject });
     });
   }
 
   close(): void {
-    this.#worker.terminate();
+    this.#port.terminate();
+    this.#port.onmessage = null;
     this.#fail(new PiqueError('DISPOSED', 'The recommender was disposed'));
   }
 
@@ -119,8 +110,8 @@ class WorkerHost implements Host {
   }
 }
 
-function startWorker(starter: WorkerStarter): Promise<WorkerHost> {
-  const worker = starter();
+async function startWorker(starter: WorkerStarter): Promise<Host> {
+  const worker = await starter();
   return new Promise((resolve, reject) => {
     const give = (reason: string) => {
       worker.terminate();
@@ -135,7 +126,7 @@ function startWorker(starter: WorkerStarter): Promise<WorkerHost> {
     worker.onmessage = (event) => {
       if (!isHello(event.data)) return give('another worker');
       clearTimeout(timer);
-      resolve(new WorkerHost(worker));
+      resolve(new PortHost(worker, 'worker'));
     };
   });
 }

@@ -1,60 +1,116 @@
 /** Loading: the engine first, then the model's bytes through it; one signal ends both. */
-import { Blocks, type Order } from './blocks.ts';
+import type { Blocks, Order } from './blocks.ts';
 import { abortable, PiqueError, throwIfAborted, toPiqueError, withUrl } from './errors.ts';
-import { MemoryHistory } from './history.ts';
-import { type Host, openHost, type WorkerStarter } from './host.ts';
+import { MemoryHistory, openHistory } from './history.ts';
+import { type Host, openHost, type Port, type WorkerStarter } from './host.ts';
+import { importBlocks, importMore } from './lazy.ts';
 import { MEMBER_HEADER, memberSize } from './members.ts';
 import { LocalRecommender } from './recommender.ts';
-import { fetchBytes, type Opened, openSource, Reader, toBytes } from './source.ts';
-import type { LoadOptions, ModelInfo, ModelSource, Progress, Recommender } from './types.ts';
-import { describeBytes, hasSimd, isWasm, type WasmSource } from './wasm.ts';
+import { type Opened, openSource, Reader } from './source.ts';
+import type {
+  HistoryStore,
+  LoadOptions,
+  ModelInfo,
+  ModelSource,
+  Progress,
+  Recommender,
+} from './types.ts';
+import { type EngineCode, hasSimd, type WasmSource } from './wasm.ts';
 
 /** What differs between the package's entries. */
 export interface Entry {
   wasm: WasmSource;
-  workers: WorkerStarter[];
+  /** Workers to try, in this order; without one the engine runs here. */
+  starters: WorkerStarter[];
+  openPort: () => Promise<Port>;
 }
 
 export async function loadWith(
   entry: Entry,
   source: ModelSource,
-  options: LoadOptions = {},
+  given?: LoadOptions,
 ): Promise<Recommender> {
-  throwIfAborted(options.signal);
+  const options = given ?? {};
+  const files: Opened[] = [];
+  try {
+    return await attempt(entry, source, options, files);
+  } catch (error) {
+    // What the cache gave was damaged: once more, from the network.
+    const { code } = error as PiqueError;
+    const isDamage = code === 'MODEL_CORRUPT' || code === 'INTEGRITY';
+    const dropped = isDamage && (await Promise.all(files.map((file) => file.drop?.())));
+    if (!dropped || !dropped.some(Boolean)) throw error;
+    return attempt(entry, source, options, []);
+  }
+}
+
+/** `opened` is told the files. */
+async function attempt(
+  entry: Entry,
+  source: ModelSource,
+  options: LoadOptions,
+  opened: Opened[],
+): Promise<Recommender> {
   const controller = new AbortController();
   const { signal } = controller;
-  options.signal?.addEventListener('abort', () => controller.abort(options.signal?.reason));
+  let given: AbortSignal | undefined;
+  const stop = () => controller.abort(given?.reason);
   let host: Host | undefined;
   try {
+    throwIfAborted(options.signal);
+    given = options.signal || undefined;
+    given?.addEventListener('abort', stop);
+    const { integrity, rankerIntegrity } = options;
+    const isChecked = integrity !== undefined || rankerIntegrity !== undefined;
+    const hashes = isChecked ? (await importMore()).hashesOf(options) : [];
+    throwIfAborted(signal);
     const simd = hasSimd();
-    const wasm = wasmSource(entry, options.wasm);
+    const wasm: WasmSource =
+      options.wasm === undefined
+        ? entry.wasm
+        : async () => (await importMore()).givenWasm(options.wasm, signal);
     // The worker takes longest; the files travel and the engine is unpacked while it starts.
-    const starting = openHost(options.worker, entry.workers);
-    starting.catch(() => {});
+    const starting = openHost(options.worker, entry.starters, entry.openPort);
     const sources = options.ranker === undefined ? [source] : [source, options.ranker];
-    const opening = Promise.all(sources.map((file) => openSource(file, signal)));
+    const cached = options.cache !== 'none';
+    const opening = Promise.all(
+      sources.map((file, i) => openSource(file, { signal, cached, hash: hashes[i] })),
+    );
     const engine = wasm(simd, signal);
-    opening.catch(() => {});
-    engine.catch(() => {});
-    host = await abortable(starting, signal);
+    const history = openStore(options.history);
+    for (const promise of [starting, opening, engine, history]) promise.catch(() => {});
+    host = await abortable(starting, signal).catch((error) => {
+      starting.then((late) => late.close()).catch(() => {});
+      throw error;
+    });
     await abortable(startEngine(host, engine, simd && (() => wasm(false, signal))), signal);
-    const files = await abortable(opening, signal);
-    const { info, receive } = await receiveAll(host, files, signal, options);
+    opened.push(...(await abortable(opening, signal)));
+    const { info, receive } = await receiveAll(host, opened, signal, options, hashes);
     const rest = receive && { receive, stop: (reason: PiqueError) => controller.abort(reason) };
-    return new LocalRecommender(host, info, options.history ?? new MemoryHistory(), rest);
+    const store = await abortable(history, signal);
+    if (!rest) given?.removeEventListener('abort', stop);
+    return new LocalRecommender(host, info, store, rest);
   } catch (error) {
     const reason = toPiqueError(error);
     controller.abort(reason); // ends what still travels
+    given?.removeEventListener('abort', stop);
     host?.close();
     throw reason;
   }
 }
 
+async function openStore(history: LoadOptions['history'] = 'memory'): Promise<HistoryStore> {
+  if (history === 'indexeddb') return openHistory();
+  if (history === 'memory') return new MemoryHistory();
+  if (typeof history?.list === 'function') return history;
+  throw new PiqueError('ARGUMENT', "history must be 'indexeddb', 'memory' or a store");
+}
+
 /** `instead`: where to get a build without SIMD, should the engine not compute right; false: it has none. */
 async function startEngine(
   host: Host,
-  engine: Promise<Uint8Array>,
-  instead: false | (() => Promise<Uint8Array>),
+  engine: Promise<EngineCode>,
+  instead: false | (() => Promise<EngineCode>),
 ): Promise<void> {
   try {
     await host.call('start', await engine);
@@ -66,8 +122,17 @@ async function startEngine(
 
 interface Received {
   info: ModelInfo;
-  /** Of a file of blocks: what follows. */
+  /** Of a file of blocks that is loaded partially: what follows. */
   blocks?: Blocks;
+}
+
+/** What happens to a file on its way. */
+interface Way {
+  signal: AbortSignal;
+  partial: boolean;
+  hash: string | undefined;
+  isLast: boolean;
+  tell(phase: Progress['phase'], bytes?: number): void;
 }
 
 /** The model, then the ranker if there is one; progress counts the bytes of both. */
@@ -75,37 +140,36 @@ async function receiveAll(
   host: Host,
   files: Opened[],
   signal: AbortSignal,
-  { onProgress, partial }: LoadOptions,
+  { onProgress, partial = false }: LoadOptions,
+  hashes: (string | undefined)[],
 ): Promise<{ info: ModelInfo; receive?: (order: Order) => Promise<void> }> {
-  const sum = files.reduce((bytes, { total }) => bytes + total, 0);
+  const sum = files.reduce((bytes, file) => bytes + file.total, 0);
   const total = files.every((file) => file.total > 0) ? sum : 0;
+  const fromCache = files.every((file) => file.fromCache);
   let loaded = 0;
-  const counting = (phase: Progress['phase']) => (bytes: number) => {
+  const tell = (phase: Progress['phase'], bytes = 0) => {
     loaded += bytes;
-    onProgress?.({ phase, loaded, total: Math.max(total, total && loaded) });
+    onProgress?.({ phase, loaded, total: Math.max(total, total && loaded), fromCache });
   };
-  const count = counting('fetch');
   const received: Received[] = [];
-  count(0);
+  tell('fetch');
   for (const file of files) {
-    const isFirst = received.length === 0;
-    const isLast = received.length === files.length - 1;
-    const complete = () => isLast && onProgress?.({ phase: 'init', loaded, total: loaded });
+    const hash = hashes[received.length];
+    const isRanker = received.length > 0;
     try {
-      const { info, blocks } = await receive(host, file, signal, count, complete);
-      if (blocks && !isFirst) throw new PiqueError('UNSUPPORTED', 'A ranker has no blocks');
-      if (blocks && !partial) await blocks.receive(count);
-      received.push({ info, ...(blocks && partial && { blocks }) });
+      const isLast = received.length === files.length - 1;
+      const way = { signal, partial: partial && !isRanker, hash, isLast, tell };
+      received.push(await receive(host, file, way));
       if (!isLast) await abortable(host.call('ranker', null), signal);
     } catch (error) {
       throw withUrl(error, file.url);
     }
   }
   const [{ info, blocks }, ranker] = received as [Received, Received?];
-  onProgress?.({ phase: 'ready', loaded, total: blocks ? total : loaded });
+  onProgress?.({ phase: 'ready', loaded, total: blocks ? total : loaded, fromCache });
   const receiveRest = async (order: Order) => {
     try {
-      await blocks?.receive(counting('blocks'), order);
+      await blocks?.receive((bytes) => tell('blocks', bytes), order);
     } catch (error) {
       throw withUrl(error, files[0]?.url);
     }
@@ -116,57 +180,57 @@ async function receiveAll(
   };
 }
 
-async function receive(
-  host: Host,
-  file: Opened,
-  signal: AbortSignal,
-  count: (bytes: number) => void,
-  complete: () => void,
-): Promise<Received> {
-  const reader = new Reader(file.chunks);
-  let download = 0;
+/** A file, or the head of one that is loaded partially. A whole one is then kept for the next visit. */
+async function receive(host: Host, file: Opened, way: Way): Promise<Received> {
+  const { signal, hash, tell } = way;
+  const reader = new Reader(file.chunks, hash !== undefined || file.keep !== undefined);
   try {
     const start = await abortable(reader.exactly(MEMBER_HEADER), signal);
     const head = memberSize(start);
+    const isPart = head > 0 && way.partial;
+    if (isPart) reader.forget();
     reader.unread(start);
-    for (;;) {
-      throwIfAborted(signal);
-      const chunk = await abortable(reader.some(head ? head - download : undefined), signal);
-      if (!chunk) break;
-      const { length } = chunk;
-      await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), signal);
-      download += length;
-      count(length);
-      if (download === head) break;
-    }
-    complete();
+    const download = await pour(host, reader, head, way);
+    if (!head) await check(reader, way);
+    if (way.isLast) tell('init');
     const answer = await abortable(host.call('finish', head > 0), signal);
-    const { memory, blocks, ...rest } = answer;
+    const { memory, blocks: index, ...rest } = answer;
     const info = { ...rest, thread: host.thread, size: { download, memory } };
-    if (!head) return { info };
-    return { info, blocks: new Blocks(host, file, reader, head, blocks, signal) };
+    if (head) {
+      const { Blocks } = await abortable(importBlocks(), signal);
+      const blocks = new Blocks(host, file, reader, head, index, signal);
+      if (isPart) return { info, blocks };
+      if (info.task === 'ranking') throw new PiqueError('UNSUPPORTED', 'A ranker has no blocks');
+      await blocks.receive((bytes) => tell('fetch', bytes));
+      await check(reader, way);
+    }
+    file.keep?.(reader.file()); // nobody waits for it
+    return { info };
   } catch (error) {
     reader.close();
     throw error;
   }
 }
 
-function wasmSource(entry: Entry, given: LoadOptions['wasm']): WasmSource {
-  if (given === undefined) return entry.wasm;
-  if (typeof given === 'string' || given instanceof URL) {
-    return (_simd, signal) => fetchWasm(String(given), signal);
+/** All bytes, or the first `head` of them, to the engine; how many they are. */
+async function pour(host: Host, reader: Reader, head: number, way: Way): Promise<number> {
+  let download = 0;
+  for (;;) {
+    throwIfAborted(way.signal);
+    const rest = head ? head - download : undefined;
+    const chunk = rest === 0 ? undefined : await abortable(reader.some(rest), way.signal);
+    if (!chunk) return download;
+    const { length } = chunk;
+    await abortable(host.call('write', chunk, [chunk.buffer as ArrayBuffer]), way.signal);
+    download += length;
+    way.tell('fetch', length);
   }
-  return async () => toBytes(given);
 }
 
-/**
- * The engine from an address.
- *
- * @throws PiqueError `HTTP`, `ABORTED`, `WASM_NOT_WASM`
- */
-export async function fetchWasm(url: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const bytes = await fetchBytes(url, signal);
-  if (isWasm(bytes)) return bytes;
-  const message = `Expected WebAssembly at ${url}, got ${describeBytes(bytes)}`;
-  throw new PiqueError('WASM_NOT_WASM', message, { url });
+/** That the file is the one that was asked for, before anything is made of it. */
+async function check(reader: Reader, { hash, signal, tell }: Way): Promise<void> {
+  if (hash === undefined) return;
+  tell('verify');
+  const { verify } = await importMore();
+  await abortable(verify(reader.file(), hash), signal);
 }

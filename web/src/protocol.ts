@@ -18,5 +18,5 @@ export type Answer =
   | { id: number; error: PlainError };
 
 export function isHello(data: unknown): data is Hello {
-  return typeof data === 'object' && data !== null && (data as Hello).hello === 'pique';
+  return (data as Hello | undefined)?.hello === 'pique';
 }

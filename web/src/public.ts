@@ -1,7 +1,8 @@
 /** What every entry of the package offers besides `load`. */
 export { PiqueError, type PiqueErrorCode } from './errors.ts';
-export { MemoryHistory } from './history.ts';
+export { MemoryHistory, openHistory } from './history.ts';
 export type {
+  Filter,
   HistoryEvent,
   HistoryStore,
   Interest,

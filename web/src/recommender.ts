@@ -1,7 +1,9 @@
 import type { Order } from './blocks.ts';
 import type { EngineQuery } from './engine.ts';
-import { abortable, PiqueError } from './errors.ts';
+import { abortable, PiqueError, toPiqueError, typed } from './errors.ts';
+import type { FilterCache } from './filter.ts';
 import type { Host } from './host.ts';
+import { importMore } from './lazy.ts';
 import type {
   HistoryStore,
   Interest,
@@ -28,6 +30,7 @@ export class LocalRecommender implements Recommender {
   readonly complete: Promise<void>;
   readonly #host: Host;
   readonly #rest: Rest | undefined;
+  #filters: FilterCache | undefined;
   #disposed = false;
   /** What was asked last, which tells what is needed first. */
   #asked: Query = {};
@@ -41,24 +44,52 @@ export class LocalRecommender implements Recommender {
     this.complete.catch(() => {}); // a page need not look at it
   }
 
-  async recommend(query: Query = {}): Promise<Result> {
-    return this.#ask('recommend', query);
+  async recommend(query?: Query): Promise<Result> {
+    return this.#ask(query, (input) => this.#host.call('recommend', input));
   }
 
-  async rank(ids: readonly ItemId[], query: Query = {}): Promise<Result> {
-    const candidates = checkIds(ids, 'ids');
-    const whole = { ...query, count: query.count ?? Math.max(candidates.length, 1) };
-    return this.#ask('rank', whole, (input) => {
-      const seen = query.exclude?.seen ? input.context : [];
-      const left = new Set([...input.excludeIds, ...seen]);
-      return { ...input, excludeIds: candidates.filter((id) => !left.has(id)) };
+  async *pages(query?: Query): AsyncGenerator<Result, void> {
+    const given: ItemId[] = [];
+    for (;;) {
+      const result = await typed(async () => {
+        const exclude = { ...query?.exclude, ids: [...(query?.exclude?.ids ?? []), ...given] };
+        return this.recommend({ ...query, exclude });
+      });
+      if (result.items.length === 0) return;
+      given.push(...result.items.map(({ id }) => id));
+      yield result;
+    }
+  }
+
+  async similar(id: ItemId, query?: Query): Promise<Result> {
+    return this.#ask(query, (input) => {
+      checkIds([id], 'similar');
+      const excludeSeen = query?.exclude?.seen ?? false;
+      return this.#host.call('similar', { id, query: { ...input, excludeSeen } });
+    });
+  }
+
+  async rank(ids: readonly ItemId[], query?: Query): Promise<Result> {
+    return typed(async () => {
+      const candidates = checkIds(ids, 'ids');
+      const { filter, ...rest } = query ?? {};
+      const passes = typeof filter === 'function' ? filter : () => true;
+      const fields = typeof filter === 'function' || filter === undefined ? {} : { filter };
+      const count = rest.count ?? Math.max(candidates.length, 1);
+      return this.#ask({ ...rest, ...fields, count }, (input) => {
+        const seen = rest.exclude?.seen ? input.context : [];
+        const left = new Set([...input.excludeIds, ...seen]);
+        const excludeIds = candidates.filter((id) => !left.has(id) && passes(id));
+        return this.#host.call('rank', { ...input, excludeIds });
+      });
     });
   }
 
   async interests(
-    query: Pick<Query, 'context' | 'times' | 'profile' | 'signal'> = {},
+    query?: Pick<Query, 'context' | 'times' | 'profile' | 'signal'>,
   ): Promise<Interest[]> {
-    return this.#ask('interests', query);
+    const shares = await this.#ask(query, (input) => this.#host.call('interests', input));
+    return shares ? (await importMore()).describeInterests(shares) : [];
   }
 
   async dispose(): Promise<void> {
@@ -68,16 +99,16 @@ export class LocalRecommender implements Recommender {
     this.#host.close();
   }
 
-  async #ask<O extends 'recommend' | 'rank' | 'interests'>(
-    op: O,
-    query: Query,
-    turn = (input: EngineQuery) => input,
-  ) {
-    this.#refuseDisposed();
-    const input = await abortable(this.#complete(query), query.signal);
-    this.#refuseDisposed();
-    this.#asked = query;
-    return abortable(this.#host.call(op, turn(input)), query.signal);
+  async #ask<T>(given: Query | undefined, call: (input: EngineQuery) => Promise<T>): Promise<T> {
+    return typed(async () => {
+      this.#refuseDisposed();
+      const query = given ?? {};
+      const { signal } = query;
+      const input = await abortable(this.#complete(query), signal);
+      this.#refuseDisposed();
+      this.#asked = query;
+      return abortable(call(input), signal);
+    });
   }
 
   /** The blocks for the visitor as the last query described them. */
@@ -87,20 +118,21 @@ export class LocalRecommender implements Recommender {
     return this.#host.call('order', await this.#complete(query));
   }
 
+  async #filter({ filter, signal }: Query): Promise<Pick<EngineQuery, 'filter' | 'leftOut'>> {
+    const { FilterCache } = await importMore();
+    const ids = (first: number, count: number) => this.#host.call('ids', { first, count });
+    this.#filters ??= new FilterCache(ids, this.info.items);
+    return this.#filters.complete(filter, signal);
+  }
+
   #refuseDisposed(): void {
     if (this.#disposed) throw disposed();
   }
 
   /** The query with everything that was left open, checked. */
   async #complete(query: Query): Promise<EngineQuery> {
-    const count = query.count ?? DEFAULT_COUNT;
-    if (!Number.isInteger(count) || count < 1 || count > 0x7fffffff) {
-      throw new PiqueError('ARGUMENT', `count must be a whole number from 1, not ${count}`);
-    }
-    const retrieve = query.retrieve ?? DEFAULT_RETRIEVE;
-    if (!Number.isInteger(retrieve) || retrieve < 1 || retrieve > 0x7fffffff) {
-      throw new PiqueError('ARGUMENT', `retrieve must be a whole number from 1, not ${retrieve}`);
-    }
+    const count = checkCount(query.count ?? DEFAULT_COUNT, 'count');
+    const retrieve = checkCount(query.retrieve ?? DEFAULT_RETRIEVE, 'retrieve');
     if (!this.info.ranker && (query.rank || query.retrieve !== undefined)) {
       throw new PiqueError('ARGUMENT', 'rank and retrieve need a ranker: load(model, { ranker })');
     }
@@ -108,6 +140,7 @@ export class LocalRecommender implements Recommender {
     if (!(diversity >= 0 && diversity <= 1e30)) {
       throw new PiqueError('ARGUMENT', `diversity must be a number from 0, not ${diversity}`);
     }
+    const filter = query.filter === undefined ? {} : await this.#filter(query);
     const ids = checkIds(query.exclude?.ids ?? [], 'exclude.ids');
     const own = query.context
       ? { context: checkIds(query.context, 'context'), times: query.times, hidden: [] }
@@ -126,12 +159,16 @@ export class LocalRecommender implements Recommender {
       diversity,
       diversityBy: query.diversityBy,
       profile: query.profile ?? {},
+      ...filter,
     };
   }
 
   /** What the visitor hides is neither shown nor counted as an interest. */
   async #remembered(): Promise<Pick<EngineQuery, 'context' | 'times'> & { hidden: string[] }> {
-    const events = await this.history.list();
+    const events = await this.history.list().catch((error) => {
+      const message = `The history store failed: ${toPiqueError(error).message}`;
+      throw new PiqueError('INTERNAL', message, { cause: error });
+    });
     const hidden = new Set(events.filter((event) => event.type === 'hide').map(({ id }) => id));
     const shown = events.filter(({ id }) => !hidden.has(id));
     const context = shown.map(({ id }) => id);
@@ -143,21 +180,18 @@ export class LocalRecommender implements Recommender {
 
 const disposed = () => new PiqueError('DISPOSED', 'The recommender was disposed');
 
-function checkTimes(times: readonly number[], context: readonly string[] = []): void {
-  if (times.length !== context.length) {
-    const message = `times must hold one number for each of the ${context.length} ids of context`;
-    throw new PiqueError('ARGUMENT', `${message}, not ${times.length}`);
-  }
-  const wrong = times.findIndex((time) => !Number.isFinite(time));
-  if (wrong >= 0) {
-    throw new PiqueError('ARGUMENT', `times[${wrong}] must be a number of milliseconds`);
-  }
+function checkCount(count: number, name: string): number {
+  if (Number.isInteger(count) && count >= 1 && count <= 0x7fffffff) return count;
+  throw new PiqueError('ARGUMENT', `${name} must be a whole number from 1, not ${count}`);
+}
+
+function checkTimes(times: readonly number[], { length }: readonly string[] = []): void {
+  if (times.length === length && times.every(Number.isFinite)) return;
+  const message = `times must hold milliseconds for each of the ${length} ids of context`;
+  throw new PiqueError('ARGUMENT', message);
 }
 
 function checkIds(ids: readonly string[], name: string): string[] {
-  const wrong = ids.findIndex((id) => typeof id !== 'string');
-  if (wrong >= 0) {
-    throw new PiqueError('ARGUMENT', `${name}[${wrong}] must be a text, the id of an item`);
-  }
-  return [...ids];
+  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return [...ids];
+  throw new PiqueError('ARGUMENT', `${name} must be an array of texts, the ids of items`);
 }

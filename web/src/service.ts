@@ -1,13 +1,13 @@
 /** The engine behind messages: the same in a worker and on the page's own thread. */
-import { Engine, type EngineInfo, type EngineQuery } from './engine.ts';
-import { PiqueError } from './errors.ts';
+import { Engine, type EngineInfo, type EngineQuery, type Shares } from './engine.ts';
 import { Intake, inflateMember } from './intake.ts';
-import type { Interest, Result } from './types.ts';
+import type { Result } from './types.ts';
+import type { EngineCode } from './wasm.ts';
 
 /** Every operation, with what goes in and what comes out; all of it can be cloned. */
 export interface Operations {
-  /** The engine's bytes. */
-  start: { in: Uint8Array; out: null };
+  /** The engine itself. */
+  start: { in: EngineCode; out: null };
   /** The next bytes of the model file. */
   write: { in: Uint8Array; out: null };
   /** What is written from here on is the model that ranks. */
@@ -18,9 +18,12 @@ export interface Operations {
   block: { in: { block: number; bytes: Uint8Array }; out: null };
   /** The blocks that have not come, those first that the query needs. */
   order: { in: EngineQuery; out: number[] };
+  /** The ids of items from number `first` on, at most `count`. */
+  ids: { in: { first: number; count: number }; out: string[] };
   recommend: { in: EngineQuery; out: Result };
+  similar: { in: { id: string; query: EngineQuery }; out: Result };
   rank: { in: EngineQuery; out: Result };
-  interests: { in: EngineQuery; out: Interest[] };
+  interests: { in: EngineQuery; out: Shares | null };
   dispose: { in: null; out: null };
 }
 
@@ -36,56 +39,50 @@ export class Service {
     op: O,
     input: Operations[O]['in'],
   ): Promise<Operations[O]['out']> {
+    const engine = this.#engine as Engine;
+    const intake = this.#intake as Intake;
     switch (op) {
       case 'start':
-        this.#engine = await Engine.start(input as Uint8Array);
+        this.#engine = await Engine.start(input as EngineCode);
         this.#intake = new Intake(this.#engine);
         return null;
       case 'write':
-        await this.#incoming().write(input as Uint8Array);
+        await intake.write(input as Uint8Array);
         return null;
       case 'finish': {
-        const info = await this.#incoming().finish(input as boolean);
+        const info = await intake.finish(input as boolean);
         this.#intake = undefined;
-        if (this.#ranker) this.#started().join(this.#ranker);
+        if (this.#ranker) engine.join(this.#ranker);
         return info;
       }
       case 'ranker':
-        this.#ranker = this.#started().beside();
+        this.#ranker = engine.beside();
         this.#intake = new Intake(this.#ranker);
         return null;
       case 'block': {
         const { block, bytes } = input as Operations['block']['in'];
-        const rows = await inflateMember(bytes);
-        this.#started().putBlock(block, rows);
+        engine.putBlock(block, await inflateMember(bytes));
         return null;
       }
       case 'order':
-        return this.#started().order(input as EngineQuery);
       case 'recommend':
-        return this.#started().recommend(input as EngineQuery);
-      case 'rank':
-        return (this.#ranker ?? this.#started()).rank(input as EngineQuery);
       case 'interests':
-        return this.#started().interests(input as EngineQuery);
-      case 'dispose':
+        return engine[op as 'order' | 'recommend' | 'interests'](input as EngineQuery);
+      case 'rank':
+        return (this.#ranker ?? engine).rank(engine.filterCandidates(input as EngineQuery));
+      case 'ids': {
+        const { first, count } = input as Operations['ids']['in'];
+        return engine.ids(first, count);
+      }
+      case 'similar': {
+        const { id, query } = input as Operations['similar']['in'];
+        return engine.similar(id, query);
+      }
+      default: // dispose
         this.#ranker?.dispose();
-        this.#ranker = undefined;
-        this.#engine?.dispose();
-        this.#engine = undefined;
+        engine?.dispose();
+        this.#ranker = this.#engine = this.#intake = undefined;
         return null;
-      default:
-        throw new PiqueError('INTERNAL', `No operation "${op}"`);
     }
-  }
-
-  #started(): Engine {
-    if (!this.#engine) throw new PiqueError('INTERNAL', 'The engine was not started');
-    return this.#engine;
-  }
-
-  #incoming(): Intake {
-    if (!this.#intake) throw new PiqueError('INTERNAL', 'No model is being loaded');
-    return this.#intake;
   }
 }

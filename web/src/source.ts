@@ -1,5 +1,7 @@
 /** Anything a model can be loaded from, as a stream of chunks. */
 import { abortError, PiqueError } from './errors.ts';
+import { importMore } from './lazy.ts';
+import { isKept, isSame, KEPT_BYTES, type ModelCache, openCache } from './model_cache.ts';
 import type { ModelSource } from './types.ts';
 
 export interface Opened {
@@ -12,109 +14,104 @@ export interface Opened {
   ranges?: boolean;
   etag?: string | null;
   modified?: string | null;
+  /** The file comes from the browser's cache, not from the network. */
+  fromCache?: boolean;
+  /** Forgets what is in the cache; false when there is nothing. */
+  drop?(): Promise<boolean>;
+  /** Puts the whole file there, once it was opened. */
+  keep?(file: Blob): Promise<void>;
 }
 
-/** One piece of bytes that are already here. */
-const PIECE_BYTES = 256 * 1024;
+export interface OpenOptions {
+  signal?: AbortSignal | undefined;
+  /** Whether the browser's cache may be used. */
+  cached?: boolean;
+  /** SHA-256 that the file must have, in hex. */
+  hash?: string | undefined;
+}
 
 /** @throws PiqueError `HTTP`, `ABORTED`, `ARGUMENT` */
-export async function openSource(source: ModelSource, signal?: AbortSignal): Promise<Opened> {
+export async function openSource(source: ModelSource, options: OpenOptions): Promise<Opened> {
   if (typeof source === 'string' || source instanceof URL) {
-    return openUrl(String(source), signal);
-  }
-  if (source instanceof Blob) {
-    const stream = source.stream() as ReadableStream<Uint8Array>;
-    return { chunks: readAll(stream), total: source.size };
+    return openUrl(String(source), options);
   }
   if (source instanceof ReadableStream) return { chunks: readAll(source), total: 0 };
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
-    const bytes = toBytes(source);
-    return { chunks: cut(bytes), total: bytes.length };
-  }
-  throw new PiqueError('ARGUMENT', 'A model is loaded from an address, a Blob, bytes or a stream');
+  return (await importMore()).openGiven(source);
 }
 
-export function toBytes(source: BufferSource): Uint8Array {
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  return new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength);
-}
-
-/** @throws PiqueError `HTTP`, `ABORTED` */
-export async function fetchBytes(url: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const response = await request(url, signal);
+/**
+ * From the cache where the copy there is known to be right: by its hash, or because the server still has
+ * the same file, or because there is no server.
+ */
+async function openUrl(url: string, { signal, cached, hash }: OpenOptions): Promise<Opened> {
+  const cache = cached ? await openCache(url) : undefined;
+  const copy = await cache?.find();
+  if (!cache || !copy) return openFresh(await request(url, signal), url, { signal, hash }, cache);
+  if (isKept(copy, hash)) return openCopy(copy, url, cache);
+  let response: Response;
   try {
-    return new Uint8Array(await response.arrayBuffer());
+    response = await request(url, signal, { cache: 'no-cache' });
   } catch (error) {
-    throw transferError(url, error, signal);
+    const { status = 0 } = error as PiqueError;
+    if (signal?.aborted || (status > 0 && status < 500)) throw error;
+    return openCopy(copy, url, cache);
   }
+  if (!isSame(copy, response)) return openFresh(response, url, { signal, hash }, cache);
+  response.body?.cancel().catch(() => {});
+  return openCopy(copy, url, cache);
 }
 
-async function openUrl(url: string, signal?: AbortSignal): Promise<Opened> {
-  const response = await request(url, signal);
+function openCopy(copy: Response, url: string, cache: ModelCache): Opened {
+  return {
+    chunks: readBody(copy, url),
+    total: Number(copy.headers.get(KEPT_BYTES)),
+    url,
+    fromCache: true,
+    drop: cache.drop,
+  };
+}
+
+function openFresh(
+  response: Response,
+  url: string,
+  { signal, hash }: OpenOptions,
+  cache: ModelCache | undefined,
+): Opened {
   // With a content encoding the length is that of other bytes than those we see.
   const encoded = response.headers.has('content-encoding');
   const total = encoded ? 0 : Number(response.headers.get('content-length') ?? 0);
-  const body = (response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>;
   const { headers } = response;
   return {
-    chunks: readUrl(readAll(body), url, signal),
+    chunks: readBody(response, url, signal),
     total,
     url,
     ranges: total > 0 && /\bbytes\b/.test(headers.get('accept-ranges') ?? ''),
     etag: headers.get('etag'),
     modified: headers.get('last-modified'),
+    ...(cache && { keep: (file: Blob) => cache.keep(file, response, hash) }),
   };
-}
-
-/**
- * Bytes `from` to `to` (included) of a file of `total`; `whole` when the server sends all of it instead.
- *
- * @throws PiqueError `HTTP`, `MODEL_CHANGED` when it is not the file that was opened, `ABORTED`
- */
-export async function openRange(
-  file: Opened,
-  from: number,
-  to: number,
-  total: number,
-  signal: AbortSignal,
-): Promise<{ reader: Reader; whole: boolean }> {
-  const url = file.url as string;
-  const response = await request(url, signal, { range: `bytes=${from}-${to}` });
-  const { headers, status } = response;
-  const body = (response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>;
-  const reader = new Reader(readUrl(readAll(body), url, signal));
-  const whole = status !== 206;
-  const part = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
-  const size = whole ? headers.get('content-length') : part?.[3];
-  const same = (now: string | null, then: string | null | undefined) =>
-    !now || !then || now === then;
-  try {
-    if (
-      !same(headers.get('etag'), file.etag) ||
-      !same(headers.get('last-modified'), file.modified) ||
-      (size && size !== '*' && Number(size) !== total)
-    ) {
-      const message = `${url} changed while it was being loaded`;
-      throw new PiqueError('MODEL_CHANGED', message, { url, status });
-    }
-    if (!whole && (Number(part?.[1]) !== from || Number(part?.[2]) !== to)) {
-      const message = `${url} answered other bytes than the asked ${from} to ${to}`;
-      throw new PiqueError('HTTP', message, { url, status });
-    }
-  } catch (error) {
-    reader.close();
-    throw error;
-  }
-  return { reader, whole };
 }
 
 /** Chunks cut at other places than they came. */
 export class Reader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #left = new Uint8Array();
+  #copies: Blob[] | undefined;
 
-  constructor(chunks: AsyncIterable<Uint8Array>) {
+  /** `copying`: the bytes are wanted once more, see {@link Reader.file}. */
+  constructor(chunks: AsyncIterable<Uint8Array>, copying = false) {
     this.#chunks = chunks[Symbol.asyncIterator]();
+    if (copying) this.#copies = [];
+  }
+
+  /** Of a reader that stands at the end: all that it read, which lives where the browser keeps blobs. */
+  file(): Blob {
+    return new Blob(this.#copies);
+  }
+
+  /** The bytes are not wanted after all. */
+  forget(): void {
+    this.#copies = undefined;
   }
 
   /** The next bytes, at most so many, in a buffer that nobody else looks at; undefined at the end. */
@@ -124,6 +121,7 @@ export class Reader {
       const { done, value } = await this.#chunks.next();
       if (done) return undefined;
       chunk = value;
+      this.#copies?.push(new Blob([chunk as BlobPart]));
     }
     if (chunk.length <= most) {
       this.#left = new Uint8Array();
@@ -146,14 +144,6 @@ export class Reader {
     return filled < count ? bytes.slice(0, filled) : bytes;
   }
 
-  async skip(count: number): Promise<void> {
-    for (let left = count; left > 0; ) {
-      const chunk = await this.some(left);
-      if (!chunk) return;
-      left -= chunk.length;
-    }
-  }
-
   /** Gives bytes back that were read. */
   unread(bytes: Uint8Array): void {
     const left = new Uint8Array(bytes.length + this.#left.length);
@@ -168,19 +158,17 @@ export class Reader {
   }
 }
 
-async function request(
+/** @throws PiqueError `HTTP`, `ABORTED` */
+export async function request(
   url: string,
   signal?: AbortSignal,
-  headers: Record<string, string> = {},
+  init: RequestInit = {},
 ): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, signal ? { signal, headers } : { headers });
+    response = await fetch(url, signal ? { ...init, signal } : init);
   } catch (error) {
     throw transferError(url, error, signal);
-  }
-  if (response.status === 416) {
-    throw new PiqueError('MODEL_CHANGED', `${url} has become shorter`, { url, status: 416 });
   }
   if (!response.ok) {
     const { status, statusText } = response;
@@ -190,7 +178,8 @@ async function request(
   return response;
 }
 
-function transferError(url: string, error: unknown, signal?: AbortSignal): PiqueError {
+/** Why a transfer failed. */
+export function transferError(url: string, error: unknown, signal?: AbortSignal): PiqueError {
   if (signal?.aborted) return abortError(signal);
   const reason = error instanceof Error ? error.message : String(error);
   return new PiqueError('HTTP', `${url} could not be fetched: ${reason}`, {
@@ -200,7 +189,16 @@ function transferError(url: string, error: unknown, signal?: AbortSignal): Pique
   });
 }
 
-async function* readUrl(chunks: AsyncIterable<Uint8Array>, url: string, signal?: AbortSignal) {
+/** What an answer brings; its reader is taken at once. */
+export function readBody(
+  { body }: Response,
+  url: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  return told(readAll((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>), url, signal);
+}
+
+async function* told(chunks: AsyncGenerator<Uint8Array>, url: string, signal?: AbortSignal) {
   try {
     yield* chunks;
   } catch (error) {
@@ -212,7 +210,7 @@ async function* readUrl(chunks: AsyncIterable<Uint8Array>, url: string, signal?:
  * `for await` over a stream is missing in Safari. The reader is taken at once: Node ends the body of a
  * response that nobody reads and nobody holds any more.
  */
-function readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+export function readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   return drain(stream.getReader());
 }
 
@@ -225,12 +223,5 @@ async function* drain(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGen
     }
   } finally {
     reader.cancel().catch(() => {}); // of no effect at the end; stops the transfer before it
-  }
-}
-
-/** Copies, so that the caller's bytes stay the caller's when a chunk moves to the worker. */
-async function* cut(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    yield bytes.slice(at, at + PIECE_BYTES);
   }
 }

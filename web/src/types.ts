@@ -5,12 +5,17 @@ export type ItemId = string;
 
 /** How far loading has come. */
 export interface Progress {
-  /** `blocks`, after `ready`: another block of a model that is loaded `partial`ly is there. */
-  phase: 'fetch' | 'init' | 'ready' | 'blocks';
+  /**
+   * `verify`: with `integrity`, the file's hash is made. `blocks`, after `ready`: another block of a model that
+   * is loaded `partial`ly is there.
+   */
+  phase: 'fetch' | 'verify' | 'init' | 'ready' | 'blocks';
   /** Bytes of the (compressed) model file received so far, and of the ranker's. */
   loaded: number;
   /** Bytes to come in all; 0 when the server did not say. */
   total: number;
+  /** All of it comes from the browser's cache. */
+  fromCache: boolean;
 }
 
 /** What {@link load} takes a model from. */
@@ -40,8 +45,28 @@ export interface LoadOptions {
    * Other files load as always.
    */
   partial?: boolean;
-  /** Where the visitor's events live. By default in memory, forgotten with the page. */
-  history?: HistoryStore;
+  /**
+   * `'auto'` (default): model files from http(s) addresses are kept in the browser's Cache API (`pique-v1`), so
+   * that they travel once and the page works offline. On the next visit the server is asked whether it still has
+   * the same file (ETag, else Last-Modified and Content-Length); with `integrity`, a file of that hash is taken
+   * unasked. Only files that were loaded to the end and opened are kept, a damaged one is fetched again, and
+   * where the browser keeps nothing everything works without. Files of blocks that are loaded `partial`ly are
+   * not kept. `'none'`: neither read nor written.
+   */
+  cache?: 'auto' | 'none';
+  /**
+   * SHA-256 of the model file as it is served, `sha256-BASE64` as for subresource integrity or 64 hex digits
+   * (`sha256sum FILE`). Checked before anything is scored or kept; another file rejects with `INTEGRITY`. Needs
+   * a secure origin, and does not go together with `partial`.
+   */
+  integrity?: string;
+  /** The same of the ranker's file. */
+  rankerIntegrity?: string;
+  /**
+   * Where the visitor's events live: `'memory'` (default), forgotten with the page; `'indexeddb'`, on the
+   * device, as `openHistory()` opens it; or a store of your own.
+   */
+  history?: 'indexeddb' | 'memory' | HistoryStore;
 }
 
 /** Something the visitor did. */
@@ -52,18 +77,41 @@ export interface HistoryEvent {
   at: number;
 }
 
-/** The visitor's events. The package's own store keeps them in memory; bring another if you like. */
+/** The visitor's events. Equal times stand in the order of their ids. */
 export interface HistoryStore {
-  /** Adds an event; type `'view'` and the present time unless given. */
+  /**
+   * Adds an event; type `'view'` and the present time unless given. An item that is hidden is neither
+   * recommended nor counted as an interest, whatever else is known of it, until it is removed: later events, and
+   * those of an imported file, do not bring it back. The newest 10,000 events are kept, hidden items longest.
+   */
   add(event: { id: ItemId; type?: HistoryEvent['type']; at?: number }): Promise<void>;
   /** Oldest first; `limit` keeps the newest so many. */
   list(options?: { limit?: number }): Promise<HistoryEvent[]>;
-  /** Removes every event of that item. */
+  /** Removes every event of that item, also that it is hidden. */
   remove(id: ItemId): Promise<void>;
   clear(): Promise<void>;
-  /** Calls `listener` after every change, until the returned function is called. */
+  /** All events as a JSON file that {@link HistoryStore.import} takes. */
+  export(): Promise<Blob>;
+  /**
+   * Adds the events of an exported file to those that are there; how many were new. A file that is damaged in
+   * any place adds nothing and rejects with `ARGUMENT`.
+   */
+  import(file: Blob): Promise<number>;
+  /** While paused, `add` remembers nothing, no hidden item either. A store that lasts remembers this. */
+  pause(on: boolean): void;
+  readonly paused: boolean;
+  /** Whether the events outlive the page. */
+  readonly persistent: boolean;
+  /** Calls `listener` after every change, of other tabs too, until the returned function is called. */
   subscribe(listener: () => void): () => void;
 }
+
+/**
+ * Which items may be found. By fields: those of {@link ModelInfo.categories}, each with the value or values
+ * that an item may have in it ({@link ModelInfo.terms}; of an item with several the file carries the first). By
+ * ids: a function that is asked once for every id of the catalogue; keep it, and its answers are kept.
+ */
+export type Filter = Record<string, string | readonly string[]> | ((id: ItemId) => boolean);
 
 export interface Query {
   /** How many recommendations, 10 unless given. */
@@ -77,7 +125,12 @@ export interface Query {
   times?: number[];
   /** `seen` (default true) leaves out the visitor's own items; `ids` leaves out others. */
   exclude?: { seen?: boolean; ids?: ItemId[] };
-  /** Without any item that the model knows: the most popular items (default), or nothing. */
+  /** Leaves out all other items. */
+  filter?: Filter;
+  /**
+   * Without any item that the model knows: the most popular of the items that `filter` and `exclude` leave
+   * (default), or nothing.
+   */
   fallback?: 'popular' | 'none';
   /**
    * With a ranker: whether it orders what is retrieved (default), or retrieval alone decides. The reasons are
@@ -89,11 +142,16 @@ export interface Query {
   /** Give reasons with each recommendation. */
   explain?: boolean;
   /**
-   * How much an item's score falls for every item of its category that stands above it in the list, in
-   * units of the scores; 0 (default): by score alone.
+   * A list that does not say the same thing ten times: how much an item's score falls for every item of its
+   * category that stands above it in the list, in units of the scores; 0 (default): by score alone. Chosen from
+   * the best 4 `count` items.
    */
   diversity?: number;
-  /** The categories of `diversity`, one of {@link ModelInfo.categories}; the first unless given. */
+  /**
+   * The categories of `diversity`, one of {@link ModelInfo.categories}; the first unless given. `'vectors'`, or
+   * a model without categories: the score falls by `diversity` times the largest cosine (if above 0) of the
+   * item's vector and that of an item above it, which is maximal marginal relevance (MMR).
+   */
   diversityBy?: string;
   /**
    * What is known about the visitor, by the names in {@link ModelInfo.profile}: raw values, which the model
@@ -132,7 +190,7 @@ export interface Recommendation {
 
 export interface Result {
   items: Recommendation[];
-  /** false when the popular items stand in for a visitor without a history. */
+  /** false when the popular items stand in for a visitor without a history, and of similar items. */
   personal: boolean;
   /** Where a ranker ranked: how many retrieved items it does not know; they are left out. */
   unknown?: number;
@@ -170,6 +228,8 @@ export interface ModelInfo {
   profile: string[];
   /** Columns of item categories that a list can be diversified by, often none. */
   categories: string[];
+  /** The values of each of them that items have, for filters; none in files that do not carry them. */
+  terms: Record<string, string[]>;
   /** Instruction set of the engine: `v128` or `scalar`. */
   isa: string;
   /** Where the engine runs. */
@@ -200,6 +260,26 @@ export interface Recommender {
    * const { items } = await pique.recommend({ count: 6, explain: true });
    */
   recommend(query?: Query): Promise<Result>;
+  /**
+   * The list of {@link Recommender.recommend} page by page, `count` items each, until there are no more: no item
+   * comes twice, whatever the visitor does meanwhile. `diversity` works within a page.
+   *
+   * @throws PiqueError as for {@link Recommender.recommend}
+   * @example
+   * for await (const { items } of pique.pages({ count: 20 })) show(items);
+   */
+  pages(query?: Query): AsyncIterable<Result>;
+  /**
+   * The items nearest to one, whoever the visitor is: `score` is the cosine of their vectors. Of the query, `count`,
+   * `filter`, `exclude` and `signal` are looked at; hidden items are left out, the visitor's own
+   * (`exclude.seen`) only when true.
+   *
+   * @throws PiqueError `ARGUMENT` when the model does not know the item, `UNSUPPORTED` of ranking models, and as
+   * for {@link Recommender.recommend}
+   * @example
+   * const { items } = await pique.similar('50', { count: 6 });
+   */
+  similar(id: ItemId, query?: Query): Promise<Result>;
   /**
    * The given items in the order of their scores for the visitor, best first; items that the model does not
    * know or that the visitor hides are left out. A ranker, where there is one, gives the scores. `count`: all

@@ -20,12 +20,14 @@ export interface Exports {
   pique_js_near(js: number): number;
   pique_js_info(js: number): number;
   pique_js_retrieves(js: number): number;
-  pique_js_item_count(js: number): number;
   pique_js_find_item(js: number, id: number, length: number): number;
   pique_js_item_id(js: number, item: number): number;
   pique_js_profile(js: number, values: number, count: number): number;
   pique_js_query(js: number, history: number, exclude: number): number;
   pique_js_times(js: number): number;
+  pique_js_filter(js: number): number;
+  pique_js_categories(js: number, column: number): number;
+  pique_js_similar(js: number, item: number, count: number, flags: number): number;
   pique_js_rank_by(js: number, ranker: number, retrieve: number): void;
   pique_js_recommend(
     js: number,
@@ -36,11 +38,31 @@ export interface Exports {
   ): number;
   pique_js_rank(js: number): number;
   pique_js_interests(js: number): number;
-  pique_js_scores(js: number): number;
 }
 
-/** Where the engine's bytes come from; asked for the build without SIMD only when it is needed. */
-export type WasmSource = (simd: boolean, signal?: AbortSignal) => Promise<Uint8Array>;
+/** What belongs to an object in the heap, without its prefix and its first argument. */
+export type Bound = {
+  [N in keyof Exports as N extends `pique_js_${infer Short}` ? Short : never]: Exports[N] extends (
+    js: number,
+    ...rest: infer Rest
+  ) => infer Result
+    ? (...rest: Rest) => Result
+    : never;
+};
+
+export function bind(wasm: Exports, js: number): Bound {
+  const bound = Object.entries(wasm).map(([name, call]) => [
+    name.replace('pique_js_', ''),
+    (...rest: number[]) => call(js, ...rest),
+  ]);
+  return Object.fromEntries(bound) as Bound;
+}
+
+/** The engine's bytes, or what some hosts compile in advance. */
+export type EngineCode = Uint8Array | WebAssembly.Module;
+
+/** Where the engine comes from; asked for the build without SIMD only when it is needed. */
+export type WasmSource = (simd: boolean, signal?: AbortSignal) => Promise<EngineCode>;
 
 /** `(module (func (drop (i8x16.popcnt (v128.const 0)))))`: valid only where SIMD128 is. */
 const SIMD_MODULE = [
@@ -48,11 +70,11 @@ const SIMD_MODULE = [
   [1, 4, 1, 96, 0, 0], // one type: () -> ()
   [3, 2, 1, 0], // one function of it
   [10, 25, 1, 23, 0, 253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 253, 98, 26, 11],
-].flat();
+];
 
 /** Does this browser take SIMD modules? Some do and compute wrongly: see {@link instantiate}. */
 export function hasSimd(): boolean {
-  return WebAssembly.validate(new Uint8Array(SIMD_MODULE));
+  return WebAssembly.validate(new Uint8Array(SIMD_MODULE.flat()));
 }
 
 export function isWasm(bytes: Uint8Array): boolean {
@@ -64,13 +86,16 @@ export function isWasm(bytes: Uint8Array): boolean {
  *
  * @throws PiqueError `WASM_NOT_WASM`, `CSP_BLOCKED`, `OOM`, `WASM_FAILED`
  */
-export async function instantiate(bytes: Uint8Array): Promise<Exports> {
-  if (!isWasm(bytes)) {
-    throw new PiqueError('WASM_NOT_WASM', `Expected WebAssembly, got ${describeBytes(bytes)}`);
+export async function instantiate(code: EngineCode): Promise<Exports> {
+  if (code instanceof Uint8Array && !isWasm(code)) {
+    throw new PiqueError('WASM_NOT_WASM', `Expected WebAssembly, got ${describeBytes(code)}`);
   }
   try {
     const imports = { env: { emscripten_notify_memory_growth() {} } };
-    const { instance } = await WebAssembly.instantiate(bytes as BufferSource, imports);
+    const instance =
+      code instanceof Uint8Array
+        ? (await WebAssembly.instantiate(code as BufferSource, imports)).instance
+        : await WebAssembly.instantiate(code, imports);
     const exports = instance.exports as unknown as Exports;
     exports._initialize?.();
     if (exports.pique_js_self_test() === 1) return exports;
