@@ -225,7 +225,7 @@ pique_status pique_model_export(pique_context *ctx, const char *path,
                                 const pique_export_options *options, const char *out,
                                 pique_export_result *result) {
     export e = {.ctx = ctx, .options = options, .out = out, .result = result};
-    pq_scheme scheme;
+    pq_scheme scheme = {.bytes = 0};
     memset(result, 0, sizeof(*result));
     if (options->quant) {
         PQ_TRY(pq_scheme_parse(ctx, options->quant, options->dense, &scheme));
