@@ -16,7 +16,7 @@ packages=(gcc libc6-dev make cmake zlib1g-dev libcsv-dev libsimde-dev libjsmn-de
 case "$profile" in
 demo) ;;
 test) packages+=(g++ pkg-config binutils libcmocka-dev clang-tidy clang-format chromium
-    firefox-esr webkit2gtk-driver xvfb) ;;
+    firefox-esr webkit2gtk-driver xvfb hugo) ;;
 *)
     echo "setup: unknown profile '$profile' (demo or test)" >&2
     exit 2
