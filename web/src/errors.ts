@@ -56,9 +56,13 @@ export interface PiqueErrorDetail {
  */
 export class PiqueError extends Error {
   override readonly name = 'PiqueError';
+  /** What happened. */
   readonly code: PiqueErrorCode;
+  /** The address concerned. */
   declare readonly url?: string;
+  /** The tensor of the model file concerned. */
   declare readonly tensor?: string;
+  /** The HTTP status, 0 when no answer came. */
   declare readonly status?: number;
 
   constructor(code: PiqueErrorCode, message: string, detail: PiqueErrorDetail = {}) {

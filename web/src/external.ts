@@ -3,6 +3,7 @@
  * or the address given as `wasm`.
  *
  * @packageDocumentation
+ * @module pique/external
  */
 import { openPort } from './lazy.ts';
 import { loadWith } from './load.ts';

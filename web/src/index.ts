@@ -3,6 +3,7 @@
  * `pique/external` for one that fetches it as a file.
  *
  * @packageDocumentation
+ * @module pique
  */
 import { base64 } from 'pique:simd';
 import { importNosimd, openPort } from './lazy.ts';

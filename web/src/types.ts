@@ -21,9 +21,11 @@ export interface Progress {
 /** What {@link load} takes a model from. */
 export type ModelSource = string | URL | Blob | BufferSource | ReadableStream<Uint8Array>;
 
+/** How {@link load} loads. */
 export interface LoadOptions {
   /** Ends loading with an `ABORTED` error; the engine's memory is given back. */
   signal?: AbortSignal;
+  /** Is told how far loading has come, a few times and with every piece of the file. */
   onProgress?(progress: Progress): void;
   /**
    * `'auto'` (default): a module worker where there is one, else this thread. `false`: this thread.
@@ -72,6 +74,7 @@ export interface LoadOptions {
 /** Something the visitor did. */
 export interface HistoryEvent {
   id: ItemId;
+  /** `hide` keeps the item out of every list; the others tell what the visitor is interested in. */
   type: 'view' | 'like' | 'hide' | 'buy';
   /** Milliseconds since 1970. */
   at: number;
@@ -89,6 +92,7 @@ export interface HistoryStore {
   list(options?: { limit?: number }): Promise<HistoryEvent[]>;
   /** Removes every event of that item, also that it is hidden. */
   remove(id: ItemId): Promise<void>;
+  /** Removes everything, hidden items too. */
   clear(): Promise<void>;
   /** All events as a JSON file that {@link HistoryStore.import} takes. */
   export(): Promise<Blob>;
@@ -99,6 +103,7 @@ export interface HistoryStore {
   import(file: Blob): Promise<number>;
   /** While paused, `add` remembers nothing, no hidden item either. A store that lasts remembers this. */
   pause(on: boolean): void;
+  /** Whether it is paused. */
   readonly paused: boolean;
   /** Whether the events outlive the page. */
   readonly persistent: boolean;
@@ -113,6 +118,7 @@ export interface HistoryStore {
  */
 export type Filter = Record<string, string | readonly string[]> | ((id: ItemId) => boolean);
 
+/** What {@link Recommender.recommend} and its like are asked. */
 export interface Query {
   /** How many recommendations, 10 unless given. */
   count?: number;
@@ -160,6 +166,7 @@ export interface Query {
    * have an array of texts, a sequence with the newest last; elsewhere an array rejects with `ARGUMENT`.
    */
   profile?: Record<string, string | number | readonly string[]>;
+  /** Ends the call with an `ABORTED` error. */
   signal?: AbortSignal;
 }
 
@@ -170,6 +177,7 @@ export interface Reason {
   share: number;
 }
 
+/** An item of a list. */
 export interface Recommendation {
   id: ItemId;
   /**
@@ -188,7 +196,9 @@ export interface Recommendation {
   reasons?: Reason[];
 }
 
+/** What a call answers. */
 export interface Result {
+  /** The best first. */
   items: Recommendation[];
   /** false when the popular items stand in for a visitor without a history, and of similar items. */
   personal: boolean;
@@ -213,6 +223,7 @@ export interface Interest {
   shares: number[];
 }
 
+/** What a loaded model is. */
 export interface ModelInfo {
   /** The system, such as `mind`. */
   model: string;
@@ -244,7 +255,9 @@ export interface ModelInfo {
 
 /** A loaded model together with the visitor's history. */
 export interface Recommender {
+  /** What the model is. */
   readonly info: ModelInfo;
+  /** The visitor's events: the store that `load` was given or made. */
   readonly history: HistoryStore;
   /**
    * Resolves when all of the model is there: at once, unless it is loaded `partial`ly. When a block does not

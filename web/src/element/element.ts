@@ -2,6 +2,7 @@
  * The custom elements `<pique-list>` and `<pique-privacy>`. Importing this does nothing; `define()` does.
  *
  * @packageDocumentation
+ * @module pique/element
  */
 import { PiqueList } from './pique_list.ts';
 import { PiquePrivacy } from './pique_privacy.ts';

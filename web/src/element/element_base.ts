@@ -88,8 +88,11 @@ function visible(element: Element, signal: AbortSignal): Promise<void> {
 const FRESH = /^(model|ranker|integrity|catalog|history|explain|actions|layout)$/;
 
 export abstract class PiqueElement extends Base {
+  /** `indexeddb` (default) or `memory`. */
   declare history: string;
+  /** Address of a JSON file of items. */
   declare catalog: string;
+  /** `visible` (default), `idle` or `eager`. */
   declare loading: string;
 
   #life: AbortController | undefined;
@@ -127,6 +130,7 @@ export abstract class PiqueElement extends Base {
   protected abstract renew(): Promise<void>;
   protected abstract failed(error: unknown): void;
 
+  /** @hidden */
   connectedCallback(): void {
     this.#upgrade();
     this.#language = new MutationObserver(() => this.changed());
@@ -134,11 +138,13 @@ export abstract class PiqueElement extends Base {
     this.#start();
   }
 
+  /** @hidden */
   disconnectedCallback(): void {
     this.#language?.disconnect();
     this.#stop();
   }
 
+  /** @hidden */
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before !== after) this.changed(FRESH.test(name));
   }

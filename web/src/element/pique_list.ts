@@ -68,21 +68,34 @@ interface Found {
   events: Map<string, HistoryEvent>;
 }
 
+/** `<pique-list>`. Each property is an attribute, too; `filter` as text, `items` and `store` not at all. */
 export class PiqueList extends PiqueElement {
+  /** @hidden */
   static readonly observedAttributes = [...namesOf(ATTRIBUTES), 'filter', 'lang', 'dir'];
 
+  /** Address of the model file. */
   declare model: string;
+  /** Address of the file of a model that ranks. */
   declare ranker: string;
+  /** SHA-256 of the model file. */
   declare integrity: string;
+  /** As many as the list inside has, else 10. */
   declare count: number | undefined;
+  /** Leaves out what the visitor has met. */
   declare excludeSeen: boolean;
   declare diversity: number | undefined;
   declare diversityBy: string;
+  /** Ids in place of the history. */
   declare context: string[];
+  /** Gives reasons. */
   declare explain: boolean;
+  /** Id of the item that the page is about. */
   declare viewing: string;
+  /** Buttons of the element's own looks: `like hide`. */
   declare actions: string;
+  /** `cards` (default) or `text`. */
   declare layout: string;
+  /** What screen readers call the list. */
   declare label: string;
 
   #ready: Ready | undefined;
@@ -110,13 +123,13 @@ export class PiqueList extends PiqueElement {
   }
 
   /** The catalogue itself in place of the address of one. */
+  get items(): Catalog | undefined {
+    return this.#items ?? this.#ready?.catalog;
+  }
+
   set items(data: CatalogData | undefined) {
     this.#items = data && toCatalog(data);
     this.changed(true);
-  }
-
-  get items(): Catalog | undefined {
-    return this.#items ?? this.#ready?.catalog;
   }
 
   /** As an attribute `genre=Comedy&genre=Drama`, or JSON; a function only as a property. */

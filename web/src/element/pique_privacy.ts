@@ -16,7 +16,9 @@ export interface ChangeDetail {
   action: 'remove' | 'clear' | 'pause' | 'resume' | 'export' | 'import';
 }
 
+/** `<pique-privacy>`. */
 export class PiquePrivacy extends PiqueElement {
+  /** @hidden */
   static readonly observedAttributes = ['catalog', 'history', 'lang', 'dir'];
 
   readonly #slot = make('slot');

@@ -3,6 +3,7 @@
  * gives what it is given as `initial`, and loads nothing.
  *
  * @packageDocumentation
+ * @module pique/react
  */
 import type {
   HistoryEvent,
