@@ -1,5 +1,5 @@
 /**
- * Following a guide of docs/guides: its files and commands, as they stand there, in an empty folder. `pique` is the native
+ * Following a guide, a tutorial or the README: its files and commands, as they stand there, in an empty folder. `pique` is the native
  * program, `npx pique` the built package's.
  */
 import { execFileSync } from 'node:child_process';
@@ -16,8 +16,14 @@ const dist = process.env.PIQUE_DIST ?? path.join(root, 'dist');
 const PATIENCE = 30_000;
 
 /** `{ file, text }` for a block below a line with a file's name, `{ commands }` for one of shell commands. */
-export function readGuide(name) {
-  const markdown = readFileSync(path.join(root, 'docs/guides', name), 'utf8');
+export function readSteps(file) {
+  return stepsOf(readFileSync(path.join(root, file), 'utf8'));
+}
+
+export const readGuide = (name) => readSteps(`docs/guides/${name}`);
+
+/** Of a part of a file, too. */
+export function stepsOf(markdown) {
   const parts = /^`([\w./-]+)`:\n\n```\S+\n([\s\S]*?)^```|^```sh\n([\s\S]*?)^```/gm;
   const steps = [...markdown.matchAll(parts)].map(([, file, text, commands]) =>
     file ? { file, text } : { commands: commands.trimEnd().split('\n') },
@@ -40,8 +46,8 @@ export function makeFolder(after) {
   return folder;
 }
 
-/** Does all the steps; returns what the commands printed. */
-export function follow(folder, steps) {
+/** Does all the steps; returns what the commands printed. `packed`: the file that stands in for the registry's package. */
+export function follow(folder, steps, packed) {
   const { PIQUE_DIST: _, ...env } = process.env;
   const PATH = `${path.dirname(native)}:${env.PATH}`;
   const options = { cwd: folder, encoding: 'utf8', env: { ...env, PATH } };
@@ -51,7 +57,10 @@ export function follow(folder, steps) {
       mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
       writeFileSync(path.join(folder, file), text);
     } else {
-      for (const command of commands) printed += execFileSync('sh', ['-ec', command], options);
+      for (const command of commands) {
+        const local = command.replace(/^npm install pique$/, `npm install --offline '${packed}'`);
+        printed += execFileSync('sh', ['-ec', local], options);
+      }
     }
   }
   return printed;
@@ -59,34 +68,48 @@ export function follow(folder, steps) {
 
 /** Opens pages of a folder, one after the other in one browser; resolves to the addresses that each one's list links to. */
 export async function visit(folder, pages) {
-  const server = await serve(folder);
-  const browser = await launch('chromium');
-  const url = `http://localhost:${server.address().port}`;
   const found = [];
-  try {
+  await withBrowser(folder, async (browser, url) => {
     for (const page of pages) {
       await browser.goto(url + page);
       found.push(await links(browser));
     }
+  });
+  return found;
+}
+
+/** Calls `use` with a browser and the address where the folder is served. */
+export async function withBrowser(folder, use) {
+  const server = await serve(folder);
+  const browser = await launch('chromium');
+  try {
+    await use(browser, `http://localhost:${server.address().port}`);
   } finally {
     await browser.close();
     server.closeAllConnections();
     server.close();
   }
-  return found;
+}
+
+/** What `look` finds in the page, as soon as that is something. */
+export async function waitFor(browser, look, ...given) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const found = await browser.evaluate(look, ...given);
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`nothing came of ${look}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function links(browser) {
-  const end = Date.now() + PATIENCE;
-  const look = () => {
+  const found = await waitFor(browser, () => {
     const list = document.querySelector('pique-list');
     const anchors = list?.shadowRoot?.querySelectorAll('a[href]') ?? [];
-    return { state: list?.getAttribute('state'), found: [...anchors].map((each) => each.pathname) };
-  };
-  for (;;) {
-    const { state, found } = await browser.evaluate(look);
-    if (state === 'ready' && found.length > 0) return found;
-    if (state === 'failed' || Date.now() > end) throw new Error(`the list is ${state}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    const state = list?.getAttribute('state');
+    if (state === 'failed') return state;
+    return state === 'ready' && anchors.length > 0 && [...anchors].map((each) => each.pathname);
+  });
+  if (found === 'failed') throw new Error('the list has failed');
+  return found;
 }

@@ -15,12 +15,17 @@ export function unpackPackage() {
   rmSync(work, { recursive: true, force: true });
   const target = path.join(work, 'node_modules/pique');
   mkdirSync(target, { recursive: true });
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
+  execFileSync('tar', ['-xzf', packPackage(work), '-C', target, '--strip-components=1']);
+  return target;
+}
+
+/** Packs it into that folder; the file. */
+export function packPackage(folder) {
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(
     execFileSync('npm', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
   );
-  execFileSync('tar', ['-xzf', path.join(work, filename), '-C', target, '--strip-components=1']);
-  return target;
+  return path.join(folder, filename);
 }
 
 /** A copy of an application of tests/package/apps, with the model among what it serves as it is. */

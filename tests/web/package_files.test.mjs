@@ -105,6 +105,7 @@ describe('the tarball', () => {
         'dist/types.d.ts',
         'dist/worker.js',
         'dist/workerd.js',
+        'models/films.pique',
         'package.json',
       ].sort(),
     );
