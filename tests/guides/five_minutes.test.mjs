@@ -23,12 +23,15 @@ async function startServer(folder, command) {
   const env = { ...process.env, PYTHONUNBUFFERED: '1' };
   server = spawn(program, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
   let printed = '';
-  for await (const chunk of server.stdout) {
-    printed += chunk;
-    const port = / port (\d+) /.exec(printed)?.[1];
-    if (port) return `http://localhost:${port}/`;
-  }
-  throw new Error(`${command}: ${printed}`);
+  return new Promise((resolve, reject) => {
+    server.stdout.on('data', (chunk) => {
+      printed += chunk;
+      const port = / port (\d+) .*\n/.exec(printed)?.[1];
+      if (port) resolve(`http://localhost:${port}/`);
+    });
+    server.on('error', reject);
+    server.on('close', () => reject(new Error(`${command}: ${printed}`)));
+  });
 }
 
 before(async () => {
