@@ -82,6 +82,7 @@ test('the tutorial for Node', () => {
   assert.equal(own.length, 3);
   assert.ok(own.every((id) => !popular.slice(0, 2).includes(id)));
   assert.deepEqual(lines('ranked'), [own]);
+  assert.equal(lines('comedies')[0].length, 3);
   const [filtered] = lines('of the 1990s');
   assert.equal(filtered.length, 3);
   for (const id of filtered) assert.match(id, /-199\d$/);
