@@ -55,7 +55,11 @@ const ar: ListStrings = {
   nothing: 'لا توجد توصيات بعد.',
 };
 
-/** Texts by name; `{title}` and `{n}` stand for what is put in. */
+/**
+ * Texts by name; `{title}` and `{n}` stand for what is put in.
+ *
+ * @interface
+ */
 export type Strings = ListStrings & PanelStrings;
 export type StringKey = keyof Strings;
 
