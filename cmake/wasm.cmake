@@ -3,7 +3,7 @@
 file(GLOB pique_wasm_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/wasm/*.c")
 
 if(NOT PIQUE_SCALAR_ONLY)
-    target_compile_options(pique_flags INTERFACE -msimd128)
+    target_compile_options(pique_flags INTERFACE -msimd128 -mnontrapping-fptoint -msign-ext)
 endif()
 
 # The module serves: what only training calls is left out. Small code for all but the inner loops.
@@ -38,6 +38,6 @@ if(pique_wasm_sources AND EXISTS "${list}")
     target_link_options(pique_wasm PRIVATE
         -sTOTAL_STACK=512KB -sINITIAL_MEMORY=1MB
         -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
-        -sBINARYEN_EXTRA_PASSES=--converge # wasm-opt repeats its passes until nothing gets smaller
+        -sBINARYEN_EXTRA_PASSES=--converge,-tnh # wasm-opt repeats its passes until nothing gets smaller
         "-sEXPORTED_FUNCTIONS=${exports}")
 endif()
