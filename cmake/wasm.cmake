@@ -2,8 +2,8 @@
 # wasm/exports.txt lists the functions that the page may call, one a line, # begins a comment.
 file(GLOB pique_wasm_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/wasm/*.c")
 
-if(NOT PIQUE_SCALAR_ONLY)
-    target_compile_options(pique_flags INTERFACE -msimd128)
+if(NOT PIQUE_SCALAR_ONLY) # browsers with SIMD have the other two as well
+    target_compile_options(pique_flags INTERFACE -msimd128 -mnontrapping-fptoint -msign-ext)
 endif()
 
 # The module serves: what only training calls is left out. Small code for all but the inner loops.
@@ -13,7 +13,7 @@ file(GLOB pique_loops "${PROJECT_SOURCE_DIR}/src/kernels/isa_*.c")
 set_property(SOURCE ${pique_loops} "${PROJECT_SOURCE_DIR}/src/retrieval/exact.c"
     APPEND PROPERTY COMPILE_OPTIONS $<IF:$<BOOL:${PIQUE_SCALAR_ONLY}>,-Os,-O2>)
 set_property(SOURCE "${PROJECT_SOURCE_DIR}/src/base/table.c"
-    "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c" "${PROJECT_SOURCE_DIR}/src/graph/op_batch_norm.c" "${PROJECT_SOURCE_DIR}/src/graph/op_dice.c"
+    "${PROJECT_SOURCE_DIR}/src/retrieval/losses.c"
     APPEND PROPERTY COMPILE_OPTIONS -Os) # makes vectors of their loops, which -Oz does not
 
 set(list "${PROJECT_SOURCE_DIR}/wasm/exports.txt")
@@ -38,6 +38,7 @@ if(pique_wasm_sources AND EXISTS "${list}")
     target_link_options(pique_wasm PRIVATE
         -sTOTAL_STACK=512KB -sINITIAL_MEMORY=1MB
         -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
-        -sBINARYEN_EXTRA_PASSES=--converge # wasm-opt repeats its passes until nothing gets smaller
+        # wasm-opt repeats its passes until nothing gets smaller, and need not keep what only could trap
+        -sBINARYEN_EXTRA_PASSES=--converge,-tnh
         "-sEXPORTED_FUNCTIONS=${exports}")
 endif()

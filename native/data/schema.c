@@ -17,16 +17,16 @@ typedef struct {
 #define AT(member) offsetof(options, member)
 
 static const pq_field fields[] = {
-    {"type", PQ_FIELD_CHOICE, AT(type), 0, 0, "category,multi,sequence,number,text,skip",
-     "category", NULL, NULL, "what the column's values are"},
-    {"buckets", PQ_FIELD_INT, AT(buckets), 2, 1 << 16, NULL, "2", NULL, NULL,
-     "codes that numbers or words are mapped to"},
-    {"min_count", PQ_FIELD_INT, AT(min_count), 1, 1 << 30, NULL, "1", NULL, NULL,
-     "values that fewer have are UNKNOWN"},
-    {"max_values", PQ_FIELD_INT, AT(max_values), 1, 1 << 20, NULL, "1", NULL, NULL,
-     "so many values of one cell count: the first, of a sequence the last"},
-    {"as", PQ_FIELD_CHOICE, AT(as), 0, 0, "buckets,quantile", "buckets", NULL, NULL,
-     "a number is a bucket with a vector of its own, or its quantile times one vector"},
+    PQ_FIELD("type", AT(type), "category,multi,sequence,number,text,skip", "category", NULL, NULL,
+             "what the column's values are"),
+    PQ_FIELD("buckets", AT(buckets), "int 2 65536", "2", NULL, NULL,
+             "codes that numbers or words are mapped to"),
+    PQ_FIELD("min_count", AT(min_count), "int 1 1073741824", "1", NULL, NULL,
+             "values that fewer have are UNKNOWN"),
+    PQ_FIELD("max_values", AT(max_values), "int 1 1048576", "1", NULL, NULL,
+             "so many values of one cell count: the first, of a sequence the last"),
+    PQ_FIELD("as", AT(as), "buckets,quantile", "buckets", NULL, NULL,
+             "a number is a bucket with a vector of its own, or its quantile times one vector"),
     {0},
 };
 

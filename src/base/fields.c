@@ -29,35 +29,47 @@ bool pq_fields_has(const pq_field *fields, const char *name, size_t length) {
     return find(fields, (pq_span){.bytes = name, .size = length}) != NULL;
 }
 
-/* Choice number `index`; size 0 behind the last. */
-static pq_span choice_at(const pq_field *field, int32_t index) {
-    const char *at = field->choices;
+/* Part number `index` of a text in parts; size 0 behind the last. */
+static pq_span part_at(const char *text, char separator, int32_t index) {
     size_t size;
-    for (;; at += size + (at[size] == ',')) {
+    for (;; text += size + (text[size] == separator)) {
         size = 0;
-        while (at[size] && at[size] != ',') {
+        while (text[size] && text[size] != separator) {
             size++;
         }
-        if (index-- <= 0 || !*at) {
-            return (pq_span){.bytes = at, .size = size};
+        if (index-- <= 0 || !*text) {
+            return (pq_span){.bytes = text, .size = size};
         }
     }
 }
 
+static pq_span choice_at(const pq_field *field, int32_t index) {
+    return part_at(field->domain, ',', index);
+}
+
+typedef enum { TYPE_INT, TYPE_REAL, TYPE_BOOL, TYPE_CHOICE } field_type;
+
+static field_type type_of(const pq_field *field) {
+    const pq_span word = part_at(field->domain, ' ', 0);
+    return equals(word, "int", 3)    ? TYPE_INT
+           : equals(word, "real", 4) ? TYPE_REAL
+           : equals(word, "bool", 4) ? TYPE_BOOL
+                                     : TYPE_CHOICE;
+}
+
+static bool parse(pq_span text, double *out) {
+    return pq_decimal_parse(text.bytes, text.size, out);
+}
+
 static pique_status set_number(pq_ctx *ctx, const pq_field *field, void *at, pq_span value) {
-    double number;
-    bool whole = field->type == PQ_FIELD_INT;
-    bool good = pq_decimal_parse(value.bytes, value.size, &number) && number >= field->min &&
-                number <= field->max && (!whole || floor(number) == number);
-    if (!good && !PQ_TRAINING) { /* prints no numbers; a file that says this is damaged */
-        PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: %.*s is out of range", field->name, SHOWN(value));
-    }
-    if (!good) {
-        char min[PQ_DECIMAL_SIZE], max[PQ_DECIMAL_SIZE];
-        pq_decimal_print(field->min, min);
-        pq_decimal_print(field->max, max);
-        PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: \"%.*s\" is not a %s from %s to %s", field->name,
-                SHOWN(value), whole ? "whole number" : "number", min, max);
+    const bool whole = type_of(field) == TYPE_INT;
+    const pq_span low = part_at(field->domain, ' ', 1), high = part_at(field->domain, ' ', 2);
+    double number, min, max;
+    if (!parse(low, &min) || !parse(high, &max) || !parse(value, &number) || number < min ||
+        number > max || (whole && floor(number) != number)) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: \"%.*s\" is not a %s from %.*s to %.*s",
+                field->name, SHOWN(value), whole ? "whole number" : "number", SHOWN(low),
+                SHOWN(high));
     }
     if (whole) {
         *(int32_t *)at = (int32_t)number;
@@ -86,32 +98,35 @@ static pique_status set_choice(pq_ctx *ctx, const pq_field *field, void *at, pq_
         }
     }
     PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: \"%.*s\" is not one of %s", field->name, SHOWN(value),
-            field->choices);
+            field->domain);
 }
 
 static pique_status set(pq_ctx *ctx, const pq_field *field, void *options, pq_span value) {
     void *at = (char *)options + field->offset;
-    switch (field->type) {
-    case PQ_FIELD_INT:
-    case PQ_FIELD_REAL:
-        return set_number(ctx, field, at, value);
-    case PQ_FIELD_BOOL:
+    switch (type_of(field)) {
+    case TYPE_BOOL:
         return set_bool(ctx, field, at, value);
-    case PQ_FIELD_CHOICE:
+    case TYPE_CHOICE:
         return set_choice(ctx, field, at, value);
+    default:
+        return set_number(ctx, field, at, value);
     }
-    PQ_FAIL(ctx, PIQUE_INTERNAL, "option %s has no type", field->name);
 }
 
 pique_status pq_fields_preset(pq_ctx *ctx, const pq_field *fields, void *options,
                               const char *preset) {
-    bool seed = strcmp(preset, "seed") == 0, paper = strcmp(preset, "paper") == 0;
-    if (!seed && !paper && strcmp(preset, "best") != 0) {
+    const bool seed = PQ_TRAINING && strcmp(preset, "seed") == 0;
+    const bool paper = PQ_TRAINING && strcmp(preset, "paper") == 0;
+    if (PQ_TRAINING && !seed && !paper && strcmp(preset, "best") != 0) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "preset \"%.64s\" is not one of best, seed, paper", preset);
     }
     for (; fields->name; fields++) {
-        const char *value = seed ? fields->seed : paper ? fields->paper : NULL;
-        PQ_TRY(set(ctx, fields, options, span_of(value ? value : fields->best)));
+        const char *value = fields->best;
+#if PQ_TRAINING
+        const char *other = seed ? fields->seed : paper ? fields->paper : NULL;
+        value = other ? other : value;
+#endif
+        PQ_TRY(set(ctx, fields, options, span_of(value)));
     }
     return PIQUE_OK;
 }
@@ -133,11 +148,12 @@ pique_status pq_fields_read(pq_ctx *ctx, const pq_field *fields, void *options, 
             continue;
         }
         pq_span value = pq_json_span(json, at + 1);
-        if (pq_json_is_string(json, at + 1) != (field->type == PQ_FIELD_CHOICE)) {
+        const field_type type = type_of(field);
+        if (pq_json_is_string(json, at + 1) != (type == TYPE_CHOICE)) {
             PQ_FAIL(ctx, PIQUE_ARGUMENT, "option %s: %.*s is not a %s", field->name, SHOWN(value),
-                    field->type == PQ_FIELD_CHOICE ? "string"
-                    : field->type == PQ_FIELD_BOOL ? "truth value"
-                                                   : "number");
+                    type == TYPE_CHOICE ? "string"
+                    : type == TYPE_BOOL ? "truth value"
+                                        : "number");
         }
         PQ_TRY(set(ctx, field, options, value));
     }
@@ -145,17 +161,17 @@ pique_status pq_fields_read(pq_ctx *ctx, const pq_field *fields, void *options, 
 }
 
 static void write_value(const pq_field *field, const void *at, pq_text *out) {
-    switch (field->type) {
-    case PQ_FIELD_INT:
+    switch (type_of(field)) {
+    case TYPE_INT:
         pq_text_number(out, *(const int32_t *)at);
         break;
-    case PQ_FIELD_REAL:
+    case TYPE_REAL:
         pq_text_number(out, *(const double *)at);
         break;
-    case PQ_FIELD_BOOL:
+    case TYPE_BOOL:
         pq_text_add(out, *(const bool *)at ? "true" : "false");
         break;
-    case PQ_FIELD_CHOICE: {
+    case TYPE_CHOICE: {
         pq_span choice = choice_at(field, *(const int32_t *)at);
         pq_text_json(out, choice.bytes, choice.size);
         break;
@@ -169,6 +185,8 @@ void pq_fields_write(const pq_field *fields, const void *options, pq_text *out) 
         write_value(field, (const char *)options + field->offset, out);
     }
 }
+
+#if PQ_TRAINING
 
 /* `, "key": value` for a value given as the table's text. */
 static void describe_value(const pq_field *field, const char *key, const char *text, pq_text *out) {
@@ -187,22 +205,28 @@ static void describe_value(const pq_field *field, const char *key, const char *t
     }
 }
 
+static void describe_limit(const pq_field *field, const char *key, int32_t part, pq_text *out) {
+    double limit = 0;
+    (void)parse(part_at(field->domain, ' ', part), &limit);
+    pq_text_add(out, ", \"%s\": ", key);
+    pq_text_number(out, limit);
+}
+
 void pq_fields_describe(const pq_field *fields, pq_text *out) {
     static const char types[][8] = {"int", "real", "bool", "choice"};
     pq_text_add(out, "[");
     for (const pq_field *field = fields; field->name; field++) {
+        const field_type type = type_of(field);
         pq_text_add(out, "%s{\"name\": \"%s\", \"type\": \"%s\"", field == fields ? "" : ", ",
-                    field->name, types[field->type]);
+                    field->name, types[type]);
         describe_value(field, "default", field->best, out);
         describe_value(field, "seed", field->seed ? field->seed : field->best, out);
         describe_value(field, "paper", field->paper ? field->paper : field->best, out);
-        if (field->type == PQ_FIELD_INT || field->type == PQ_FIELD_REAL) {
-            pq_text_add(out, ", \"min\": ");
-            pq_text_number(out, field->min);
-            pq_text_add(out, ", \"max\": ");
-            pq_text_number(out, field->max);
+        if (type == TYPE_INT || type == TYPE_REAL) {
+            describe_limit(field, "min", 1, out);
+            describe_limit(field, "max", 2, out);
         }
-        if (field->type == PQ_FIELD_CHOICE) {
+        if (type == TYPE_CHOICE) {
             pq_text_add(out, ", \"choices\": [");
             for (int32_t i = 0; choice_at(field, i).size; i++) {
                 pq_text_add(out, i ? ", " : "");
@@ -217,3 +241,5 @@ void pq_fields_describe(const pq_field *fields, pq_text *out) {
     }
     pq_text_add(out, "]");
 }
+
+#endif

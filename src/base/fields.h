@@ -6,26 +6,34 @@
 #include "base/json.h"
 #include "base/text.h"
 
-typedef enum {
-    PQ_FIELD_INT,   /* int32_t */
-    PQ_FIELD_REAL,  /* double */
-    PQ_FIELD_BOOL,  /* bool; 0, 1, false, true */
-    PQ_FIELD_CHOICE /* int32_t: index into `choices` */
-} pq_field_type;
-
+/* One row of a table; a row without a name ends it. */
 typedef struct {
-    const char *name; /* NULL ends a table */
-    pq_field_type type;
+    const char *name;
+    /* "int MIN MAX" (int32_t), "real MIN MAX" (double), both limits included; "bool" (bool; 0, 1, false, true);
+     * or "a,b,c", the choices (int32_t, the index of one) */
+    const char *domain;
     size_t offset;
-    double min, max;     /* of numbers, both included */
-    const char *choices; /* "a,b,c" */
-    const char *best;    /* the default */
-    const char *seed;    /* NULL: as best */
-    const char *paper;   /* NULL: as best */
+    const char *best; /* the default */
+#if PQ_TRAINING
+    const char *seed;  /* NULL: as best */
+    const char *paper; /* NULL: as best */
     const char *help;
+#endif
 } pq_field;
 
-/* preset: "best", "seed", "paper". */
+#if PQ_TRAINING
+#define PQ_FIELD(name, offset, domain, best, seed, paper, help)                                    \
+    { name, domain, offset, best, seed, paper, help }
+#else /* presets are for training */
+#define PQ_FIELD(name, offset, domain, best, seed, paper, help)                                    \
+    { name, domain, offset, best }
+#endif
+
+/* A number's name as its digits, for limits: "int 1 " PQ_DIGITS(PQ_MOST_BLOCKS). */
+#define PQ_DIGITS(number) PQ_DIGITS_OF(number)
+#define PQ_DIGITS_OF(digits) #digits
+
+/* preset: "best", "seed", "paper"; a build that only serves has the first alone. */
 pique_status pq_fields_preset(pq_ctx *ctx, const pq_field *fields, void *options,
                               const char *preset);
 bool pq_fields_has(const pq_field *fields, const char *name, size_t length);
@@ -37,7 +45,7 @@ pique_status pq_fields_read(pq_ctx *ctx, const pq_field *fields, void *options, 
                             int object);
 /* `"name": value, …` without braces. */
 void pq_fields_write(const pq_field *fields, const void *options, pq_text *out);
-/* A JSON array that describes the table. */
+/* A JSON array that describes the table. Not in builds that only serve. */
 void pq_fields_describe(const pq_field *fields, pq_text *out);
 
 #endif

@@ -45,8 +45,9 @@ static void pack(const pq_gemm_args *args, uint32_t p, uint32_t j, uint32_t k, u
         const pq_real *b = args->b + at, *more = args->scale ? args->more + at : b;
         const pq_real scale = args->scale ? args->scale[p] : 0;
         if (cols < TILE_COLS) {
-            for (uint32_t c = 0; c < TILE_COLS; c++) {
-                panel[c] = c >= cols ? 0 : args->scale ? b[c] + scale * more[c] : b[c];
+            memset(panel, 0, TILE_COLS * sizeof(*panel));
+            for (uint32_t c = 0; c < cols; c++) {
+                panel[c] = args->scale ? b[c] + scale * more[c] : b[c];
             }
             continue;
         }
@@ -60,26 +61,28 @@ static void pack(const pq_gemm_args *args, uint32_t p, uint32_t j, uint32_t k, u
     }
 }
 
-/* The same from the rows of B' (cols, k). */
+/* The same from the rows of B' (cols, k), of which the last one stands for those that are missing. */
 static void pack_turned(const pq_real *b, size_t ldb, uint32_t k, uint32_t cols, pq_real *panel) {
-    uint32_t done = 0; /* of k, for all columns */
-    if (cols == TILE_COLS) {
-        for (; done + VEC_WIDTH <= k; done += VEC_WIDTH) {
-            for (uint32_t j = 0; j < TILE_COLS; j += VEC_WIDTH) {
-                vec square[VEC_WIDTH];
-                for (uint32_t i = 0; i < VEC_WIDTH; i++) {
-                    square[i] = vec_load(b + (j + i) * ldb + done);
-                }
-                vec_transpose(square);
-                for (uint32_t i = 0; i < VEC_WIDTH; i++) {
-                    vec_store(panel + (size_t)(done + i) * TILE_COLS + j, square[i]);
-                }
+    for (uint32_t j = 0; j < TILE_COLS; j += VEC_WIDTH, panel += VEC_WIDTH) {
+        const pq_real *row[VEC_WIDTH];
+        for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+            row[i] = b + PQ_MIN(j + i, cols - 1) * ldb;
+        }
+        uint32_t p = 0;
+        for (; p + VEC_WIDTH <= k; p += VEC_WIDTH) {
+            vec square[VEC_WIDTH];
+            for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+                square[i] = vec_load(row[i] + p);
+            }
+            vec_transpose(square);
+            for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+                vec_store(panel + (size_t)(p + i) * TILE_COLS, square[i]);
             }
         }
-    }
-    for (uint32_t j = 0; j < TILE_COLS; j++) {
-        for (uint32_t p = done; p < k; p++) {
-            panel[(size_t)p * TILE_COLS + j] = j < cols ? b[j * ldb + p] : 0;
+        for (; p < k; p++) {
+            for (uint32_t i = 0; i < VEC_WIDTH; i++) {
+                panel[(size_t)p * TILE_COLS + i] = row[i][p];
+            }
         }
     }
 }

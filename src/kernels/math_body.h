@@ -12,7 +12,7 @@
 /* Sums run in this many independent chains, since one addition takes several cycles. */
 #define CHAINS 4
 
-#define BLOCK (32 * VEC_WIDTH) /* elements that several passes go over */
+#define BLOCK 128 /* elements that several passes go over */
 
 /* The functions that are made of e^x: what their argument is cut to lies in exp_limits. */
 typedef enum { OF_EXP, OF_SIGMOID, OF_TANH } exp_use;
@@ -136,31 +136,31 @@ VEC_INLINE vec vec_tanh(vec x, const exp_terms *e) {
  * vectors the shorter the chain of operations that each of them goes through. */
 static void kernel_sigmoid(const pq_real *x, pq_real *y, size_t n) {
     const exp_terms e = exp_prepare(OF_SIGMOID);
-    pq_real shifted[BLOCK], part[BLOCK];
+    vec shifted[BLOCK / VEC_WIDTH], part[BLOCK / VEC_WIDTH];
     for (size_t left; n > 0; n -= left, x += left, y += left) {
         left = PQ_MIN(n, BLOCK);
-        const size_t over = left % VEC_WIDTH;
-        const pq_real *from = over ? part : x;
-        pq_real *to = over ? part : y;
+        const size_t count = (left + VEC_WIDTH - 1) / VEC_WIDTH;
+        const bool over = left % VEC_WIDTH > 0;
+        const pq_real *from = over ? (const pq_real *)part : x;
+        pq_real *to = over ? (pq_real *)part : y;
         if (over) {
-            vec_store(part + left - over, vec_splat(0));
-            memcpy(part, x, left * sizeof(*part));
+            part[count - 1] = vec_splat(0);
+            memcpy(part, x, left * sizeof(*x));
         }
-        for (size_t i = 0; i < left; i += VEC_WIDTH) {
-            vec high, value = exp_limit(vec_load(from + i), &e);
-            vec_store(part + i, exp_remainder(value, &e, &high));
-            vec_store(shifted + i, high);
+        for (size_t i = 0; i < count; i++) {
+            vec value = exp_limit(vec_load(from + i * VEC_WIDTH), &e);
+            part[i] = exp_remainder(value, &e, &shifted[i]);
         }
-        for (size_t i = 0; i < left; i += VEC_WIDTH) {
-            vec_store(part + i, exp_series(vec_load(part + i), &e));
+        for (size_t i = 0; i < count; i++) {
+            part[i] = exp_series(part[i], &e);
         }
-        for (size_t i = 0; i < left; i += VEC_WIDTH) {
-            vec sum = vec_add(vec_load(part + i), e.one);
-            sum = vec_mul(sum, vec_power_of_two(vec_bits(vec_load(shifted + i)), &e));
-            vec_store(to + i, vec_div(sum, vec_add(sum, e.one)));
+        for (size_t i = 0; i < count; i++) {
+            vec sum = vec_add(part[i], e.one);
+            sum = vec_mul(sum, vec_power_of_two(vec_bits(shifted[i]), &e));
+            vec_store(to + i * VEC_WIDTH, vec_div(sum, vec_add(sum, e.one)));
         }
         if (over) {
-            memcpy(y, part, left * sizeof(*part));
+            memcpy(y, part, left * sizeof(*y));
         }
     }
 }

@@ -19,16 +19,8 @@ typedef struct {
 
 /* Rows of fields: two hidden layers and their activation. */
 #define PQ_ATTENTION_UNIT_FIELDS(at, w1, w2, seed1, seed2, act, act_seed)                          \
-    {"attention1",                                                                                 \
-     PQ_FIELD_INT,                                                                                 \
-     (at) + offsetof(pq_attention_unit, mlp.widths),                                               \
-     1,                                                                                            \
-     4096,                                                                                         \
-     NULL,                                                                                         \
-     w1,                                                                                           \
-     seed1,                                                                                        \
-     NULL,                                                                                         \
-     PQ_HELP("width of the attention unit's first layer")},                                        \
+    PQ_FIELD("attention1", (at) + offsetof(pq_attention_unit, mlp.widths), "int 1 4096", w1,       \
+             seed1, NULL, "width of the attention unit's first layer"),                            \
         PQ_MLP_WIDTH("attention2", (at) + offsetof(pq_attention_unit, mlp), 1, w2, seed2, NULL),   \
         PQ_MLP_ACTIVATION("attention_activation", (at) + offsetof(pq_attention_unit, mlp), act,    \
                           act_seed, NULL),                                                         \

@@ -34,28 +34,13 @@ typedef struct {
                           "dice"),                                                                 \
         PQ_MLP_NORM("norm", (at) + offsetof(pq_interest_tower, mlp), norm, seed_norm, "input"),    \
         PQ_MLP_DROPOUT("dropout", (at) + offsetof(pq_interest_tower, mlp), drop, seed_drop, "0"),  \
-        {"input",                                                                                  \
-         PQ_FIELD_CHOICE,                                                                          \
-         (at) + offsetof(pq_interest_tower, input),                                                \
-         0,                                                                                        \
-         0,                                                                                        \
-         "full,plain,compact",                                                                     \
-         in,                                                                                       \
-         seed_in,                                                                                  \
-         "full",                                                                                   \
-         PQ_HELP("what the last layers see: all; without the sum of the history; the candidate "   \
+        PQ_FIELD("input", (at) + offsetof(pq_interest_tower, input), "full,plain,compact", in,     \
+                 seed_in, "full",                                                                  \
+                 "what the last layers see: all; without the sum of the history; the candidate "   \
                  "and the "                                                                        \
-                 "interest")},                                                                     \
-        {"output",                                                                                 \
-         PQ_FIELD_BOOL,                                                                            \
-         (at) + offsetof(pq_interest_tower, output),                                               \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "1",                                                                                      \
-         seed_out,                                                                                 \
-         "1",                                                                                      \
-         PQ_HELP("a linear layer ends them; 0: the last hidden layer, 1 wide")},                   \
+                 "interest"),                                                                      \
+        PQ_FIELD("output", (at) + offsetof(pq_interest_tower, output), "bool", "1", seed_out, "1", \
+                 "a linear layer ends them; 0: the last hidden layer, 1 wide"),                    \
         PQ_HEAD_FIELDS_OF((at) + offsetof(pq_interest_tower, head), seed_tanh, seed_head_drop)
 
 /* profile: width of the profile's vector, 0 for none; item: of an item's row; interest: of what was seen. Names

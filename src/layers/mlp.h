@@ -58,48 +58,29 @@ typedef struct {
 
 /* A row of a table of fields for each option; `at` is the offset of the pq_mlp. */
 #define PQ_MLP_WIDTH(name, at, i, best, seed, paper)                                               \
-    {                                                                                              \
-        name, PQ_FIELD_INT, (at) + offsetof(pq_mlp, widths) + (i) * sizeof(int32_t), 0, 4096,      \
-            NULL, best, seed, paper, PQ_HELP("width of a hidden layer; 0: none from here on")      \
-    }
+    PQ_FIELD(name, (at) + offsetof(pq_mlp, widths) + (i) * sizeof(int32_t), "int 0 4096", best,    \
+             seed, paper, "width of a hidden layer; 0: none from here on")
 #define PQ_MLP_ACTIVATION(name, at, best, seed, paper)                                             \
-    {                                                                                              \
-        name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, activation), 0, 0, PQ_ACT_CHOICES, best,    \
-            seed, paper, PQ_HELP("activation of the hidden layers")                                \
-    }
+    PQ_FIELD(name, (at) + offsetof(pq_mlp, activation), PQ_ACT_CHOICES, best, seed, paper,         \
+             "activation of the hidden layers")
 #define PQ_MLP_NORM(name, at, best, seed, paper)                                                   \
-    {                                                                                              \
-        name, PQ_FIELD_CHOICE, (at) + offsetof(pq_mlp, norm), 0, 0, "none,input,layers,affine",    \
-            best, seed, paper,                                                                     \
-            PQ_HELP("batch normalisation: none, of the input, in every hidden layer, or only its " \
-                    "gain and bias on the input")                                                  \
-    }
+    PQ_FIELD(name, (at) + offsetof(pq_mlp, norm), "none,input,layers,affine", best, seed, paper,   \
+             "batch normalisation: none, of the input, in every hidden layer, or only its "        \
+             "gain and bias on the input")
 #define PQ_MLP_DROPOUT(name, at, best, seed, paper)                                                \
-    {                                                                                              \
-        name, PQ_FIELD_REAL, (at) + offsetof(pq_mlp, dropout), 0, 0.95, NULL, best, seed, paper,   \
-            PQ_HELP("of what the hidden layers give")                                              \
-    }
+    PQ_FIELD(name, (at) + offsetof(pq_mlp, dropout), "real 0 0.95", best, seed, paper,             \
+             "of what the hidden layers give")
 
 /* `at`: the offset of the pq_dice_options; the rest are a seed's values. */
 #define PQ_DICE_FIELDS(at, seed_alpha, seed_fixed, seed_affine, seed_epsilon)                      \
-    {"dice_alpha", PQ_FIELD_REAL, (at) + offsetof(pq_dice_options, alpha), 0, 1, NULL, "0",        \
-     seed_alpha,   NULL,          PQ_HELP("first slopes of dice")},                                \
-        {"dice_fixed", PQ_FIELD_BOOL, (at) + offsetof(pq_dice_options, fixed), 0, 0, NULL, "0",    \
-         seed_fixed,   NULL,          PQ_HELP("they are not trained")},                            \
-        {"dice_affine",                                                                            \
-         PQ_FIELD_BOOL,                                                                            \
-         (at) + offsetof(pq_dice_options, affine),                                                 \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "0",                                                                                      \
-         seed_affine,                                                                              \
-         NULL,                                                                                     \
-         PQ_HELP("its normalisation has a gain and a bias")},                                      \
-    {                                                                                              \
-        "dice_epsilon", PQ_FIELD_REAL, (at) + offsetof(pq_dice_options, epsilon), 1e-12, 1, NULL,  \
-            "1e-8", seed_epsilon, NULL, PQ_HELP("what its normalisation adds to variances")        \
-    }
+    PQ_FIELD("dice_alpha", (at) + offsetof(pq_dice_options, alpha), "real 0 1", "0", seed_alpha,   \
+             NULL, "first slopes of dice"),                                                        \
+        PQ_FIELD("dice_fixed", (at) + offsetof(pq_dice_options, fixed), "bool", "0", seed_fixed,   \
+                 NULL, "they are not trained"),                                                    \
+        PQ_FIELD("dice_affine", (at) + offsetof(pq_dice_options, affine), "bool", "0",             \
+                 seed_affine, NULL, "its normalisation has a gain and a bias"),                    \
+        PQ_FIELD("dice_epsilon", (at) + offsetof(pq_dice_options, epsilon), "real 1e-12 1",        \
+                 "1e-8", seed_epsilon, NULL, "what its normalisation adds to variances")
 
 /* in: width of the input; out: of the output, 0 for none. Names begin with `name`. */
 void pq_mlp_declare(pq_mlp *mlp, pq_params *params, const char *name, uint32_t in, uint32_t out);

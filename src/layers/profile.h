@@ -42,9 +42,7 @@ pq_var *pq_profile_add(pq_tape *t, const pq_profile *profile, const pq_codes *co
 
 /* A row of a table of fields; `at` is the offset of a bool. */
 #define PQ_PROFILE_FIELD(at)                                                                       \
-    {                                                                                              \
-        "profile", PQ_FIELD_BOOL, at, 0, 0, NULL, "1", "0", NULL,                                  \
-            PQ_HELP("the fields of the user's profile count too, where there are any")             \
-    }
+    PQ_FIELD("profile", at, "bool", "1", "0", NULL,                                                \
+             "the fields of the user's profile count too, where there are any")
 
 #endif

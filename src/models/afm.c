@@ -21,17 +21,16 @@ typedef struct {
 
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "256", "0.05"),
-    {"attention", PQ_FIELD_INT, AT(attention), 1, 1024, NULL, "16", "6", "256",
-     PQ_HELP("width of the attention's hidden layer")},
-    {"mode", PQ_FIELD_CHOICE, AT(mode), 0, 0, "pairs,agg", "pairs", "agg", NULL,
-     PQ_HELP("attention over the pairs of fields; or none, since their sum is all that it sees")},
-    {"dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0", NULL, "0.3",
-     PQ_HELP("of the sum over the pairs")},
-    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("each field has a weight of its own beside its vector")},
-    {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("mode = agg: each pair counts once; 0: twice, as in (sum of v)^2 - sum of v^2")},
-    PQ_CTR_END,
+    PQ_FIELD("attention", AT(attention), "int 1 1024", "16", "6", "256",
+             "width of the attention's hidden layer"),
+    PQ_FIELD("mode", AT(mode), "pairs,agg", "pairs", "agg", NULL,
+             "attention over the pairs of fields; or none, since their sum is all that it sees"),
+    PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0", NULL, "0.3", "of the sum over the pairs"),
+    PQ_FIELD("linear", AT(linear), "bool", "1", "0", NULL,
+             "each field has a weight of its own beside its vector"),
+    PQ_FIELD("half", AT(half), "bool", "1", "0", NULL,
+             "mode = agg: each pair counts once; 0: twice, as in (sum of v)^2 - sum of v^2"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

@@ -35,42 +35,39 @@ typedef struct {
 #define AT(member) offsetof(bst, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
-     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "20", "5", "20",
-     PQ_HELP("newest behaviours that are looked at")},
-    {"target_in_encoder", PQ_FIELD_BOOL, AT(with_target), 0, 0, NULL, "1", NULL, NULL,
-     PQ_HELP(
-         "the candidate stands among the rows of the blocks; 0: it attends to what they make of "
-         "the history")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "18", "128", NULL,
+             "width of the vector of each field: the id, each column, each field of the profile"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "20", "5", "20",
+             "newest behaviours that are looked at"),
+    PQ_FIELD(
+        "target_in_encoder", AT(with_target), "bool", "1", NULL, NULL,
+        "the candidate stands among the rows of the blocks; 0: it attends to what they make of "
+        "the history"),
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "64", "16", NULL, NULL, "sigmoid", NULL),
-    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_BLOCKS, NULL, "1", "2", "1",
-     PQ_HELP("blocks")},
-    {"heads", PQ_FIELD_INT, AT(net.heads), 1, 16, NULL, "2", "3", "8", PQ_HELP("attention heads")},
-    {"head_width", PQ_FIELD_INT, AT(net.head_width), 1, 1024, NULL, "16", "64", "8",
-     PQ_HELP("width of each head")},
-    {"inner", PQ_FIELD_INT, AT(inner), 1, 8192, NULL, "64", NULL, "256",
-     PQ_HELP("width of the feed-forward layer")},
-    {"ff_act", PQ_FIELD_CHOICE, AT(forward), 0, 0, "relu,leaky", "relu", NULL, "leaky",
-     PQ_HELP("its activation")},
-    {"block_norm", PQ_FIELD_CHOICE, AT(net.kind), 0, 0, "post,pre", "pre", "post", "post",
-     PQ_HELP("where a block normalises: after each sum, or before what is added")},
-    {"position", PQ_FIELD_CHOICE, AT(position), 0, 0, PQ_POSITION_CHOICES ",time_gap", "none",
-     "sinusoid", "time_gap",
-     PQ_HELP("what tells places apart, counted from the candidate; time_gap: how long before the "
-             "newest behaviour, in steps that double")},
+    PQ_FIELD("layers", AT(net.layers), "int 1 " PQ_DIGITS(PQ_MOST_BLOCKS), "1", "2", "1", "blocks"),
+    PQ_FIELD("heads", AT(net.heads), "int 1 16", "2", "3", "8", "attention heads"),
+    PQ_FIELD("head_width", AT(net.head_width), "int 1 1024", "16", "64", "8", "width of each head"),
+    PQ_FIELD("inner", AT(inner), "int 1 8192", "64", NULL, "256",
+             "width of the feed-forward layer"),
+    PQ_FIELD("ff_act", AT(forward), "relu,leaky", "relu", NULL, "leaky", "its activation"),
+    PQ_FIELD("block_norm", AT(net.kind), "post,pre", "pre", "post", "post",
+             "where a block normalises: after each sum, or before what is added"),
+    PQ_FIELD("position", AT(position), PQ_POSITION_CHOICES ",time_gap", "none", "sinusoid",
+             "time_gap",
+             "what tells places apart, counted from the candidate; time_gap: how long before the "
+             "newest behaviour, in steps that double"),
     PQ_MLP_WIDTH("hidden1", AT(tower.mlp), 0, "128", "384", "1024"),
     PQ_MLP_WIDTH("hidden2", AT(tower.mlp), 1, "64", "192", "512"),
     PQ_MLP_WIDTH("hidden3", AT(tower.mlp), 2, "0", "0", "256"),
     PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "leaky", NULL, NULL),
     PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0.3", "0", "0"),
-    {"block_dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.3", "0.1", "0.2",
-     PQ_HELP("of the input, the attention weights and what blocks add")},
+    PQ_FIELD("block_dropout", AT(net.dropout), "real 0 0.95", "0.3", "0.1", "0.2",
+             "of the input, the attention weights and what blocks add"),
     PQ_HEAD_FIELDS_OF(AT(tower.head), NULL, NULL),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
-     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
-    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+             "deviation of new vectors of fields; 0: Glorot uniform"),
+    {.name = NULL},
 };
 
 #define NORM_EPSILON 1e-5

@@ -22,15 +22,14 @@ typedef struct {
 
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.05"),
-    {"axis", PQ_FIELD_CHOICE, AT(axis), 0, 0, "dims,fields", "dims", NULL, NULL,
-     PQ_HELP("along what the filters slide: the numbers of a vector, or the fields")},
-    {"filters", PQ_FIELD_INT, AT(filters), 1, 256, NULL, "8", "1", NULL,
-     PQ_HELP("how many filters")},
-    {"taps", PQ_FIELD_INT, AT(taps), 1, 64, NULL, "3", NULL, NULL, PQ_HELP("width of a filter")},
+    PQ_FIELD("axis", AT(axis), "dims,fields", "dims", NULL, NULL,
+             "along what the filters slide: the numbers of a vector, or the fields"),
+    PQ_FIELD("filters", AT(filters), "int 1 256", "8", "1", NULL, "how many filters"),
+    PQ_FIELD("taps", AT(taps), "int 1 64", "3", NULL, NULL, "width of a filter"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "64", "64", NULL, "0", NULL, NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_CTR_END,
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

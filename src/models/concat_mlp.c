@@ -15,16 +15,16 @@ typedef struct {
 #define AT(member) offsetof(concat_mlp, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "32", "128", NULL,
-     PQ_HELP("width of the user's and the item's vector")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, NULL,
-     PQ_HELP("newest behaviours that are looked at")},
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.05", "1", NULL,
-     PQ_HELP("deviation of new vectors; 0: Glorot uniform")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "32", "128", NULL,
+             "width of the user's and the item's vector"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "50", NULL, NULL,
+             "newest behaviours that are looked at"),
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.05", "1", NULL,
+             "deviation of new vectors; 0: Glorot uniform"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "64", "128", NULL, "32", "64", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_CTR_END,
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

@@ -30,33 +30,14 @@ typedef struct {
 
 /* Rows of fields; the options are the presets' values. */
 #define PQ_CTR_FIELDS(at, best_dim, seed_dim, paper_dim, best_scale)                               \
-    {"dim",                                                                                        \
-     PQ_FIELD_INT,                                                                                 \
-     (at) + offsetof(pq_ctr_options, dim),                                                         \
-     1,                                                                                            \
-     1024,                                                                                         \
-     NULL,                                                                                         \
-     best_dim,                                                                                     \
-     seed_dim,                                                                                     \
-     paper_dim,                                                                                    \
-     PQ_HELP(                                                                                      \
-         "width of the vector of each field: the id, each column, each field of the profile")},    \
-        {"history",                                                                                \
-         PQ_FIELD_INT,                                                                             \
-         (at) + offsetof(pq_ctr_options, history),                                                 \
-         0,                                                                                        \
-         1000,                                                                                     \
-         NULL,                                                                                     \
-         "50",                                                                                     \
-         "0",                                                                                      \
-         "0",                                                                                      \
-         PQ_HELP(                                                                                  \
-             "newest behaviours whose mean is a field beside each field of the item; 0: none")},   \
-    {                                                                                              \
-        "init_scale", PQ_FIELD_REAL, (at) + offsetof(pq_ctr_options, init_scale), 0, 10, NULL,     \
-            best_scale, "1", "0.01",                                                               \
-            PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")                       \
-    }
+    PQ_FIELD("dim", (at) + offsetof(pq_ctr_options, dim), "int 1 1024", best_dim, seed_dim,        \
+             paper_dim,                                                                            \
+             "width of the vector of each field: the id, each column, each field of the profile"), \
+        PQ_FIELD(                                                                                  \
+            "history", (at) + offsetof(pq_ctr_options, history), "int 0 1000", "50", "0", "0",     \
+            "newest behaviours whose mean is a field beside each field of the item; 0: none"),     \
+        PQ_FIELD("init_scale", (at) + offsetof(pq_ctr_options, init_scale), "real 0 10",           \
+                 best_scale, "1", "0.01", "deviation of new vectors of fields; 0: Glorot uniform")
 #define PQ_CTR_MLP_FIELDS(at, h1, seed_h1, paper_h1, h2, seed_h2, paper_h2, h3, seed_h3, paper_h3, \
                           act, seed_act, paper_act, drop, seed_drop, paper_drop)                   \
     PQ_MLP_WIDTH("hidden1", at, 0, h1, seed_h1, paper_h1),                                         \
@@ -65,8 +46,6 @@ typedef struct {
         PQ_MLP_ACTIVATION("activation", at, act, seed_act, paper_act),                             \
         PQ_MLP_NORM("norm", at, "none", NULL, NULL),                                               \
         PQ_MLP_DROPOUT("dropout", at, drop, seed_drop, paper_drop)
-#define PQ_CTR_END                                                                                 \
-    { NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
 typedef struct {
     pq_var *fields;  /* (C, F d) */

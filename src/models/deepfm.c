@@ -20,16 +20,16 @@ static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "10", "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "400", "64", "160", "400", "0", NULL, "400", "relu",
                       NULL, NULL, "0", NULL, "0.5"),
-    {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,concat", "sum", NULL, NULL,
-     PQ_HELP("how machine and network meet: their log-odds are added, or what they give goes "
+    PQ_FIELD("join", AT(join), "sum,concat", "sum", NULL, NULL,
+             "how machine and network meet: their log-odds are added, or what they give goes "
              "through one "
-             "more layer")},
-    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("each field has a weight of its own beside its vector")},
-    {"inner_sigmoid", PQ_FIELD_BOOL, AT(inner_sigmoid), 0, 0, NULL, "0", "1", NULL,
-     PQ_HELP(
-         "join = sum: what the network adds goes through a sigmoid, so it lies between 0 and 1")},
-    PQ_CTR_END,
+             "more layer"),
+    PQ_FIELD("linear", AT(linear), "bool", "1", "0", NULL,
+             "each field has a weight of its own beside its vector"),
+    PQ_FIELD(
+        "inner_sigmoid", AT(inner_sigmoid), "bool", "0", "1", NULL,
+        "join = sum: what the network adds goes through a sigmoid, so it lies between 0 and 1"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

@@ -52,46 +52,44 @@ typedef struct {
 #define AT(member) offsetof(dien, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "16", NULL,
-     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", NULL, "100",
-     PQ_HELP("newest behaviours that are looked at")},
-    {"evolution", PQ_FIELD_CHOICE, AT(evolution), 0, 0, "gru,aigru,agru,augru", "augru", NULL, NULL,
-     PQ_HELP("how the attention enters the second recurrent network")},
-    {"cell", PQ_FIELD_CHOICE, AT(cell), 0, 0, "paper,tf", "paper", NULL, NULL,
-     PQ_HELP("recurrent cells: the paper's, or those of its authors' TensorFlow program, which "
-             "keeps where the paper updates and resets before the recurrent product")},
-    {"h0", PQ_FIELD_CHOICE, AT(h0), 0, 0, "zero,random", "zero", NULL, NULL,
-     PQ_HELP("state at which the second recurrent network begins: zero, or noise, drawn anew in "
-             "training and once for what serves")},
-    {"tables", PQ_FIELD_CHOICE, AT(tables), 0, 0, "shared,separate", "shared", NULL, NULL,
-     PQ_HELP("candidates, behaviours and the negatives of `aux` look up the same vectors, or each "
-             "their own")},
-    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0, "mlp,mlp_prelu_query,bilinear,one", "mlp", NULL, NULL,
-     PQ_HELP("attention of a candidate: the attention unit, the same with PReLU(W e + b) in the "
-             "candidate's place, h' W e, or 1 for every behaviour")},
-    {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", "1", "0",
-     PQ_HELP("logits are divided by the square root of their vectors' width")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "18", "16", NULL,
+             "width of the vector of each field: the id, each column, each field of the profile"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "50", NULL, "100",
+             "newest behaviours that are looked at"),
+    PQ_FIELD("evolution", AT(evolution), "gru,aigru,agru,augru", "augru", NULL, NULL,
+             "how the attention enters the second recurrent network"),
+    PQ_FIELD("cell", AT(cell), "paper,tf", "paper", NULL, NULL,
+             "recurrent cells: the paper's, or those of its authors' TensorFlow program, which "
+             "keeps where the paper updates and resets before the recurrent product"),
+    PQ_FIELD("h0", AT(h0), "zero,random", "zero", NULL, NULL,
+             "state at which the second recurrent network begins: zero, or noise, drawn anew in "
+             "training and once for what serves"),
+    PQ_FIELD("tables", AT(tables), "shared,separate", "shared", NULL, NULL,
+             "candidates, behaviours and the negatives of `aux` look up the same vectors, or each "
+             "their own"),
+    PQ_FIELD("att", AT(att), "mlp,mlp_prelu_query,bilinear,one", "mlp", NULL, NULL,
+             "attention of a candidate: the attention unit, the same with PReLU(W e + b) in the "
+             "candidate's place, h' W e, or 1 for every behaviour"),
+    PQ_FIELD("att_scale", AT(scale), "bool", "0", "1", "0",
+             "logits are divided by the square root of their vectors' width"),
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "16", "8", "sigmoid", "dice"),
-    {"aux", PQ_FIELD_CHOICE, AT(aux), 0, 0, "none,next_mlp,next_dot,same_label", "next_mlp", NULL,
-     NULL,
-     PQ_HELP("what tells the behaviour that followed from one that did not; same_label: the inner "
-             "product tells the state's own behaviour from its negative")},
-    {"aux_norm", PQ_FIELD_CHOICE, AT(aux_norm), 0, 0, "valid2,padded", "valid2", NULL, NULL,
-     PQ_HELP("its loss is divided by twice the behaviours there are, or by the places of full "
-             "histories")},
-    {"alpha", PQ_FIELD_REAL, AT(alpha), 0, 1000, NULL, "1", NULL, NULL,
-     PQ_HELP("weight of its loss")},
-    {"ctr_scale", PQ_FIELD_REAL, AT(ctr_scale), 0, 1000, NULL, "1", NULL, NULL,
-     PQ_HELP("weight of the candidates' loss")},
+    PQ_FIELD("aux", AT(aux), "none,next_mlp,next_dot,same_label", "next_mlp", NULL, NULL,
+             "what tells the behaviour that followed from one that did not; same_label: the inner "
+             "product tells the state's own behaviour from its negative"),
+    PQ_FIELD("aux_norm", AT(aux_norm), "valid2,padded", "valid2", NULL, NULL,
+             "its loss is divided by twice the behaviours there are, or by the places of full "
+             "histories"),
+    PQ_FIELD("alpha", AT(alpha), "real 0 1000", "1", NULL, NULL, "weight of its loss"),
+    PQ_FIELD("ctr_scale", AT(ctr_scale), "real 0 1000", "1", NULL, NULL,
+             "weight of the candidates' loss"),
     PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
                              "layers", "0", "0.25", "full", "plain", "1", "1", "0.5"),
     PQ_DICE_FIELDS(AT(tower.mlp.dice), NULL, NULL, NULL, NULL),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
-     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
-    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+             "deviation of new vectors of fields; 0: Glorot uniform"),
+    {.name = NULL},
 };
 
 /* Gates of the evolution's cell. */

@@ -37,27 +37,27 @@ typedef struct {
 #define AT(member) offsetof(din, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "18", "128", NULL,
-     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", "100",
-     PQ_HELP("newest behaviours that are looked at")},
-    {"att", PQ_FIELD_CHOICE, AT(att), 0, 0,
-     "full,dot,bilinear,self,user,elem_add,elem_sub,elem_mul,outer", "full", "self", NULL,
-     PQ_HELP(
-         "what looks at a behaviour: the candidate by the attention unit, an inner product or "
-         "x' W e; the behaviour itself; the profile; the candidate by layers on x + e, x - e or "
-         "x * e, or by a unit that sees all products x_i e_j as well")},
-    {"att_norm", PQ_FIELD_CHOICE, AT(norm), 0, 0, "softmax,none,sigmoid", "softmax", NULL, "none",
-     PQ_HELP("how the logits of a history become weights")},
-    {"att_scale", PQ_FIELD_BOOL, AT(scale), 0, 0, NULL, "0", NULL, NULL,
-     PQ_HELP("logits are divided by the square root of their vectors' width")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "18", "128", NULL,
+             "width of the vector of each field: the id, each column, each field of the profile"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", "100",
+             "newest behaviours that are looked at"),
+    PQ_FIELD(
+        "att", AT(att), "full,dot,bilinear,self,user,elem_add,elem_sub,elem_mul,outer", "full",
+        "self", NULL,
+        "what looks at a behaviour: the candidate by the attention unit, an inner product or "
+        "x' W e; the behaviour itself; the profile; the candidate by layers on x + e, x - e or "
+        "x * e, or by a unit that sees all products x_i e_j as well"),
+    PQ_FIELD("att_norm", AT(norm), "softmax,none,sigmoid", "softmax", NULL, "none",
+             "how the logits of a history become weights"),
+    PQ_FIELD("att_scale", AT(scale), "bool", "0", NULL, NULL,
+             "logits are divided by the square root of their vectors' width"),
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "64", "0", "sigmoid", "relu"),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
                              "0", "0", "full", "compact", "0", "0", "0.5"),
     PQ_DICE_FIELDS(AT(tower.mlp.dice), "0.1", "1", "1", "1e-5"),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.01", "1", "0",
-     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
-    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+             "deviation of new vectors of fields; 0: Glorot uniform"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

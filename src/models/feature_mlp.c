@@ -16,7 +16,7 @@ static const pq_field fields[] = {
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", NULL, "64", "128", NULL, "0", NULL, NULL, "relu",
                       "tanh", NULL, "0", NULL, NULL),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_CTR_END,
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

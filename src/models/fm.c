@@ -17,9 +17,9 @@ typedef struct {
 
 static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "8", "0.05"),
-    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", NULL, NULL,
-     PQ_HELP("each field has a weight of its own beside its vector")},
-    PQ_CTR_END,
+    PQ_FIELD("linear", AT(linear), "bool", "1", NULL, NULL,
+             "each field has a weight of its own beside its vector"),
+    {.name = NULL},
 };
 
 /* The sum of fields, each d wide, of x (n, F d): (n, d). */

@@ -27,21 +27,21 @@ static const pq_field fnn_fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "10", "0.05"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", "200", "64", "32", "300", "0", NULL, "100", "tanh",
                       NULL, NULL, "0", NULL, "0.5"),
-    {"embedding", PQ_FIELD_CHOICE, AT(rows), 0, 0, "trainable,frozen", "trainable", "frozen", NULL,
-     PQ_HELP("whether the network moves the rows of fields that pretraining left, or keeps them")},
-    PQ_CTR_END,
+    PQ_FIELD("embedding", AT(rows), "trainable,frozen", "trainable", "frozen", NULL,
+             "whether the network moves the rows of fields that pretraining left, or keeps them"),
+    {.name = NULL},
 };
 
 static const pq_field plus_fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", NULL, "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "64", NULL, "64", "32", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0.3", "0", NULL),
-    {"half", PQ_FIELD_BOOL, AT(half), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2")},
-    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("each field has a weight of its own beside its vector")},
+    PQ_FIELD("half", AT(half), "bool", "1", "0", NULL,
+             "each pair of fields counts once; 0: twice, as in (sum of v)^2 - sum of v^2"),
+    PQ_FIELD("linear", AT(linear), "bool", "1", "0", NULL,
+             "each field has a weight of its own beside its vector"),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_CTR_END,
+    {.name = NULL},
 };
 
 static uint32_t width(const fnn *c) {

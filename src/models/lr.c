@@ -8,7 +8,7 @@ typedef struct {
     pq_param *bias;
 } lr;
 
-static const pq_field fields[] = {PQ_CTR_END};
+static const pq_field fields[] = {{.name = NULL}};
 
 /* The weights are vectors of width 1. */
 static pique_status declare(pq_model *m) {

@@ -25,20 +25,19 @@ typedef struct {
 #define AT(member) offsetof(pool, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL,
-     PQ_HELP("width D of item vectors")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", NULL,
-     PQ_HELP("newest behaviours that are looked at")},
-    {"pool", PQ_FIELD_CHOICE, AT(kind), 0, 0, "sum,mean", "mean", "sum", NULL,
-     PQ_HELP("how the vectors of a history become one")},
-    {"hidden", PQ_FIELD_INT, AT(hidden), 0, 4096, NULL, "64", "0", NULL,
-     PQ_HELP(
-         "width of the hidden layer (ReLU); 0: none, and all users have the same order of items")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "64", "128", NULL, "width D of item vectors"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", NULL,
+             "newest behaviours that are looked at"),
+    PQ_FIELD("pool", AT(kind), "sum,mean", "mean", "sum", NULL,
+             "how the vectors of a history become one"),
+    PQ_FIELD(
+        "hidden", AT(hidden), "int 0 4096", "64", "0", NULL,
+        "width of the hidden layer (ReLU); 0: none, and all users have the same order of items"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
-     PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
-    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
+             "deviation of new item vectors; 0: Glorot uniform"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

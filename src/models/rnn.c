@@ -23,23 +23,21 @@ typedef struct {
 #define AT(member) offsetof(rnn, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(dim), 1, 1024, NULL, "64", "128", NULL,
-     PQ_HELP("width D of item vectors")},
-    {"cell", PQ_FIELD_CHOICE, AT(net.cell), 0, 0, PQ_CELL_CHOICES, "gru", "rnn", NULL,
-     PQ_HELP("recurrent cell")},
-    {"hidden", PQ_FIELD_INT, AT(net.hidden), 1, 1024, NULL, "64", NULL, NULL,
-     PQ_HELP("width H of the recurrent state")},
-    {"layers", PQ_FIELD_INT, AT(net.layers), 1, PQ_MOST_RECURRENT, NULL, "1", NULL, NULL,
-     PQ_HELP("recurrent layers")},
-    {"history", PQ_FIELD_INT, AT(history), 1, 1000, NULL, "50", "5", NULL,
-     PQ_HELP("newest behaviours that are looked at")},
-    {"dropout", PQ_FIELD_REAL, AT(net.dropout), 0, 0.95, NULL, "0.2", "0", NULL,
-     PQ_HELP("of the input of every layer")},
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "64", "128", NULL, "width D of item vectors"),
+    PQ_FIELD("cell", AT(net.cell), PQ_CELL_CHOICES, "gru", "rnn", NULL, "recurrent cell"),
+    PQ_FIELD("hidden", AT(net.hidden), "int 1 1024", "64", NULL, NULL,
+             "width H of the recurrent state"),
+    PQ_FIELD("layers", AT(net.layers), "int 1 " PQ_DIGITS(PQ_MOST_RECURRENT), "1", NULL, NULL,
+             "recurrent layers"),
+    PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", NULL,
+             "newest behaviours that are looked at"),
+    PQ_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,
+             "of the input of every layer"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
-    {"init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,
-     PQ_HELP("deviation of new item vectors; 0: Glorot uniform")},
-    {NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
+             "deviation of new item vectors; 0: Glorot uniform"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

@@ -27,45 +27,27 @@ typedef struct {
 #define AT(member) offsetof(rnn_als, member)
 
 #define SHARED_FIELDS                                                                              \
-    {"dim",   PQ_FIELD_INT,                                                                        \
-     AT(dim), 1,                                                                                   \
-     1024,    NULL,                                                                                \
-     "64",    "128",                                                                               \
-     NULL,    PQ_HELP("width D of item vectors and of the recurrent state")},                      \
-        {"cell",          PQ_FIELD_CHOICE, AT(net.cell), 0,    0,                                  \
-         PQ_CELL_CHOICES, "gru",           "rnn",        NULL, PQ_HELP("recurrent cell")},         \
-        {"layers", PQ_FIELD_INT, AT(net.layers), 1,    PQ_MOST_RECURRENT,                          \
-         NULL,     "1",          NULL,           NULL, PQ_HELP("recurrent layers")},               \
-        {"history",   PQ_FIELD_INT,                                                                \
-         AT(history), 1,                                                                           \
-         1000,        NULL,                                                                        \
-         "50",        "5",                                                                         \
-         NULL,        PQ_HELP("newest behaviours that are looked at")},                            \
-        {"dropout",                                                                                \
-         PQ_FIELD_REAL,                                                                            \
-         AT(net.dropout),                                                                          \
-         0,                                                                                        \
-         0.95,                                                                                     \
-         NULL,                                                                                     \
-         "0.2",                                                                                    \
-         "0",                                                                                      \
-         NULL,                                                                                     \
-         PQ_HELP("of the input of every layer")},                                                  \
-        PQ_PROFILE_FIELD(AT(profile)), {                                                           \
-        "init_scale", PQ_FIELD_REAL, AT(init_scale), 0, 10, NULL, "0.1", "1", NULL,                \
-            PQ_HELP("deviation of new item vectors; 0: Glorot uniform")                            \
-    }
-#define END_OF_FIELDS                                                                              \
-    { NULL, PQ_FIELD_INT, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+    PQ_FIELD("dim", AT(dim), "int 1 1024", "64", "128", NULL,                                      \
+             "width D of item vectors and of the recurrent state"),                                \
+        PQ_FIELD("cell", AT(net.cell), PQ_CELL_CHOICES, "gru", "rnn", NULL, "recurrent cell"),     \
+        PQ_FIELD("layers", AT(net.layers), "int 1 " PQ_DIGITS(PQ_MOST_RECURRENT), "1", NULL, NULL, \
+                 "recurrent layers"),                                                              \
+        PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", NULL,                            \
+                 "newest behaviours that are looked at"),                                          \
+        PQ_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,                      \
+                 "of the input of every layer"),                                                   \
+        PQ_PROFILE_FIELD(AT(profile)),                                                             \
+        PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,                      \
+                 "deviation of new item vectors; 0: Glorot uniform")
 
-static const pq_field als_fields[] = {SHARED_FIELDS, END_OF_FIELDS};
+static const pq_field als_fields[] = {SHARED_FIELDS, {.name = NULL}};
 
 static const pq_field joint_fields[] = {
     SHARED_FIELDS,
-    {"lambda", PQ_FIELD_REAL, AT(next.weight), 0, 1000, NULL, "1", NULL, NULL,
-     PQ_HELP("weight of the prediction of the next item in the loss")},
+    PQ_FIELD("lambda", AT(next.weight), "real 0 1000", "1", NULL, NULL,
+             "weight of the prediction of the next item in the loss"),
     PQ_NEXT_ITEM_FIELDS(AT(next), "tanh_softmax_ce"),
-    END_OF_FIELDS,
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

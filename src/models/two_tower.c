@@ -15,22 +15,21 @@ typedef struct {
 #define AT(member) offsetof(two_tower, member)
 
 static const pq_field fields[] = {
-    {"dim", PQ_FIELD_INT, AT(in.dim), 1, 1024, NULL, "32", "256", NULL,
-     PQ_HELP("width of the vector of each field: the id, each column, each field of the profile")},
-    {"history", PQ_FIELD_INT, AT(in.history), 1, 1000, NULL, "50", NULL, NULL,
-     PQ_HELP("newest behaviours whose mean the user's tower sees")},
-    {"init_scale", PQ_FIELD_REAL, AT(in.init_scale), 0, 10, NULL, "0.05", "1", NULL,
-     PQ_HELP("deviation of new vectors of fields; 0: Glorot uniform")},
+    PQ_FIELD("dim", AT(in.dim), "int 1 1024", "32", "256", NULL,
+             "width of the vector of each field: the id, each column, each field of the profile"),
+    PQ_FIELD("history", AT(in.history), "int 1 1000", "50", NULL, NULL,
+             "newest behaviours whose mean the user's tower sees"),
+    PQ_FIELD("init_scale", AT(in.init_scale), "real 0 10", "0.05", "1", NULL,
+             "deviation of new vectors of fields; 0: Glorot uniform"),
     PQ_CTR_MLP_FIELDS(AT(user), "64", "128", NULL, "0", "64", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
-    {"out", PQ_FIELD_INT, AT(out), 0, 1024, NULL, "32", "0", NULL,
-     PQ_HELP(
-         "width of the linear layer that ends each tower; 0: none, the last hidden layer ends it")},
-    {"tower_dropout", PQ_FIELD_REAL, AT(dropout), 0, 0.95, NULL, "0", "0.5", NULL,
-     PQ_HELP("of what the towers give")},
-    {"scale", PQ_FIELD_REAL, AT(scale), 0.01, 100, NULL, "3", NULL, NULL,
-     PQ_HELP("multiplies the inner product")},
-    PQ_CTR_END,
+    PQ_FIELD(
+        "out", AT(out), "int 0 1024", "32", "0", NULL,
+        "width of the linear layer that ends each tower; 0: none, the last hidden layer ends it"),
+    PQ_FIELD("tower_dropout", AT(dropout), "real 0 0.95", "0", "0.5", NULL,
+             "of what the towers give"),
+    PQ_FIELD("scale", AT(scale), "real 0.01 100", "3", NULL, NULL, "multiplies the inner product"),
+    {.name = NULL},
 };
 
 static pq_var *item_tower(pq_tape *t, const void *self, pq_var *rows) {

@@ -27,15 +27,15 @@ static const pq_field fields[] = {
     PQ_CTR_FIELDS(AT(in), "16", "128", "32", "0.01"),
     PQ_CTR_MLP_FIELDS(AT(mlp), "128", "320", "1024", "64", "160", "512", "0", NULL, "256", "relu",
                       NULL, NULL, "0", NULL, NULL),
-    {"linear", PQ_FIELD_BOOL, AT(linear), 0, 0, NULL, "1", "0", NULL,
-     PQ_HELP("the wide part has a weight for each field")},
-    {"crosses", PQ_FIELD_INT, AT(crosses), 0, 4096, NULL, "0", "128", NULL,
-     PQ_HELP("the wide part has weights for pairs of fields, and so many columns into which a "
+    PQ_FIELD("linear", AT(linear), "bool", "1", "0", NULL,
+             "the wide part has a weight for each field"),
+    PQ_FIELD("crosses", AT(crosses), "int 0 4096", "0", "128", NULL,
+             "the wide part has weights for pairs of fields, and so many columns into which a "
              "user's codes "
-             "are hashed; 0: none")},
-    {"join", PQ_FIELD_CHOICE, AT(join), 0, 0, "sum,dense", "sum", "dense", NULL,
-     PQ_HELP("how wide and deep part meet: added, or by one more layer")},
-    PQ_CTR_END,
+             "are hashed; 0: none"),
+    PQ_FIELD("join", AT(join), "sum,dense", "sum", "dense", NULL,
+             "how wide and deep part meet: added, or by one more layer"),
+    {.name = NULL},
 };
 
 static pique_status declare(pq_model *m) {

@@ -131,12 +131,10 @@ typedef struct {
 } options;
 
 static const pq_field fields[] = {
-    {"width", PQ_FIELD_INT, offsetof(options, width), 1, 1024, NULL, "64", "36", NULL, "Width D"},
-    {"rate", PQ_FIELD_REAL, offsetof(options, rate), 0, 1, NULL, ".001", NULL, "0.01",
-     "Step \"lr\""},
-    {"wide", PQ_FIELD_BOOL, offsetof(options, wide), 0, 0, NULL, "1", "false", NULL, ""},
-    {"mode", PQ_FIELD_CHOICE, offsetof(options, mode), 0, 0, "one,two,three", "two", NULL, "three",
-     "How"},
+    PQ_FIELD("width", offsetof(options, width), "int 1 1024", "64", "36", NULL, "Width D"),
+    PQ_FIELD("rate", offsetof(options, rate), "real 0 1", ".001", NULL, "0.01", "Step \"lr\""),
+    PQ_FIELD("wide", offsetof(options, wide), "bool", "1", "false", NULL, ""),
+    PQ_FIELD("mode", offsetof(options, mode), "one,two,three", "two", NULL, "three", "How"),
     {.name = NULL},
 };
 
