@@ -1,7 +1,7 @@
 /** The packed package in what people build pages with: each ends with recommendations in a browser. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -24,8 +24,11 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** What the page's `answer` says, and that nothing went wrong on the way but requests for `missing`. */
-async function answerOf(url, missing) {
+/**
+ * What the page's `answer` says, and that nothing went wrong on the way but requests for `missing`; `look` does more
+ * with the page.
+ */
+async function answerOf(url, missing, look) {
   const page = await browser.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(error.message));
@@ -38,6 +41,7 @@ async function answerOf(url, missing) {
   await page.goto(url);
   await page.waitForFunction(() => globalThis.answer !== undefined, { timeout: 60_000 });
   const answer = await page.evaluate(() => globalThis.answer);
+  await look?.(page);
   await page.close();
   assert.deepEqual(problems, []);
   return answer;
@@ -85,6 +89,39 @@ test('Rollup', async () => {
   assert.deepEqual(await answerOfFolder(path.join(folder, 'out'), NOT_COPIED), IN_WORKER);
 });
 
+describe('what is not used is left out', () => {
+  const ENGINE = /[A-Za-z0-9+/=]{1000,}|emscripten_notify_memory_growth/;
+  const using = (name, text) => {
+    const folder = copyApp('bundled', name);
+    writeFileSync(path.join(folder, 'app.js'), text);
+    return path.join(folder, 'app.js');
+  };
+  const ERROR = `import { PiqueError } from 'pique'; console.log(new PiqueError('HTTP', 'x').code);`;
+  const LOAD = `import { load } from 'pique'; console.log(load);`;
+  const bundlers = {
+    async esbuild(input) {
+      const options = { bundle: true, format: 'esm', outdir: 'out', write: false };
+      const { outputFiles } = await esbuild.build({ entryPoints: [input], ...options });
+      return outputFiles.map(({ text }) => text).join('');
+    },
+    async Rollup(input) {
+      const bundle = await rollup({ input, plugins: [nodeResolve({ browser: true })] });
+      const { output } = await bundle.generate({ format: 'es' });
+      await bundle.close();
+      return output.map(({ code }) => code).join('');
+    },
+  };
+  for (const [name, bundle] of Object.entries(bundlers)) {
+    test(name, async () => {
+      assert.match(await bundle(using(`used-${name}`, LOAD)), ENGINE);
+      const code = await bundle(using(`unused-${name}`, ERROR));
+      assert.match(code, /PiqueError/);
+      assert.doesNotMatch(code, ENGINE);
+      assert.ok(code.length < 4096, `${code.length} bytes`);
+    });
+  }
+});
+
 test('webpack 5', async () => {
   const folder = copyApp('bundled', 'webpack');
   const stats = await new Promise((resolve, reject) => {
@@ -108,17 +145,26 @@ describe('Vite', () => {
     assert.deepEqual(await answerOfFolder(path.join(folder, 'dist')), IN_WORKER);
   });
 
-  test('dev, which bundles packages by itself beforehand', async () => {
-    const folder = copyApp('bundled', 'vite-dev');
+  async function answerOfDev(folder) {
     const options = { root: folder, configFile: false, logLevel: 'error' };
     const server = await vite.createServer({ ...options, server: { port: 0 } });
     try {
       await server.listen();
-      const answer = await answerOf(server.resolvedUrls.local[0]);
-      assert.deepEqual(answer, IN_WORKER);
+      return await answerOf(server.resolvedUrls.local[0]);
     } finally {
       await server.close();
     }
+  }
+
+  test('dev, which bundles packages by itself beforehand', async () => {
+    assert.deepEqual(await answerOfDev(copyApp('bundled', 'vite-dev')), IN_WORKER);
+  });
+
+  test('the element, built and in dev', async () => {
+    const folder = copyApp('element', 'vite-element');
+    assert.deepEqual(await answerOfDev(folder), IN_WORKER);
+    await vite.build({ root: folder, configFile: false, logLevel: 'error' });
+    assert.deepEqual(await answerOfFolder(path.join(folder, 'dist')), IN_WORKER);
   });
 });
 
@@ -139,11 +185,22 @@ test('Next.js renders on the server and recommends in the page', async () => {
     const html = await (await fetch(url)).text();
     assert.ok(html.includes('data-server="function"'), 'the server can import the package');
     assert.ok(html.includes('from the server'));
-    assert.deepEqual(await answerOf(url), IN_WORKER);
+    assert.ok(html.includes('<li>initial</li>'), 'the hook has what it was given');
+    assert.deepEqual(await answerOf(url, undefined, likeByHook), IN_WORKER);
   } finally {
     server.kill();
   }
 });
+
+/** The list of the hook becomes a personal one. */
+async function likeByHook(page) {
+  await page.waitForSelector('#hook[data-status="ready"] button:enabled');
+  await page.click('#hook button');
+  await page.waitForSelector('#hook[data-personal="true"] li');
+  const ids = await page.$$eval('#hook li', (rows) => rows.map((row) => row.textContent));
+  assert.equal(ids.length, 3);
+  assert.ok(!ids.includes('initial'));
+}
 
 /** The code and all output of a program. */
 function finished(child) {

@@ -1,4 +1,5 @@
 import { PiqueError } from 'pique'; // also on the server, where nothing may happen on import
+import Hook from './hook.js';
 import List from './list.js';
 
 export const dynamic = 'force-dynamic';
@@ -7,6 +8,7 @@ export default function Page() {
   return (
     <main data-server={typeof PiqueError}>
       <List />
+      <Hook />
     </main>
   );
 }
