@@ -11,6 +11,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { SEALED } from './src/site/headers.mjs';
 
 const TYPES = {
   '.css': 'text/css; charset=utf-8',
@@ -22,9 +23,6 @@ const TYPES = {
   '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
 };
-
-/** The engine's worker needs WebAssembly and nothing else, least of all the network. */
-const SEALED = "default-src 'none'; script-src 'wasm-unsafe-eval'";
 
 /** The file that the path of a request means, or undefined when it leaves the folder. */
 export function resolveFile(folder, urlPath) {

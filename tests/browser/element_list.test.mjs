@@ -106,6 +106,13 @@ for (const name of BROWSERS) {
         assert.equal((await rows())[5].text, 'Served 6');
       });
 
+      test('stays for good where the browser has neither', async () => {
+        const none = '<script>delete globalThis.Worker; delete globalThis.WebAssembly</script>';
+        await show(list(), { head: STYLE + none });
+        assert.equal((await event(browser, 'error')).code, 'WASM_FAILED');
+        assert.equal((await rows())[5].text, 'Served 6');
+      });
+
       test('stays until there is something personal, and comes back when that is deleted', async () => {
         await show(list());
         const told = await event(browser, 'results');
@@ -129,6 +136,20 @@ for (const name of BROWSERS) {
         const [seen] = await browser.evaluate(() => window.store.list());
         assert.deepEqual([seen.id, seen.type], ['alien-1979', 'view']);
       });
+    });
+
+    test('sealed, the engine runs in a worker of a hidden frame, or not at all', async () => {
+      await show(list('sealed'));
+      await event(browser, 'ready');
+      const seen = await browser.evaluate(() => ({
+        thread: document.getElementById('list').recommender.info.thread,
+        hidden: [...document.querySelectorAll('iframe')].map(({ hidden }) => hidden),
+      }));
+      assert.deepEqual(seen, { thread: 'worker', hidden: [true] });
+      const meta = '<meta http-equiv="Content-Security-Policy" content="worker-src \'self\'">';
+      await show(list('sealed'), { head: STYLE + meta });
+      assert.equal((await event(browser, 'error')).code, 'UNSUPPORTED');
+      assert.equal((await rows())[5].text, 'Served 6');
     });
 
     test('the template repeats the looks of the page, as many times as the server did', async () => {

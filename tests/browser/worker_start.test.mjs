@@ -45,6 +45,20 @@ for (const name of BROWSERS) {
       assert.equal(allowed.thread, 'main');
     });
 
+    test("'sealed' is refused where no sealed worker starts, rather than run unsealed", async () => {
+      const sealed = LOAD.replace("'films.pique'", "'films.pique', { worker: 'sealed' }");
+      const policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+      assert.equal((await inPage(sealed, policy)).code, 'UNSUPPORTED');
+      assert.equal((await inPage(sealed)).thread, 'worker');
+    });
+
+    test('a browser without workers runs it on the page, one without WebAssembly is named', async () => {
+      assert.equal((await inPage(`delete globalThis.Worker; ${LOAD}`)).thread, 'main');
+      const nothing = 'delete globalThis.Worker; delete globalThis.WebAssembly;';
+      const { code, message } = await inPage(nothing + LOAD);
+      assert.equal(code, 'WASM_FAILED', message);
+    });
+
     test('abort and dispose in the page', async () => {
       const aborted = await inPage(`
         const controller = new AbortController();

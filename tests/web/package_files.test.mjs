@@ -201,6 +201,8 @@ describe('the tarball', () => {
         `import { load, openHistory, PiqueError } from 'pique';
          import type { HistoryStore, Recommendation, Recommender } from 'pique';
          import { load as other } from 'pique/external';
+         import { define, type PiqueList, setStrings } from 'pique/element';
+         import { useRecommendations } from 'pique/react';
          const pique: Recommender = await load('/films.pique', { worker: false });
          const items: Recommendation[] = (await pique.recommend({ count: 3, explain: true })).items;
          const store: HistoryStore = await openHistory({ name: 'films' });
@@ -212,7 +214,15 @@ describe('the tarball', () => {
          const code: string = new PiqueError('HTTP', 'x').code;
          // @ts-expect-error a count is a number
          await pique.recommend({ count: '3' });
-         export { code, items, other };`,
+         define();
+         setStrings('fr', { label: 'Pour vous' });
+         const list = document.querySelector<PiqueList>('pique-list');
+         if (list) list.sealed = true;
+         const hook: () => readonly Recommendation[] = () =>
+           useRecommendations('/films.pique', { count: 3, load: { worker: 'sealed' } }).items;
+         // @ts-expect-error another word for a worker
+         await load('/films.pique', { worker: 'seal' });
+         export { code, hook, items, other };`,
       );
       const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
       const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom'];

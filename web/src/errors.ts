@@ -9,7 +9,7 @@
  * | `MODEL_CORRUPT` | the bytes are not a whole, valid model file |
  * | `MODEL_CHANGED` | the file became another one while its blocks were being fetched; load it anew |
  * | `MODEL_VERSION` | a valid file of a version or kind that this build does not read |
- * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker; or this page cannot: `integrity` needs a secure origin (https, localhost) |
+ * | `UNSUPPORTED` | the model cannot do what was asked: one that only ranks does not recommend, and one that retrieves is no ranker; or this page cannot: `integrity` needs a secure origin (https, localhost), a sealed worker a policy that allows it |
  * | `WASM_NOT_WASM` | something else was served where the engine was expected |
  * | `WASM_FAILED` | this browser computes wrong results, or cannot run the engine |
  * | `CSP_BLOCKED` | the page's content security policy forbids WebAssembly |

@@ -9,7 +9,7 @@ import { openPort } from './lazy.ts';
 import { loadWith } from './load.ts';
 import type { LoadOptions, ModelSource, Recommender } from './types.ts';
 import { fetchWasm } from './wasm_file.ts';
-import { starters } from './workers.ts';
+import { sealed, starters } from './workers.ts';
 
 export * from './public.ts';
 
@@ -33,6 +33,7 @@ export function load(model: ModelSource, options?: LoadOptions): Promise<Recomme
           signal,
         ),
       starters,
+      sealed,
       openPort,
     },
     model,

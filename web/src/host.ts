@@ -2,6 +2,7 @@
 import { PiqueError } from './errors.ts';
 import { type Answer, isHello, type Request } from './protocol.ts';
 import type { Operation, Operations } from './service.ts';
+import type { LoadOptions } from './types.ts';
 
 export interface Host {
   readonly thread: 'worker' | 'main';
@@ -21,25 +22,33 @@ export type WorkerStarter = () => Worker | Promise<Worker>;
 /** A worker that does not say hello within this time is taken for blocked. */
 const HELLO_MILLISECONDS = 10_000;
 
+/** What an entry of the package has to offer. */
+export interface Hosts {
+  /** Workers to try, in this order; without one the engine runs here. */
+  starters: WorkerStarter[];
+  /** A worker without a network whatever the server's headers. */
+  sealed?: WorkerStarter;
+  openPort: () => Promise<Port>;
+}
+
 /**
- * The first worker that comes up, else this thread. A worker that the caller made must come up.
+ * The first worker that comes up, else this thread. A worker that the caller made must come up, and so must one
+ * that is to be sealed.
  *
- * @throws PiqueError `ARGUMENT`, and what `openPort` throws
+ * @throws PiqueError `ARGUMENT`, `UNSUPPORTED`, and what `openPort` throws
  */
-export async function openHost(
-  choice: 'auto' | false | WorkerStarter | undefined,
-  starters: WorkerStarter[],
-  openPort: () => Promise<Port>,
-): Promise<Host> {
-  if (typeof choice === 'function') {
+export async function openHost(choice: LoadOptions['worker'], hosts: Hosts): Promise<Host> {
+  const isSealed = choice === 'sealed';
+  if (isSealed || typeof choice === 'function') {
     try {
-      return await startWorker(choice);
-    } catch (error) {
-      throw new PiqueError('ARGUMENT', 'The given worker did not start', { cause: error });
+      return await startWorker(isSealed ? (hosts.sealed as WorkerStarter) : choice);
+    } catch (cause) {
+      const message = `The ${isSealed ? 'sealed' : 'given'} worker did not start`;
+      throw new PiqueError(isSealed ? 'UNSUPPORTED' : 'ARGUMENT', message, { cause });
     }
   }
   if (choice !== false && typeof Worker === 'function') {
-    for (const starter of starters) {
+    for (const starter of hosts.starters) {
       try {
         return await startWorker(starter);
       } catch {
@@ -47,7 +56,7 @@ export async function openHost(
       }
     }
   }
-  return new PortHost(await openPort(), 'main');
+  return new PortHost(await hosts.openPort(), 'main');
 }
 
 /** What a worker and the engine on this thread have in common. */

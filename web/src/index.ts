@@ -9,7 +9,7 @@ import { base64 } from 'pique:simd';
 import { importNosimd, openPort } from './lazy.ts';
 import { loadWith } from './load.ts';
 import type { LoadOptions, ModelSource, Recommender } from './types.ts';
-import { starters } from './workers.ts';
+import { sealed, starters } from './workers.ts';
 
 export * from './public.ts';
 
@@ -27,7 +27,7 @@ export * from './public.ts';
  * const { items } = await pique.recommend({ count: 6, explain: true });
  */
 export function load(model: ModelSource, options?: LoadOptions): Promise<Recommender> {
-  return loadWith({ wasm, starters, openPort }, model, options);
+  return loadWith({ wasm, starters, sealed, openPort }, model, options);
 }
 
 async function wasm(simd: boolean): Promise<Uint8Array> {

@@ -13,6 +13,7 @@ declare module 'pique:nosimd' {
 /** engine.js. */
 declare module 'pique:engine' {
   export const openPort: typeof import('./fallback.ts').openPort;
+  export const startSealed: typeof import('./fallback.ts').startSealed;
   export const startFromText: typeof import('./fallback.ts').startFromText;
 }
 

@@ -2,7 +2,7 @@
 import type { Blocks, Order } from './blocks.ts';
 import { abortable, PiqueError, throwIfAborted, toPiqueError, withUrl } from './errors.ts';
 import { MemoryHistory, openHistory } from './history.ts';
-import { type Host, openHost, type Port, type WorkerStarter } from './host.ts';
+import { type Host, type Hosts, openHost } from './host.ts';
 import { importBlocks, importMore } from './lazy.ts';
 import { MEMBER_HEADER, memberSize } from './members.ts';
 import { LocalRecommender } from './recommender.ts';
@@ -18,11 +18,8 @@ import type {
 import { type EngineCode, hasSimd, type WasmSource } from './wasm.ts';
 
 /** What differs between the package's entries. */
-export interface Entry {
+export interface Entry extends Hosts {
   wasm: WasmSource;
-  /** Workers to try, in this order; without one the engine runs here. */
-  starters: WorkerStarter[];
-  openPort: () => Promise<Port>;
 }
 
 export async function loadWith(
@@ -70,7 +67,7 @@ async function attempt(
         ? entry.wasm
         : async () => (await importMore()).givenWasm(options.wasm, signal);
     // The worker takes longest; the files travel and the engine is unpacked while it starts.
-    const starting = openHost(options.worker, entry.starters, entry.openPort);
+    const starting = openHost(options.worker, entry);
     const sources = options.ranker === undefined ? [source] : [source, options.ranker];
     const cached = options.cache !== 'none';
     const opening = Promise.all(

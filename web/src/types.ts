@@ -29,10 +29,13 @@ export interface LoadOptions {
   onProgress?(progress: Progress): void;
   /**
    * `'auto'` (default): a module worker where there is one, else this thread. `false`: this thread.
+   * `'sealed'`: a worker that cannot reach any server, also where nobody can set the headers of the worker's file:
+   * it is made of text in a hidden frame with a policy of its own, and tries the seal before it starts. Where that is
+   * not to be had, loading rejects with `UNSUPPORTED`.
    * A function: the worker to use, for bundlers and policies that need it spelled out; the
    * package exports its file as `pique/worker`.
    */
-  worker?: 'auto' | false | (() => Worker);
+  worker?: 'auto' | 'sealed' | false | (() => Worker);
   /** The engine: an address, or its bytes. By default what the package brings along. */
   wasm?: string | URL | BufferSource;
   /**

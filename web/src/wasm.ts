@@ -72,9 +72,12 @@ const SIMD_MODULE = [
   [10, 25, 1, 23, 0, 253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 253, 98, 26, 11],
 ];
 
-/** Does this browser take SIMD modules? Some do and compute wrongly: see {@link instantiate}. */
+/**
+ * Does this browser take SIMD modules? Some do and compute wrongly, and some have no WebAssembly at all (iOS in
+ * Lockdown Mode): see {@link instantiate}.
+ */
 export function hasSimd(): boolean {
-  return WebAssembly.validate(new Uint8Array(SIMD_MODULE.flat()));
+  return !!globalThis.WebAssembly?.validate(new Uint8Array(SIMD_MODULE.flat()));
 }
 
 export function isWasm(bytes: Uint8Array): boolean {

@@ -11,3 +11,5 @@ export const starters: WorkerStarter[] = [
   fileWorker,
   async () => (await importEngine()).startFromText(),
 ];
+
+export const sealed: WorkerStarter = async () => (await importEngine()).startSealed();

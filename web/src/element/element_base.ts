@@ -85,7 +85,7 @@ function visible(element: Element, signal: AbortSignal): Promise<void> {
 }
 
 /** Attributes that change more than the answer. */
-const FRESH = /^(model|ranker|integrity|catalog|history|explain|actions|layout)$/;
+const FRESH = /^(model|ranker|integrity|catalog|history|explain|sealed|actions|layout)$/;
 
 export abstract class PiqueElement extends Base {
   /** `indexeddb` (default) or `memory`. */

@@ -52,7 +52,7 @@ const DEFAULT_COUNT = 10;
 const ATTRIBUTES: Attributes = {
   text: 'model ranker integrity catalog history loading diversity-by viewing actions layout label',
   number: 'count diversity',
-  flag: 'exclude-seen explain',
+  flag: 'exclude-seen explain sealed',
   ids: 'context',
 };
 
@@ -89,6 +89,8 @@ export class PiqueList extends PiqueElement {
   declare context: string[];
   /** Gives reasons. */
   declare explain: boolean;
+  /** The engine's worker can reach no server, or the list inside stays. */
+  declare sealed: boolean;
   /** Id of the item that the page is about. */
   declare viewing: string;
   /** Buttons of the element's own looks: `like hide`. */
@@ -189,16 +191,17 @@ export class PiqueList extends PiqueElement {
   }
 
   #lease(store: Store): Lease {
-    const { model, ranker, integrity } = this;
+    const { model, ranker, integrity, sealed } = this;
     if (!model) throw new Error('pique-list has no model: the attribute names the address of one');
     const [address, second] = [model, ranker].map(
       (url) => url && new URL(url, document.baseURI).href,
     );
-    const key = JSON.stringify([address, second, integrity, identify(store)]);
+    const key = JSON.stringify([address, second, integrity, sealed, identify(store)]);
     return lease(key, async (signal) => {
       const { load } = await imports.pique();
       const more = { ...(second && { ranker: second }), ...(integrity && { integrity }) };
-      return load(address as string, { signal, history: store, ...more });
+      const worker = sealed ? 'sealed' : 'auto';
+      return load(address as string, { signal, history: store, worker, ...more });
     });
   }
 

@@ -3,7 +3,8 @@
  * worker's own policy is what seals the engine, since a page's does not bind it.
  */
 
-const SEALED = "default-src 'none'; script-src 'wasm-unsafe-eval'";
+/** The engine's worker needs WebAssembly and nothing else, least of all the network. */
+export const SEALED = "default-src 'none'; script-src 'wasm-unsafe-eval'";
 const FOR_EVER = 'public, max-age=31536000, immutable';
 
 /** The format that Netlify and Cloudflare Pages read as _headers at the root of a site. */
@@ -39,9 +40,10 @@ function nginx(base, engine) {
 
 /** For servers whose headers nobody can set. */
 function meta() {
-  return `<!-- In the head of pages, where the server's headers cannot be set (GitHub Pages). It keeps the page, and
-     workers that the page makes of text, from every server but the site's own. A worker that is loaded from
-     an address is bound by its own headers alone, which GitHub Pages does not let you set. -->
+  return `<!-- In the head of pages, where the server's headers cannot be set (GitHub Pages). It keeps the page from every
+     server but the site's own. A worker that is loaded from an address is bound by its own headers alone, so write
+     <pique-list sealed …>, or load(model, { worker: 'sealed' }): then the engine is made of text, under a policy of its
+     own that lets it reach no server at all. -->
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'">
 `;
 }
