@@ -15,6 +15,7 @@ import {
   stateOf,
   textOf,
   waitForLikes,
+  waitUntil,
 } from './browser_support.mjs';
 
 let site;
@@ -219,7 +220,7 @@ describe('with the keyboard alone', () => {
       });
     });
     await pickFilm(page, title);
-    await page.waitForFunction(() => window.said.some((text) => /recommendations/.test(text)));
+    await waitUntil(page, () => window.said.some((text) => /recommendations/.test(text)));
     const said = await page.evaluate(() => window.said);
     assert.ok(
       said.some((text) => text.includes(title)),

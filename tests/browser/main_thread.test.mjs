@@ -24,7 +24,7 @@ after(() => site?.close());
 
 /** In the page. */
 async function visit(run) {
-  const { load } = await import('./pique.js');
+  const { load } = await import('./index.js');
   const longTasks = [];
   new PerformanceObserver((list) => longTasks.push(...list.getEntries())).observe({
     type: 'longtask',

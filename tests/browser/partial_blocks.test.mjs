@@ -23,7 +23,7 @@ after(() => site?.close());
 
 /** In the page: what a visitor with these items sees at once, before the end, and then. */
 async function visit(context) {
-  const { load } = await import('./pique.js');
+  const { load } = await import('./index.js');
   let blocks = 0;
   let enough;
   const some = new Promise((resolve) => {
