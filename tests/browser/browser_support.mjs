@@ -80,8 +80,17 @@ export async function openPage(site, { query = '', viewport = DESKTOP, media = {
     if (['error', 'warn'].includes(message.type())) problems.push(message.text());
   });
   await page.goto(site.url + query);
-  await page.waitForSelector('body[data-state="ready"], body[data-state="failed"]');
+  await settled(page);
   return { page, context, problems };
+}
+
+/** Until the page has sealed itself, or says why it cannot. */
+export const settled = (page) =>
+  waitUntil(page, () => ['ready', 'failed'].includes(document.body?.dataset.state));
+
+export async function reload(page) {
+  await page.reload();
+  await settled(page);
 }
 
 export const stateOf = (page) => page.$eval('body', (body) => body.dataset.state);

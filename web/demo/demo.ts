@@ -6,7 +6,14 @@ import { showFailure } from './failure.ts';
 import { type Catalogue, type Film, fetchFilms, makeCatalogue } from './films.ts';
 import { InterestMap } from './interest_map.ts';
 import { KeptHistory } from './kept_history.ts';
-import { builtWith, loadCompact, loadFull, showFacts, showProvenance } from './models.ts';
+import {
+  builtWith,
+  loadCompact,
+  loadFull,
+  showFacts,
+  showProvenance,
+  showWorkerSeal,
+} from './models.ts';
 import { NetworkPanel } from './network_panel.ts';
 import { keepOffline } from './offline.ts';
 import { openPrivacy } from './privacy_choice.ts';
@@ -54,7 +61,7 @@ async function main(): Promise<void> {
   byId('content').hidden = false;
   // Whatever the switches and panels may need is here before the page gives up the network; an export brings the
   // package's rarer parts along.
-  await Promise.all([openPrivacy(history), history.export(), kept]);
+  await Promise.all([openPrivacy(history), history.export(), showWorkerSeal(info), kept]);
   network.seal();
   document.body.dataset.state = 'ready';
 }

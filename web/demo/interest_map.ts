@@ -70,6 +70,7 @@ export class InterestMap {
       centres,
     };
     this.#marks.replaceChildren(...centres.map((centre) => this.#mark(centre)));
+    this.#moveApart();
     this.#above.setAttribute('aria-label', this.#describe());
     byId('map-legend').hidden = liked.length === 0;
     this.#look({});
@@ -113,6 +114,27 @@ export class InterestMap {
     );
   }
 
+  /** Marks below each other where they would cover one another, and none beyond the edge. */
+  #moveApart(): void {
+    const { left, width } = this.#frame.getBoundingClientRect();
+    const placed: DOMRect[] = [];
+    for (const mark of this.#marks.children as HTMLCollectionOf<HTMLElement>)
+      mark.style.translate = '';
+    const marks = [...this.#marks.children] as HTMLElement[];
+    const sorted = marks.sort((a, b) => a.offsetTop - b.offsetTop);
+    for (const mark of sorted) {
+      const box = mark.getBoundingClientRect();
+      const aside = Math.max(left + 4 - box.left, 0) + Math.min(left + width - 4 - box.right, 0);
+      let down = 0;
+      for (const other of placed) {
+        const crossing = box.left + aside < other.right && other.left < box.right + aside;
+        if (crossing && box.top + down < other.bottom + 3) down = other.bottom + 3 - box.top;
+      }
+      mark.style.translate = `${aside}px ${down}px`;
+      placed.push(mark.getBoundingClientRect());
+    }
+  }
+
   #describe(): string {
     const { liked, found, centres } = this.#shown;
     const all = `Map of ${this.#plane.places.length} films.`;
@@ -136,6 +158,7 @@ export class InterestMap {
   #paint(): void {
     if (this.#frame.clientWidth === 0) return; // not shown yet
     const palette = this.#palette();
+    this.#moveApart();
     paintCatalogue(this.#below, this.#plane, palette);
     paintVisitor(this.#above, this.#shown, palette, this.#focus);
   }

@@ -82,7 +82,7 @@ export function paintVisitor(
     (focus.interest === undefined || focus.interest === interest) &&
     (focus.film === undefined || films.includes(focus.film));
   const any = focus.film !== undefined || focus.interest !== undefined;
-  const strength = (on: boolean) => (any ? (on ? 1 : 0.13) : 0.8);
+  const strength = (on: boolean) => (on || !any ? 1 : 0.13);
   for (const centre of centres) {
     const tone = palette.tone(centre.number);
     for (const place of centre.fed) {

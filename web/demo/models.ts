@@ -62,6 +62,16 @@ export function showFacts(info: ModelInfo): void {
   byId('fact-items').textContent = number.format(info.items);
   byId('fact-interests').textContent = String(info.interests);
   byId('fact-runs').textContent = `${where}, ${simd}`;
+  byId('fact-width').textContent = String(info.width);
+}
+
+/** Whether the engine's worker has a policy of its own is up to the host, which answers with it. */
+export async function showWorkerSeal(info: ModelInfo): Promise<void> {
+  const answer = info.thread === 'worker' ? await fetch('worker.js').catch(() => undefined) : null;
+  const policy = answer?.headers.get('content-security-policy') ?? '';
+  byId('fact-seal').textContent = /default-src 'none'/.test(policy)
+    ? ', to which its own policy refuses the network'
+    : ', whose code has no use for a network';
 }
 
 /** What the file says about its own origin. */

@@ -92,5 +92,6 @@ function shorten(url: string): string {
 }
 
 export function showBytes(count: number): string {
+  if (count < 1000) return `${count} bytes`;
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
