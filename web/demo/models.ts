@@ -70,8 +70,8 @@ export async function showWorkerSeal(info: ModelInfo): Promise<void> {
   const answer = info.thread === 'worker' ? await fetch('worker.js').catch(() => undefined) : null;
   const policy = answer?.headers.get('content-security-policy') ?? '';
   byId('fact-seal').textContent = /default-src 'none'/.test(policy)
-    ? ', to which its own policy refuses the network'
-    : ', whose code has no use for a network';
+    ? ', sealed by a policy of its own'
+    : ', without code for a network';
 }
 
 /** What the file says about its own origin. */

@@ -156,6 +156,7 @@ export class Visit {
       .reverse();
     const chips = films.map((film) => makeChip(film, () => this.toggle(film), icon(CROSS)));
     byId('likes').replaceChildren(...chips);
+    byId('paused-note').hidden = !this.#history.paused;
     byId('likes-empty').hidden = films.length > 0;
     byId('example').hidden = films.length > 0;
     byId('clear').hidden = films.length === 0;
