@@ -2,7 +2,7 @@
 import { deflateSync } from 'node:zlib';
 
 /** Levels of a channel that are kept; a browser dithers its gradients between neighbouring ones. */
-const STEP = 6;
+const STEP = 4;
 
 /** The pixels of a PNG, three bytes each, read by a page of the browser that no policy seals. */
 async function readPixels(browser, png) {
