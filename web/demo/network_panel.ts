@@ -25,7 +25,8 @@ export class NetworkPanel {
       this.#show();
     }).observe({ type: 'resource', buffered: true });
     navigator.serviceWorker?.addEventListener('message', ({ data }) => {
-      if (data?.type !== 'request' || performance.now() < this.#sealedAt) return;
+      const sealed = performance.timeOrigin + this.#sealedAt;
+      if (data?.type !== 'request' || data.at <= sealed) return;
       const place = data.from === 'copy' ? 'answered from the copy' : 'to the network';
       this.#since.push({ url: String(data.url), note: `seen by the service worker, ${place}` });
       this.#show();

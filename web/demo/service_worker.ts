@@ -81,10 +81,11 @@ async function answer(event: Fetching, address: string | undefined): Promise<Res
 
 /** The page's network panel lists what passes here. */
 async function tell(event: Fetching, from: 'copy' | 'network'): Promise<void> {
+  const at = Date.now(); // messages may arrive much later
   const asking = await scope.clients.get(event.clientId);
   const pages =
     asking?.type === 'window' ? [asking] : await scope.clients.matchAll({ type: 'window' });
-  for (const page of pages) page.postMessage({ type: 'request', url: event.request.url, from });
+  for (const page of pages) page.postMessage({ type: 'request', url: event.request.url, from, at });
 }
 
 scope.addEventListener('install', (event) => event.waitUntil(install()));
