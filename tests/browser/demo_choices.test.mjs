@@ -216,8 +216,12 @@ describe('the history', () => {
     assert.deepEqual(await listIds(page, '#likes'), likes, 'still there for this visit');
     await reload(page);
     assert.deepEqual(await listIds(page, '#likes'), []);
-    const left = await page.evaluate(() => localStorage.length);
-    assert.equal(left, 0);
+    const left = await page.evaluate(async () => {
+      const { openHistory } = await import('./index.js'); // the page has it already
+      const events = await (await openHistory({ name: 'pique-demo' })).list();
+      return [localStorage.length, events.length];
+    });
+    assert.deepEqual(left, [0, 0]);
     assert.deepEqual(problems, []);
     await context.close();
   });

@@ -152,6 +152,24 @@ describe('without a network', () => {
     await context.close();
   });
 
+  /** What becomes of the service worker that the server has now; the browser takes its time to look by itself. */
+  async function lookForUpdate(context) {
+    const page = await context.newPage();
+    writeFileSync(path.join(site.folder, 'bare.html'), '<!doctype html><title>t</title>');
+    await page.goto(`${site.url}bare.html`);
+    const state = await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      await registration.update();
+      const worker = registration.installing ?? registration.waiting;
+      while (worker?.state === 'installing') {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return worker?.state;
+    });
+    await page.close();
+    return state;
+  }
+
   test('a newer version is taken whole, when the visitor says so', async () => {
     const { page, context } = await openAlone();
     const file = (name) => path.join(site.folder, name);
@@ -166,13 +184,13 @@ describe('without a network', () => {
       const version = /"([0-9a-f]{12})"/.exec(old.sw)[1];
       const worker = old.sw.replaceAll(hash(old.css), hash(next)).replaceAll(version, 'next');
       writeFileSync(file('sw.js'), worker);
-      await reload(page);
-      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1000)));
+      assert.equal(await lookForUpdate(context), 'redundant');
       await reload(page);
       assert.equal(await css(), 'none', 'the old set goes on');
       assert.equal(await page.$eval('#update', (button) => button.hidden), true);
 
       writeFileSync(file('demo.css'), next);
+      assert.equal(await lookForUpdate(context), 'installed');
       await reload(page);
       await waitUntil(page, () => !document.getElementById('update').hidden);
       await reload(page);
