@@ -67,7 +67,10 @@ const stages = {
   compilers: nodeTests('compilers', ['build-native']),
   web: nodeTests('web', ['build-native', 'package']),
   bundlers: nodeTests('package', ['package'], { before: [['node', 'tests/package/install.mjs']] }),
-  site: { needs: ['package'], commands: [['node', 'web/build.mjs', '--site', site]] },
+  site: {
+    needs: ['build-native', 'package'],
+    commands: [['node', 'web/build.mjs', '--site', site]],
+  },
   browser: nodeTests('browser', ['build-native', 'site']),
   guides: nodeTests('guides', ['build-native', 'package']),
 };

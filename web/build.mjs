@@ -6,19 +6,19 @@
  *
  * Without --model the site has the films and their ranker; with it, the ranker that is given, or none.
  * Without --catalog the site's films.json is made from the installed vega-datasets.
- * --build (default build) holds wasm/pique.wasm and wasm-nosimd/pique.wasm, as the CMake presets
- * leave them.
+ * --build (default build) holds wasm/pique.wasm, wasm-nosimd/pique.wasm and, for the site's compact file,
+ * native/pique, as the CMake presets leave them.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { readFilms, toJson } from '../scripts/films.mjs';
 import { buildElements, ELEMENT_TYPES } from './build_elements.mjs';
+import { buildSite } from './build_site.mjs';
 
 const web = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(web);
@@ -51,8 +51,6 @@ const LAZY = {
   'pique:more': './more.js',
   'pique:compiled': './core.wasm',
 };
-/** What a page that serves the package itself has to serve. */
-const PAGE_FILES = ['worker.js', 'engine.js', 'core-nosimd.js', 'blocks.js', 'more.js'];
 
 /** Modules that stand beside the bundle, and those whose text is made here: { 'pique:name': source }. */
 function made(modules) {
@@ -155,44 +153,5 @@ async function buildTypes(dist) {
   await Promise.all(superfluous.map((name) => rm(path.join(dist, name))));
 }
 
-/** What is not built; a page without a ranker does not look for one. */
-async function copyPage(site, ranker) {
-  for (const name of ['demo.css', 'icon.svg']) {
-    await copyFile(path.join(web, 'demo', name), path.join(site, name));
-  }
-  const html = await readFile(path.join(web, 'demo/index.html'), 'utf8');
-  const meta = /^.*<meta name="pique-ranker".*\n/m;
-  await writeFile(path.join(site, 'index.html'), ranker ? html : html.replace(meta, ''));
-  if (ranker) await copyFile(ranker, path.join(site, 'films-ranker.pique'));
-}
-
-async function buildSite(site) {
-  await mkdir(site, { recursive: true });
-  const model = options.model ?? path.join(root, 'models/films.pique');
-  const own = options.model ? undefined : path.join(root, 'models/films-ranker.pique');
-  await copyPage(site, options.ranker ?? own);
-  for (const name of PAGE_FILES) {
-    await copyFile(path.join(options.dist, name), path.join(site, name));
-  }
-  await copyFile(path.join(options.dist, 'index.js'), path.join(site, 'pique.js'));
-  await build({
-    ...common,
-    entryPoints: [path.join(web, 'demo/demo.ts')],
-    outfile: path.join(site, 'demo.js'),
-    plugins: [
-      {
-        name: 'package',
-        setup(builder) {
-          builder.onResolve({ filter: /^pique$/ }, () => ({ path: './pique.js', external: true }));
-        },
-      },
-    ],
-  });
-  await copyFile(model, path.join(site, 'films.pique'));
-  const catalog = path.join(site, 'films.json');
-  if (options.catalog) await copyFile(options.catalog, catalog);
-  else await writeFile(catalog, toJson(readFilms()));
-}
-
-if (options.site) await buildSite(options.site);
+if (options.site) await buildSite(options, common);
 else await buildPackage();

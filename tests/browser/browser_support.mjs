@@ -54,7 +54,7 @@ export async function runInPage(site, browser, body, { policy = '', given } = {}
   writeFileSync(path.join(site.folder, 'bare.html'), `<!doctype html><title>t</title>${meta}`);
   writeFileSync(
     path.join(site.folder, 'bare.js'),
-    `import { load } from './pique.js';
+    `import { load } from './index.js';
      export const run = async (given) => { ${body} };`,
   );
   await browser.goto(`${site.url}bare.html`);
@@ -80,8 +80,17 @@ export async function openPage(site, { query = '', viewport = DESKTOP, media = {
     if (['error', 'warn'].includes(message.type())) problems.push(message.text());
   });
   await page.goto(site.url + query);
-  await page.waitForSelector('body[data-state="ready"], body[data-state="failed"]');
+  await settled(page);
   return { page, context, problems };
+}
+
+/** Until the page has sealed itself, or says why it cannot. */
+export const settled = (page) =>
+  waitUntil(page, () => ['ready', 'failed'].includes(document.body?.dataset.state));
+
+export async function reload(page) {
+  await page.reload();
+  await settled(page);
 }
 
 export const stateOf = (page) => page.$eval('body', (body) => body.dataset.state);
@@ -94,18 +103,24 @@ export async function pickFilm(page, text) {
   const before = (await listIds(page, '#likes')).length;
   await page.focus('#search-input');
   await page.keyboard.type(text);
-  await page.waitForSelector('#search-list [role="option"]');
+  await waitUntil(page, () => document.querySelector('#search-list [role="option"]') !== null);
   await page.keyboard.press('Enter');
   await waitForLikes(page, before + 1);
 }
 
 /** Likes and recommendations change together, so the one tells of the other. */
 export function waitForLikes(page, count) {
-  return page.waitForFunction(
-    (wanted) => document.querySelectorAll('#likes > li').length === wanted,
-    {},
-    count,
-  );
+  const there = (wanted) => document.querySelectorAll('#likes > li').length === wanted;
+  return waitUntil(page, there, count);
+}
+
+/** As puppeteer's waitForFunction, which evaluates text in the page; a sealed page refuses that. */
+export async function waitUntil(page, condition, ...given) {
+  const ends = performance.now() + 30_000;
+  while (!(await page.evaluate(condition, ...given))) {
+    if (performance.now() > ends) throw new Error(`still not so: ${condition} ${given}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** A picture for people, when PIQUE_SCREENSHOTS names a folder. */

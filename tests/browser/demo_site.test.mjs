@@ -12,9 +12,11 @@ import {
   PHONE,
   pickFilm,
   picture,
+  reload,
   stateOf,
   textOf,
   waitForLikes,
+  waitUntil,
 } from './browser_support.mjs';
 
 let site;
@@ -115,40 +117,26 @@ describe('a visit', () => {
     await context.close();
   });
 
-  test('a reload keeps nothing', async () => {
+  test('a reload keeps nothing of the visitor, and the files of the page alone', async () => {
     const { page, context } = await openPage(site);
     await pickFilm(page, titlesToPick(1)[0]);
-    const stored = await page.evaluate(async () => ({
-      local: localStorage.length,
-      session: sessionStorage.length,
-      cookies: document.cookie,
-      databases: (await indexedDB.databases()).length,
-      caches: (await caches.keys()).length,
-    }));
-    assert.deepEqual(stored, { local: 0, session: 0, cookies: '', databases: 0, caches: 0 });
-    await page.reload();
-    await page.waitForSelector('body[data-state="ready"]');
+    const stored = await page.evaluate(async () => {
+      const [name, ...others] = await caches.keys();
+      const kept = await (await caches.open(name)).keys();
+      return {
+        local: localStorage.length,
+        session: sessionStorage.length,
+        cookies: document.cookie,
+        databases: (await indexedDB.databases()).length,
+        caches: [name.split(' ')[0], ...others],
+        strangers: kept.filter(({ url }) => new URL(url).search !== '').length,
+      };
+    });
+    const nothing = { local: 0, session: 0, cookies: '', databases: 0, strangers: 0 };
+    assert.deepEqual(stored, { ...nothing, caches: ['pique-demo'] });
+    await reload(page);
     assert.deepEqual(await listIds(page, '#likes'), []);
     assert.equal(await textOf(page, '#shelf-title'), 'Popular films');
-    await context.close();
-  });
-
-  test('no request after the model has loaded, and none is possible', async () => {
-    const { page, context } = await openPage(site);
-    const requests = [];
-    page.on('request', (request) => requests.push(request.url()));
-    for (const title of titlesToPick(3)) await pickFilm(page, title);
-    await page.click('#clear');
-    await waitForLikes(page, 0);
-    assert.deepEqual(requests, []);
-    assert.equal(await textOf(page, '#fact-requests'), '0');
-    const blocked = await page.evaluate(() =>
-      fetch('films.json').then(
-        () => 'fetched',
-        () => 'blocked',
-      ),
-    );
-    assert.equal(blocked, 'blocked');
     await context.close();
   });
 
@@ -169,8 +157,9 @@ describe('with the keyboard alone', () => {
     const press = async (...keys) => {
       for (const key of keys) await page.keyboard.press(key);
     };
-    await press('Tab', 'Tab', 'Tab');
-    assert.equal(await page.evaluate(() => document.activeElement.id), 'search-input');
+    const inSearch = () => page.evaluate(() => document.activeElement.id === 'search-input');
+    for (let step = 0; step < 10 && !(await inSearch()); step++) await press('Tab');
+    assert.equal(await inSearch(), true, 'within ten steps');
     await page.keyboard.type(titlesToPick(1)[0].slice(0, 3));
     const expanded = await page.$eval('#search-input', (input) => input.ariaExpanded);
     assert.equal(expanded, 'true');
@@ -187,7 +176,7 @@ describe('with the keyboard alone', () => {
     await waitForLikes(page, 1);
 
     // On to the first heart among the films, wherever it stands in the order of the page.
-    for (let step = 0; step < 20 && !/^Like /.test((await focused()) ?? ''); step++) {
+    for (let step = 0; step < 30 && !/^Like /.test((await focused()) ?? ''); step++) {
       await press('Tab');
     }
     const wanted = await focused();
@@ -219,7 +208,7 @@ describe('with the keyboard alone', () => {
       });
     });
     await pickFilm(page, title);
-    await page.waitForFunction(() => window.said.some((text) => /recommendations/.test(text)));
+    await waitUntil(page, () => window.said.some((text) => /recommendations/.test(text)));
     const said = await page.evaluate(() => window.said);
     assert.ok(
       said.some((text) => text.includes(title)),

@@ -71,7 +71,7 @@ const TABS = `
     const script = frame.contentDocument.createElement('script');
     script.type = 'module';
     script.textContent =
-      "import { openHistory } from './pique.js'; window.store = await openHistory(); parent.dispatchEvent(new Event('tab'));";
+      "import { openHistory } from './index.js'; window.store = await openHistory(); parent.dispatchEvent(new Event('tab'));";
     const ready = new Promise((resolve) => addEventListener('tab', resolve, { once: true }));
     frame.contentDocument.body.append(script);
     await ready;

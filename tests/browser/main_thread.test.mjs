@@ -26,7 +26,7 @@ after(() => site?.close());
 
 /** In the page. */
 async function visit(run, model) {
-  const { load } = await import('./pique.js');
+  const { load } = await import('./index.js');
   performance.mark(`begin-${run}`);
   const pique = await load(model, { history: 'indexeddb' });
   const context = ['0000007', '0000123', '0004567'];

@@ -27,7 +27,7 @@ after(() => site?.close());
  * answered until the visitor has seen the list between.
  */
 async function visit(context, most) {
-  const { load } = await import(`${location.origin}/pique.js`);
+  const { load } = await import(`${location.origin}/index.js`);
   let ranges = 0;
   let release;
   const released = new Promise((resolve) => {

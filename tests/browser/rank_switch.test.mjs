@@ -11,6 +11,7 @@ import {
   picture,
   textOf,
   waitForLikes,
+  waitUntil,
 } from './browser_support.mjs';
 
 let site;
@@ -36,10 +37,10 @@ async function openExample(options) {
 async function turn(page, act) {
   const before = (await listIds(page, '#films')).join();
   await act();
-  await page.waitForFunction(
+  await waitUntil(
+    page,
     (old) =>
       [...document.querySelectorAll('#films > li')].map((row) => row.dataset.id).join() !== old,
-    {},
     before,
   );
 }

@@ -154,7 +154,7 @@ export async function launchWebkit(timeout) {
   };
   try {
     const home = mkdtempSync(path.join(tmpdir(), 'pique-webkit-'));
-    undo.push(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
+    undo.push(() => rmSync(home, { recursive: true, force: true, maxRetries: 10 }));
     const { screen, display } = await startScreen();
     undo.push(() => stop(screen));
     const port = await freePort();

@@ -1,19 +1,31 @@
-/** The visitor's interests, each with the films that feed it. */
+/** The visitor's interests, each with the films that feed it and those that it found: the map in words. */
 import type { Interest } from 'pique';
 import { make } from './dom.ts';
 import { type Catalogue, type Film, mainGenre } from './films.ts';
-import { interestClass } from './shelf.ts';
+import { type Card, interestClass } from './shelf.ts';
 
-const SHOWN_FILMS = 5;
+const SHOWN_FILMS = 4;
 
-interface Fed {
+export interface Fed {
   film: Film;
   share: number;
   /** How much of the film's part in all interests is in this one, 0..1. */
   own: number;
 }
 
-export function makeInterests(interests: Interest[], catalogue: Catalogue): HTMLLIElement[] {
+export interface ListedInterest {
+  element: HTMLLIElement;
+  number: number;
+  name: string;
+  fed: Fed[];
+}
+
+/** The strongest first; `cards`: the films that are recommended. */
+export function makeInterests(
+  interests: Interest[],
+  cards: Card[],
+  catalogue: Catalogue,
+): ListedInterest[] {
   const totals = new Map<string, number>();
   for (const { because, shares } of interests) {
     because.forEach((id, i) => {
@@ -30,10 +42,25 @@ export function makeInterests(interests: Interest[], catalogue: Catalogue): HTML
     .map((interest, number) => ({ interest, number, fed: fedBy(interest) }))
     .filter(({ fed }) => fed.length > 0)
     .sort((a, b) => b.interest.weight - a.interest.weight)
-    .map(({ interest, number, fed }) => makeInterest(interest.weight, number, fed));
+    .map(({ interest, number, fed }) => {
+      const found = cards.filter((card) => card.interest === number).map(({ film }) => film.title);
+      const name = interestName(fed);
+      return {
+        element: makeInterest(interest.weight, number, name, fed, found),
+        number,
+        name,
+        fed,
+      };
+    });
 }
 
-function makeInterest(weight: number, number: number, fed: Fed[]): HTMLLIElement {
+function makeInterest(
+  weight: number,
+  number: number,
+  name: string,
+  fed: Fed[],
+  found: string[],
+): HTMLLIElement {
   const percent = Math.round(100 * weight);
   const rows = fed
     .slice(0, SHOWN_FILMS)
@@ -45,17 +72,28 @@ function makeInterest(weight: number, number: number, fed: Fed[]): HTMLLIElement
         make('span', { class: 'fed-share' }, `${Math.round(100 * share)}%`),
       ),
     );
+  const show = make(
+    'button',
+    { type: 'button', class: 'interest-show', 'aria-pressed': 'false' },
+    name,
+    make('span', { class: 'visually-hidden' }, ', alone on the map'),
+  );
   return make(
     'li',
     { class: `interest${interestClass(number)}`, style: `--weight: ${weight.toFixed(3)}` },
     make(
       'div',
       { class: 'interest-head' },
-      make('h3', {}, interestName(fed)),
+      make('h3', {}, show),
       make('span', { class: 'interest-weight' }, `${percent}% of your films`),
     ),
     make('div', { class: 'meter', 'aria-hidden': 'true' }),
     make('ul', { class: 'fed', 'aria-label': 'Films that feed this interest' }, ...rows),
+    make(
+      'p',
+      { class: 'found' },
+      found.length > 0 ? `Found: ${found.join(', ')}` : 'Found none of the films on the shelf',
+    ),
   );
 }
 

@@ -38,7 +38,12 @@ const HUES: Record<string, number> = {
   Western: 24,
 };
 
-/** The number of interest colours in demo.css. */
+/** The base hue of a genre. */
+export function genreHue(genre: string): number {
+  return HUES[genre] ?? hash(genre) % 360;
+}
+
+/** The number of interest colours in styles/palette.css. */
 const INTEREST_COLOURS = 6;
 
 export function interestClass(interest: number): string {
@@ -55,7 +60,7 @@ function hash(text: string): number {
 export function posterStyle(film: Film): string {
   const genre = mainGenre(film);
   const seed = hash(film.title);
-  const hue = (HUES[genre] ?? hash(genre) % 360) + (seed % 29) - 14;
+  const hue = genreHue(genre) + (seed % 29) - 14;
   const place = (shift: number, range: number) => (seed >>> shift) % range;
   return [
     `--hue: ${hue}`,
