@@ -97,6 +97,12 @@ typedef struct {
     /* NULL, or the RUN directory or the .ckpt file of another run of the same model and shapes, whose weights
      * this one starts with; moments, epochs and learning rate start anew. Not read when resuming. */
     const char *init;
+    /* NULL, or model files joined by ',': teachers of the same task, whose softened scores the model learns
+     * beside the labels (options kd.*). Items are joined by their ids: a label that not every teacher knows is
+     * learnt from the label alone, an item of a slate that not every one knows is left out of it.
+     * PIQUE_ARGUMENT: a teacher of the other task, that knows less than half of the items, or that takes a
+     * profile field that the data have not. */
+    const char *teacher;
 } pique_train_options;
 
 typedef struct {

@@ -44,6 +44,7 @@ static pique_status state_text(const pq_optimiser *o, const pq_train_state *s, p
     write_number(text, "epoch", s->epoch);
     write_number(text, "batch", s->batch);
     write_number(text, "loss_sum", s->loss_sum);
+    write_number(text, "soft_sum", s->soft_sum);
     write_number(text, "best_metric", s->best_metric);
     write_number(text, "best_epoch", s->best_epoch);
     write_number(text, "stale", s->stale);
@@ -165,6 +166,7 @@ static pique_status read_state(pq_ctx *ctx, const char *text, pq_optimiser *o, p
     PQ_TRY_GOTO(status, read_number(&json, "epoch", &epoch));
     PQ_TRY_GOTO(status, read_number(&json, "batch", &batch));
     PQ_TRY_GOTO(status, read_number(&json, "loss_sum", &s->loss_sum));
+    PQ_TRY_GOTO(status, read_number(&json, "soft_sum", &s->soft_sum));
     PQ_TRY_GOTO(status, read_number(&json, "best_metric", &s->best_metric));
     PQ_TRY_GOTO(status, read_number(&json, "best_epoch", &best_epoch));
     PQ_TRY_GOTO(status, read_number(&json, "stale", &stale));

@@ -9,6 +9,7 @@ typedef struct {
     uint32_t epoch;     /* being trained, from 1 */
     uint32_t batch;     /* next batch of that epoch, from 0 */
     double loss_sum;    /* over the batches of the epoch so far */
+    double soft_sum;    /* likewise, of the part of the loss that is the teachers' */
     double best_metric; /* -1: none yet */
     uint32_t best_epoch;
     uint32_t stale; /* evaluations since the best */

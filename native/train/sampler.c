@@ -215,8 +215,8 @@ static void draw_pairs(const pq_sampler *s, const pq_view *view, pq_rng *rng, ui
     }
 }
 
-/* Positions of the history, oldest (or farthest) first; returns how many. */
-static uint32_t history(const pq_sample *sample, uint32_t events, uint32_t most, uint32_t *out) {
+uint32_t pq_sampler_history(const pq_sample *sample, uint32_t events, uint32_t most,
+                            uint32_t *out) {
     uint32_t p = sample->position;
     if (!sample->around) {
         uint32_t count = PQ_MIN(p, most);
@@ -306,7 +306,7 @@ static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sam
     uint32_t *row = r->items + start;
     pq_view view;
     (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
-    uint32_t length = history(sample, view.history_count, range->max_history, row);
+    uint32_t length = pq_sampler_history(sample, view.history_count, range->max_history, row);
     for (uint32_t i = 0; i < length; i++) {
         if (every_row(s)) {
             add_label(s, r, out, view.history[row[i] + 1], start + i);
@@ -324,9 +324,13 @@ static void add_sample(const pq_sampler *s, rows *r, pq_batch *out, const pq_sam
     }
 }
 
-uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, uint32_t *out) {
+uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, uint32_t *items,
+                           pq_sample *each) {
     uint32_t count = 0;
     if (s->dataset->labelled) {
+        if (each) {
+            memcpy(each, s->samples + range->first, range->count * sizeof(*each));
+        }
         return range->count;
     }
     for (uint32_t b = 0; b < range->count; b++) {
@@ -335,11 +339,18 @@ uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, ui
         (void)pq_dataset_view(s->dataset, sample->user, PQ_SPLIT_TRAIN, &view);
         uint32_t length = every_row(s) ? window(sample, range->max_history) : 1;
         for (uint32_t i = 0; i < length; i++) {
-            uint32_t label = view.history[sample->position + 1 + i - length];
-            if (label != unknown(s->dataset) && out) {
-                out[count] = label;
+            const uint32_t position = sample->position + 1 + i - length;
+            const uint32_t label = view.history[position];
+            if (label == unknown(s->dataset)) {
+                continue;
             }
-            count += label != unknown(s->dataset);
+            if (items) {
+                items[count] = label;
+            }
+            if (each) {
+                each[count] = (pq_sample){sample->user, position, sample->around};
+            }
+            count++;
         }
     }
     return count;
@@ -351,7 +362,7 @@ uint32_t pq_sampler_negatives(const pq_sampler *s, const pq_sample_range *batch,
     pq_rng rng = pq_rng_make(s->seed ^ STREAM_NEGATIVES, batch->step, 0);
     bool drawn = s->options->sampler != PQ_NEGATIVES_IN_BATCH;
     if (!drawn) {
-        count = pq_sampler_labels(s, batch, ids);
+        count = pq_sampler_labels(s, batch, ids, NULL);
     }
     for (uint32_t n = 0; n < count; n++) {
         ids[n] = drawn ? draw_item(s, &rng) : ids[n];

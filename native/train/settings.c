@@ -7,7 +7,7 @@
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
 /* Members of a config file that are not fields: what pq_settings_write adds. */
-static const char *const extras[] = {"model", "seed", "data", "init"};
+static const char *const extras[] = {"model", "seed", "data", "init", "teacher", "teacher_crc32"};
 
 static bool equal(pq_span span, const char *text) {
     return span.size == strlen(text) && memcmp(span.bytes, text, span.size) == 0;
@@ -174,13 +174,19 @@ pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_
 }
 
 pique_status pq_settings_write(const pique_train_options *asked, const pq_model *m,
-                               const pq_train_options *train, const char *data, pq_text *out) {
+                               const pq_train_options *train, const char *data,
+                               const char *teacher_sums, pq_text *out) {
     pq_text_add(out, "{\"model\":\"%s\",\"seed\":%u,\"data\":", m->def->name,
                 (unsigned)asked->seed);
     pq_text_json(out, data, strlen(data));
     if (asked->init) {
         pq_text_add(out, ",\"init\":");
         pq_text_json(out, asked->init, strlen(asked->init));
+    }
+    if (asked->teacher) {
+        pq_text_add(out, ",\"teacher\":");
+        pq_text_json(out, asked->teacher, strlen(asked->teacher));
+        pq_text_add(out, ",\"teacher_crc32\":\"%s\"", teacher_sums);
     }
     pq_text_add(out, ",");
     pq_fields_write(m->def->fields, m->self, out);

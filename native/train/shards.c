@@ -25,6 +25,18 @@ pique_status pq_shards_init(pq_shards *s, pq_ctx *ctx, const pq_model *m, const 
     return PIQUE_OK;
 }
 
+pique_status pq_shards_teach(pq_shards *s, const pq_teachers *teachers, const pq_sampler *sampler) {
+    s->taught = sampler->options->kd_alpha > 0;
+    for (uint32_t i = 0; i < PQ_SHARDS && s->taught; i++) {
+        pq_shard *shard = &s->shard[i];
+        pique_status status = pq_lesson_open(&shard->lesson, &shard->ctx, teachers, sampler);
+        if (status != PIQUE_OK) {
+            return pq_fail(s->ctx, status, "%s", shard->ctx.error);
+        }
+    }
+    return PIQUE_OK;
+}
+
 void pq_shards_free(pq_shards *s) {
     if (!s->ctx) {
         return;
@@ -34,6 +46,7 @@ void pq_shards_free(pq_shards *s) {
         if (shard->grads.ctx) {
             pq_grads_free(&shard->grads);
         }
+        pq_lesson_close(&shard->lesson);
         pq_tape_free(&shard->tape);
         pq_arena_free(&shard->batch);
     }
@@ -50,6 +63,9 @@ static pique_status run(pq_shards *s, pq_shard *shard, const pq_sampler *sampler
                       .negative_count = s->negative_count};
     pq_arena_reset(&shard->batch);
     PQ_TRY(pq_sampler_batch(sampler, &shard->batch, range, &batch));
+    if (s->taught) {
+        PQ_TRY(pq_lesson_give(&shard->lesson, &shard->batch, range, &batch));
+    }
     pq_var *loss = pq_model_loss(&shard->tape, s->m, &batch);
     if (!loss) {
         return shard->tape.status;
@@ -94,14 +110,14 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
     uint32_t parts = s->m->batch_parts ? s->m->batch_parts : PQ_SHARDS;
     uint32_t each = (count + parts - 1) / parts;
     const pq_sample_range whole = {first, count, s->m->max_history, step};
-    uint32_t positions = pq_sampler_labels(sampler, &whole, NULL);
+    uint32_t positions = pq_sampler_labels(sampler, &whole, NULL, NULL);
     s->negative_count = pq_sampler_negatives(sampler, &whole, s->negatives, s->negative_log_q);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
     for (uint32_t i = 0; i < PQ_SHARDS; i++) {
         pq_shard *shard = &s->shard[i];
         uint32_t from = PQ_MIN(i * each, count), to = PQ_MIN(from + each, count);
         pq_grads_clear(&shard->grads);
-        shard->loss = 0;
+        shard->loss = shard->lesson.part = 0;
         shard->status = PIQUE_OK;
         if (from < to) {
             pq_rng rng = pq_rng_make(sampler->seed ^ STREAM_TAPE, step, i);
@@ -111,12 +127,13 @@ pique_status pq_shards_step(pq_shards *s, const pq_sampler *sampler, size_t firs
         }
     }
     pq_grads *grads[PQ_SHARDS];
-    *loss = 0;
+    *loss = s->soft_loss = 0;
     for (uint32_t i = 0; i < PQ_SHARDS; i++) {
         if (s->shard[i].status != PIQUE_OK) {
             return pq_fail(s->ctx, s->shard[i].status, "%s", s->shard[i].ctx.error);
         }
         *loss += s->shard[i].loss;
+        s->soft_loss += s->shard[i].lesson.part;
         grads[i] = &s->shard[i].grads;
     }
     if (pq_grads_sum(grads, PQ_SHARDS, s->threads) != PIQUE_OK) {

@@ -4,7 +4,7 @@
 #ifndef PQ_SHARDS_H
 #define PQ_SHARDS_H
 
-#include "native/train/sampler.h"
+#include "native/train/teacher.h"
 
 #define PQ_SHARDS 8
 
@@ -13,6 +13,7 @@ typedef struct {
     pq_tape tape;
     pq_grads grads;
     pq_arena batch;
+    pq_lesson lesson; /* when there are teachers */
     double loss;
     pique_status status;
 } pq_shard;
@@ -21,6 +22,8 @@ typedef struct {
     pq_ctx *ctx;
     const pq_model *m;
     uint32_t threads;
+    bool taught;
+    double soft_loss; /* of the last step: the teachers' part */
     uint32_t *negatives, negative_count;
     pq_real *negative_log_q;
     pq_shard shard[PQ_SHARDS];
@@ -28,6 +31,9 @@ typedef struct {
 
 pique_status pq_shards_init(pq_shards *shards, pq_ctx *ctx, const pq_model *m,
                             const pq_sampler *sampler, uint32_t threads);
+/* From now on the losses have the teachers' part; with kd.alpha = 0 nobody is asked. */
+pique_status pq_shards_teach(pq_shards *shards, const pq_teachers *teachers,
+                             const pq_sampler *sampler);
 void pq_shards_free(pq_shards *shards);
 /* grads[0] += the others, in their order. */
 pique_status pq_grads_sum(pq_grads *const *grads, uint32_t count, uint32_t threads);

@@ -29,6 +29,7 @@ typedef struct {
     pq_sampler sampler;
     pq_shards shards;
     pq_rounding rounding;
+    pq_teachers teachers;
     pq_train_state state;
     pq_journal journal;
     pq_text config; /* config.json */
@@ -140,6 +141,10 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
     t->sampler.history_negatives = m->def->history_negatives;
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
+    if (t->asked->teacher) {
+        PQ_TRY(pq_teachers_open(&t->teachers, t->ctx, d, m->def->task, t->asked->teacher));
+        PQ_TRY(pq_shards_teach(&t->shards, &t->teachers, &t->sampler));
+    }
     uint64_t batch = (uint64_t)t->options.batch;
     t->steps_per_epoch = (pq_sampler_epoch_size(&t->sampler) + batch - 1) / batch;
     return PIQUE_OK;
@@ -165,7 +170,8 @@ static pique_status open_run(trainer *t) {
         return PIQUE_NO_MEMORY;
     }
     const char *data = t->dataset->provenance ? t->dataset->provenance : "";
-    PQ_TRY(pq_settings_write(t->asked, &t->model, &t->options, data, &t->config));
+    PQ_TRY(pq_settings_write(t->asked, &t->model, &t->options, data, t->teachers.sums,
+                             &t->config));
     t->state = (pq_train_state){.epoch = 1, .best_metric = -1};
     if (t->asked->resume) {
         if (!pq_file_exists(t->checkpoint_path)) {
@@ -381,6 +387,10 @@ static pique_status journal_line(trainer *t, const pique_eval_result *metrics) {
     pq_text_add(&line, "{\"step\":%lu,\"epoch\":%u,\"loss\":", (unsigned long)t->optimiser.step,
                 (unsigned)t->state.epoch);
     pq_text_number(&line, loss);
+    if (t->shards.taught) { /* as it is part of the loss; the rest is that of the labels */
+        pq_text_add(&line, ",\"soft_loss\":");
+        pq_text_number(&line, t->state.soft_sum / (double)t->steps_per_epoch);
+    }
     if (metrics) {
         pq_text_add(&line, ",\"split\":\"%s\",", split_name(t));
         metric_list(t, metrics, true, &line);
@@ -475,6 +485,7 @@ static pique_status step(trainer *t) {
     }
     t->state.train_seconds += pq_seconds() - began;
     t->state.loss_sum += loss;
+    t->state.soft_sum += t->shards.soft_loss;
     t->state.batch++;
     if (t->listener && t->listener->progress) {
         pique_progress progress = {
@@ -518,7 +529,7 @@ static pique_status epoch(trainer *t) {
     if (!t->state.finished) {
         t->state.epoch++;
         t->state.batch = 0;
-        t->state.loss_sum = 0;
+        t->state.loss_sum = t->state.soft_sum = 0;
     }
     return due && !pretraining ? save_checkpoint(t) : PIQUE_OK;
 }
@@ -526,6 +537,7 @@ static pique_status epoch(trainer *t) {
 static void close_trainer(trainer *t) {
     pq_journal_close(&t->journal);
     pq_shards_free(&t->shards);
+    pq_teachers_free(&t->teachers);
     pq_sampler_free(&t->sampler);
     pq_rounding_free(&t->rounding);
     pq_optimiser_free(&t->optimiser);

@@ -1,9 +1,9 @@
 /* op_logistic_loss.c — binary cross-entropy of log-odds.
  *
  * x (C, 1), labels y in [0, 1]; result (1, 1) = weight * sum over the rows of
- *     max(x, 0) - x y + log(1 + e^-|x|),
- * which is -y log p - (1 - y) log(1 - p) with p = sigmoid(x), for any x without overflow.
- * Backward: sigmoid(x) - y. */
+ *     w (max(x, 0) - x y + log(1 + e^-|x|)),
+ * which is, but for the row's weight w, -y log p - (1 - y) log(1 - p) with p = sigmoid(x), for any x without overflow.
+ * Backward: w (sigmoid(x) - y). */
 #include "graph/ops.h"
 
 typedef struct {
@@ -37,8 +37,9 @@ pq_var *pq_op_logistic_loss(pq_tape *t, pq_var *x, const pq_logistic_loss *args)
     double loss = 0;
     for (uint32_t c = 0; c < x->rows; c++) {
         double s = x->value[c], label = args->labels[c], e = pq_exp(s < 0 ? s : -s);
-        loss += PQ_MAX(s, 0) - s * label + pq_log(1 + e);
-        slopes[c] = (pq_real)((s < 0 ? e : 1) / (1 + e) - label);
+        double own = args->weights ? args->weights[c] : 1;
+        loss += own * (PQ_MAX(s, 0) - s * label + pq_log(1 + e));
+        slopes[c] = (pq_real)(own * ((s < 0 ? e : 1) / (1 + e) - label));
     }
     y->value[0] = (pq_real)(args->weight * loss);
     if (pq_tape_records(y)) {

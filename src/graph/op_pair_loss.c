@@ -1,7 +1,7 @@
 /* op_pair_loss.c — losses of one positive item and n negatives of each row.
  *
  * u (P, D) queries, positive (P, D), negative (P n, D), of which rows b n .. b n + n - 1 belong to
- * row b; y (1, 1) = weight * sum over the rows. With s = scale <u[b], item> and softplus(x) =
+ * row b; y (1, 1) = weight * sum over the rows of w times what a row gives. With s = scale <u[b], item> and softplus(x) =
  * log(1 + e^x), so that softplus(-s) = -log sigmoid(s) and softplus(s) = -log(1 - sigmoid(s)), a row
  * gives
  *     BCE   softplus(-s+) + 1/n sum over j of softplus(s-[j])
@@ -22,6 +22,10 @@ typedef struct {
     pq_real *slopes; /* [P, 1 + n] of y / weight to the scores s, positive first */
 } record;
 
+static pq_real row_weight(const record *r, size_t b) {
+    return r->args.weights ? r->args.weights[b] : 1;
+}
+
 static void backward(pq_tape *t, void *data) {
     const record *r = data;
     const pq_kernels *f = t->kernels;
@@ -36,8 +40,9 @@ static void backward(pq_tape *t, void *data) {
     for (size_t b = 0; b < r->u->rows; b++) {
         const pq_real *slopes = r->slopes + b * ((size_t)n + 1);
         const pq_real *u = r->u->value + b * d;
+        const double own = factor * row_weight(r, b);
         for (uint32_t j = 0; j <= n; j++) { /* j = 0: the positive */
-            pq_real g = (pq_real)(factor * slopes[j]);
+            pq_real g = (pq_real)(own * slopes[j]);
             size_t at = (j ? b * n + j - 1 : b) * d;
             pq_real *d_item = j ? dn : dp;
             if (du) {
@@ -131,7 +136,7 @@ pq_var *pq_op_pair_loss(pq_tape *t, pq_var *u, pq_var *positive, pq_var *negativ
     *r = (record){u, positive, negative, y, *args, slopes};
     double loss = 0;
     for (uint32_t b = 0; b < rows; b++) {
-        loss += row_loss(t, r, b, e);
+        loss += row_weight(r, b) * row_loss(t, r, b, e);
     }
     y->value[0] = (pq_real)(args->weight * loss);
     if (pq_tape_records(y)) {

@@ -123,12 +123,33 @@ typedef struct {
     double scale;       /* multiplies inner products */
     double beta;        /* of gBCE */
     double weight;      /* of each row in the sum */
+    const pq_real *weights; /* NULL or [P], of each row beside that */
 } pq_pair_loss;
 
 typedef struct {
     const pq_real *labels; /* [C] 0 or 1, or a probability */
     double weight;         /* of each row in the sum */
+    const pq_real *weights; /* NULL or [C], of each row beside that */
 } pq_logistic_loss;
+
+/* Chances of the items `ids` [count] for row `row`: together 1, negative for an item that is to be left out,
+ * as the item 0 is. Another status than PIQUE_OK ends the step. */
+typedef pique_status pq_ask_chances(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
+                                    pq_real *chances);
+
+typedef struct {
+    uint32_t own_count;         /* k: items of each row's own, the first of which is its label */
+    const uint32_t *own_ids;    /* [P k] */
+    uint32_t first, last;       /* rows of `shared` that take part, first .. last - 1 */
+    const uint32_t *shared_ids; /* [last], NULL: each is its own row; a row's label is left out */
+    double scale;               /* multiplies inner products */
+    double temperature;
+    double weight;          /* of each row in the sum */
+    const pq_real *weights; /* NULL or [P], of each row beside that; rows of 0 are not asked about */
+    bool by_slate;          /* a row's loss is the mean over its slate instead of the sum */
+    pq_ask_chances *ask;
+    void *user;
+} pq_soft_softmax;
 
 typedef struct {
     uint32_t channels; /* I, of which x has columns / I places */

@@ -23,6 +23,7 @@
 #include "layers/last_rows.h"
 #include "layers/recurrent.h"
 #include "models/ctr_input.h"
+#include "models/label_loss.h"
 
 typedef enum { EVOLVE_GRU, EVOLVE_AIGRU, EVOLVE_AGRU, EVOLVE_AUGRU } evolution_kind;
 typedef enum { ATT_MLP, ATT_MLP_PRELU_QUERY, ATT_BILINEAR, ATT_ONE } attention;
@@ -356,9 +357,8 @@ static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const dien *c = m->self;
     next_events e;
     pq_var *behaviours, *states = extract(t, m, b, &behaviours);
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = c->ctr_scale / b->positions};
     uint32_t ahead = c->aux == AUX_SAME_LABEL ? 0 : 1;
-    pq_var *sum = pq_op_logistic_loss(t, score_states(t, m, b, behaviours, states), &args);
+    pq_var *sum = pq_label_loss(t, b, score_states(t, m, b, behaviours, states), c->ctr_scale);
     if (!sum || c->aux == AUX_NONE || c->alpha == 0 || !b->history_negatives ||
         !find_next(t, b, ahead, &e) || e.count == 0) {
         return sum;

@@ -9,6 +9,7 @@
  *     log-odds = sum of w_i + MLP(sum over i < j of v_i * v_j) */
 #include "layers/head.h"
 #include "models/ctr_input.h"
+#include "models/label_loss.h"
 
 typedef enum { ROWS_TRAINABLE, ROWS_FROZEN } rows_kind;
 
@@ -107,15 +108,14 @@ static pq_var *machine(pq_tape *t, const fnn *c, pq_var *x) {
 
 static pq_var *loss_fnn(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const fnn *c = m->self;
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
     pq_var *x = look_up(t, m, b);
     if (m->pretraining) {
-        return pq_op_logistic_loss(t, machine(t, c, x), &args);
+        return pq_label_loss(t, b, machine(t, c, x), 1);
     }
     if (x && c->rows == ROWS_FROZEN) {
         x = pq_tape_constant(t, x->value, x->rows, x->cols);
     }
-    return pq_op_logistic_loss(t, pq_mlp_run(t, &c->mlp, x), &args);
+    return pq_label_loss(t, b, pq_mlp_run(t, &c->mlp, x), 1);
 }
 
 /* ---- fnn_plus ---- */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "models/label_loss.h"
+
 #define PQ_MODEL(name) extern const pq_model_def pq_model_##name;
 #include "models/models.def"
 #undef PQ_MODEL
@@ -50,8 +52,7 @@ pq_var *pq_model_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     if (m->def->loss) {
         return m->def->loss(t, m, b);
     }
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
-    return pq_op_logistic_loss(t, m->def->score(t, m, b), &args);
+    return pq_label_loss(t, b, m->def->score(t, m, b), 1);
 }
 #endif
 

@@ -8,6 +8,19 @@
 #include "base/fields.h"
 #include "layers/profile.h"
 
+/* What a teacher says of the labels of a batch, beside the labels themselves: a row's loss is `hard` times
+ * that of its label plus alpha kappa times that of the teacher's distribution. P, C as in pq_batch. */
+typedef struct {
+    double alpha, kappa, temperature;
+    bool by_slate;         /* the mean over the items of a slate instead of the sum */
+    const pq_real *taught; /* [P] or [C]: 0 where no teacher can tell, else 1 */
+    const pq_real *hard;   /* [P] or [C]: 1 - alpha, 1 where no teacher can tell */
+    pq_ask_chances *ask;   /* retrieval: softened chances of the items of a label's slate */
+    void *user;
+    const pq_real *labels; /* [C] ranking: softened chances of label 1 */
+    double *part;          /* the teacher's part of the loss is added to it */
+} pq_soft;
+
 /* Histories of some users, and what is asked about them. Which members are set depends on the use: labels
  * and negatives only in training, candidates only in ranking, shares only when an explanation is wanted. */
 typedef struct {
@@ -29,6 +42,8 @@ typedef struct {
     const uint32_t *candidates;      /* [C] item numbers */
     const uint32_t *candidate_users; /* [C] the segment of each, rising */
     const pq_real *candidate_labels; /* [C] 0 or 1, in training */
+
+    const pq_soft *soft; /* NULL: no teacher */
 
     const int64_t *times; /* NULL (not known) or [T] seconds */
     const uint32_t

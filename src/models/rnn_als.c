@@ -12,6 +12,7 @@
 #include "layers/dense.h"
 #include "layers/last_rows.h"
 #include "layers/recurrent.h"
+#include "models/label_loss.h"
 #include "models/next_item.h"
 #include "models/retrieval_loss.h"
 
@@ -100,8 +101,7 @@ static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *
 static pq_var *joint_loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const rnn_als *c = m->self;
     pq_var *h = states(t, m, b);
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
-    pq_var *loss = pq_op_logistic_loss(t, match(t, m, b, h), &args);
+    pq_var *loss = pq_label_loss(t, b, match(t, m, b, h), 1);
     return pq_next_item_add(t, m, b, &c->next, h, loss);
 }
 

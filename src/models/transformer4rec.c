@@ -14,6 +14,7 @@
 #include "layers/positions.h"
 #include "layers/transformer.h"
 #include "models/ctr_input.h"
+#include "models/label_loss.h"
 #include "models/next_item.h"
 
 typedef enum { CAUSAL_LE, CAUSAL_STRICT } causal_kind;
@@ -179,8 +180,7 @@ static pq_var *answers(pq_tape *t, const pq_model *m, const pq_batch *b, const e
 static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {
     const transformer4rec *c = m->self;
     encoded e = encode(t, m, b);
-    pq_logistic_loss args = {.labels = b->candidate_labels, .weight = 1.0 / b->positions};
-    pq_var *loss = pq_op_logistic_loss(t, match(t, m, b, &e), &args);
+    pq_var *loss = pq_label_loss(t, b, match(t, m, b, &e), 1);
     if (c->next.weight == 0) {
         return loss;
     }

@@ -351,7 +351,7 @@ static void test_batches(void **state) {
     pq_sample_range range = {5, count, 6, 1};
     assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
     assert_int_equal(batch.label_count, count);
-    assert_int_equal(pq_sampler_labels(&d.sampler, &range, NULL), count);
+    assert_int_equal(pq_sampler_labels(&d.sampler, &range, NULL, NULL), count);
     assert_int_equal(batch.history.count, count);
     assert_int_equal(batch.history.starts[0], 0);
     for (uint32_t b = 0; b < count; b++) {
@@ -391,7 +391,7 @@ static void test_windows(void **state) {
     assert_int_equal(d.sampler.count, users);
     pq_sample_range range = {2, (uint32_t)d.sampler.count - 2, WINDOW, 7};
     assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
-    assert_int_equal(batch.label_count, pq_sampler_labels(&d.sampler, &range, NULL));
+    assert_int_equal(batch.label_count, pq_sampler_labels(&d.sampler, &range, NULL, NULL));
     assert_int_equal(batch.label_count, batch.history.starts[range.count]);
     for (uint32_t b = 0; b < range.count; b++) {
         uint32_t user = d.sampler.samples[2 + b].user, count = training_events(d.data, user);

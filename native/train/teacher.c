@@ -1,0 +1,290 @@
+#include "native/train/teacher.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "file/blocks.h"
+#include "native/data/fileio.h"
+#include "pique_train.h"
+
+/* ---- the files ---- */
+
+/* Models that retrieve are trained on inner products divided by a temperature, and serve the inner products. */
+static pique_status find_scale(pq_ctx *ctx, const pique_model *model, double *out) {
+    const char *info = pique_model_info(model);
+    double temperature = 1;
+    pq_json json;
+    PQ_TRY(pq_json_parse(ctx, info, strlen(info), "description of the model", &json));
+    int config = pq_json_find(&json, PQ_JSON_ROOT, "config");
+    int at = config >= 0 && pq_json_is_object(&json, config)
+                 ? pq_json_find(&json, config, "temperature")
+                 : -1;
+    if (at >= 0 && !pq_json_number(&json, at, &temperature)) {
+        temperature = 1;
+    }
+    *out = strcmp(pique_model_task(model), "retrieval") == 0 && temperature > 0 ? 1 / temperature : 1;
+    pq_json_free(&json);
+    return PIQUE_OK;
+}
+
+static pique_status check_teacher(const pq_teachers *s, uint32_t i, pq_task task,
+                                  const char *path) {
+    const pq_model_scorer *scorer = &s->scorers[i];
+    const uint32_t items = s->dataset->items.count;
+    uint32_t shared = 0;
+    if (strcmp(pique_model_task(s->models[i]), pq_task_name(task)) != 0) {
+        PQ_FAIL(s->ctx, PIQUE_ARGUMENT,
+                "teacher %s is a model for %s; a model for %s cannot learn from it", path,
+                pique_model_task(s->models[i]), pq_task_name(task));
+    }
+    for (uint32_t item = 1; item <= items; item++) {
+        shared += scorer->numbers[item] > 0;
+    }
+    if ((uint64_t)shared * 2 < items || shared == 0) {
+        PQ_FAIL(s->ctx, PIQUE_ARGUMENT,
+                "teacher %s knows %u of the %u items of the data, by their ids; it must know half "
+                "of them",
+                path, (unsigned)shared, (unsigned)items);
+    }
+    for (uint32_t f = 0; f < scorer->field_count; f++) {
+        if (scorer->fields[f] == 0) {
+            PQ_FAIL(s->ctx, PIQUE_ARGUMENT,
+                    "teacher %s takes the profile field \"%s\", which the data have not", path,
+                    pique_model_profile_name(s->models[i], f));
+        }
+    }
+    return PIQUE_OK;
+}
+
+static pique_status open_teacher(pq_teachers *s, pq_task task, const char *path) {
+    const uint32_t i = s->count;
+    void *bytes;
+    size_t size, used = strlen(s->sums);
+    PQ_TRY(pq_file_read(s->ctx, path, PQ_MODEL_LIMIT, &bytes, &size));
+    snprintf(s->sums + used, sizeof(s->sums) - used, "%s%08lx", i ? "," : "",
+             (unsigned long)pq_crc32(bytes, size));
+    pq_free(s->ctx, bytes);
+    PQ_TRY(pique_model_read(s->ctx, path, &s->models[i]));
+    s->count++;
+    PQ_TRY(pq_model_scorer_init(&s->scorers[i], s->ctx, s->models[i], s->dataset));
+    PQ_TRY(find_scale(s->ctx, s->models[i], &s->scales[i]));
+    PQ_TRY(check_teacher(s, i, task, path));
+    for (uint32_t item = 1; item <= s->dataset->items.count; item++) {
+        s->known[item] = s->known[item] && s->scorers[i].numbers[item] > 0;
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_teachers_open(pq_teachers *s, pq_ctx *ctx, const pique_dataset *dataset,
+                              pq_task task, const char *paths) {
+    *s = (pq_teachers){.ctx = ctx, .dataset = dataset};
+    s->known = pq_alloc(ctx, dataset->item_rows, sizeof(*s->known));
+    if (!s->known) {
+        return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t item = 1; item <= dataset->items.count; item++) {
+        s->known[item] = true;
+    }
+    for (const char *at = paths; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        if (s->count == PQ_MOST_TEACHERS) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "at most %d teachers are taken", PQ_MOST_TEACHERS);
+        }
+        char *path = pq_alloc(ctx, length + 1, 1);
+        if (!path) {
+            return PIQUE_NO_MEMORY;
+        }
+        memcpy(path, at, length);
+        path[length] = 0;
+        pique_status status = open_teacher(s, task, path);
+        pq_free(ctx, path);
+        PQ_TRY(status);
+    }
+    return PIQUE_OK;
+}
+
+void pq_teachers_free(pq_teachers *s) {
+    if (s->ctx) {
+        for (uint32_t i = 0; i < s->count; i++) {
+            pq_model_scorer_free(&s->scorers[i]);
+            pique_model_free(s->models[i]);
+        }
+        pq_free(s->ctx, s->known);
+    }
+    *s = (pq_teachers){0};
+}
+
+/* ---- lessons ---- */
+
+pique_status pq_lesson_open(pq_lesson *l, pq_ctx *ctx, const pq_teachers *teachers,
+                            const pq_sampler *sampler) {
+    *l = (pq_lesson){.ctx = ctx, .teachers = teachers, .sampler = sampler};
+    for (uint32_t i = 0; i < teachers->count; i++) {
+        PQ_TRY(pq_model_user_open(ctx, &teachers->scorers[i], &l->users[i]));
+    }
+    return PIQUE_OK;
+}
+
+void pq_lesson_close(pq_lesson *l) {
+    if (l->ctx) {
+        for (uint32_t i = 0; i < PQ_MOST_TEACHERS; i++) {
+            pq_model_user_close(l->ctx, l->users[i]);
+        }
+        pq_free(l->ctx, l->items);
+        pq_free(l->ctx, l->numbers);
+        pq_free(l->ctx, l->scores);
+        pq_free(l->ctx, l->softened);
+    }
+    *l = (pq_lesson){0};
+}
+
+/* What came before the label, all of it: each teacher takes as much as it takes in service. */
+static pique_status view_of(pq_lesson *l, const pq_sample *label, pq_view *out) {
+    const pique_dataset *d = l->sampler->dataset;
+    if (d->labelled) {
+        *out = pq_dataset_pair_view(d, &d->labelled[label->position]);
+        return PIQUE_OK;
+    }
+    (void)pq_dataset_view(d, label->user, PQ_SPLIT_TRAIN, out);
+    if (!label->around) {
+        out->history_count = label->position;
+        return PIQUE_OK;
+    }
+    const uint32_t events = out->history_count;
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->items, &l->items_capacity, events, sizeof(*l->items)));
+    uint32_t count = pq_sampler_history(label, events, events, l->items);
+    for (uint32_t i = 0; i < count; i++) {
+        l->items[i] = out->history[l->items[i]];
+    }
+    *out = (pq_view){.history = l->items, .history_count = count}; /* in no order of time */
+    return PIQUE_OK;
+}
+
+static pique_status reserve(pq_lesson *l, uint32_t count) {
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->numbers, &l->numbers_capacity, count,
+                      sizeof(*l->numbers)));
+    PQ_TRY(
+        pq_reserve(l->ctx, (void **)&l->scores, &l->scores_capacity, count, sizeof(*l->scores)));
+    return pq_reserve(l->ctx, (void **)&l->softened, &l->softened_capacity, count,
+                      sizeof(*l->softened));
+}
+
+/* l->softened: the logits that teacher i gives those of the items that all know, divided by the temperature;
+ * *known of them. */
+static pique_status ask_teacher(pq_lesson *l, uint32_t i, const pq_sample *label,
+                                const uint32_t *items, uint32_t count, uint32_t *known) {
+    const pq_model_scorer *scorer = &l->teachers->scorers[i];
+    const double factor = l->teachers->scales[i] / l->soft.temperature;
+    pq_model_user *user = l->users[i];
+    pq_view view;
+    *known = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        if (l->teachers->known[items[j]]) {
+            l->numbers[(*known)++] = scorer->numbers[items[j]];
+        }
+    }
+    PQ_TRY(view_of(l, label, &view));
+    PQ_TRY(pq_model_user_query(l->ctx, scorer, user, label->user, &view));
+    PQ_TRY(pique_session_rank(user->session, &user->query, l->numbers, *known, l->scores));
+    for (uint32_t j = 0; j < *known; j++) {
+        l->softened[j] = (pq_real)(factor * l->scores[j]);
+    }
+    return PIQUE_OK;
+}
+
+/* A pq_ask_chances: the mean of the teachers' softened distributions. */
+static pique_status ask_slate(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
+                              pq_real *chances) {
+    pq_lesson *l = user;
+    const pq_teachers *all = l->teachers;
+    const pq_real each = 1 / (pq_real)all->count;
+    PQ_TRY(reserve(l, count));
+    for (uint32_t j = 0; j < count; j++) {
+        chances[j] = all->known[ids[j]] ? 0 : -1;
+    }
+    for (uint32_t i = 0; i < all->count; i++) {
+        uint32_t known, at = 0;
+        PQ_TRY(ask_teacher(l, i, &l->labels[row], ids, count, &known));
+        l->ctx->kernels->softmax(l->softened, l->softened, known);
+        for (uint32_t j = 0; j < count; j++) {
+            if (chances[j] >= 0) {
+                chances[j] += each * l->softened[at++];
+            }
+        }
+    }
+    return PIQUE_OK;
+}
+
+/* The mean of the teachers' softened chances that the pair has label 1. */
+static pique_status ask_pair(pq_lesson *l, const pq_sample *label, uint32_t item, pq_real *out) {
+    const uint32_t teachers = l->teachers->count;
+    double sum = 0;
+    PQ_TRY(reserve(l, 1));
+    for (uint32_t i = 0; i < teachers; i++) {
+        uint32_t known;
+        PQ_TRY(ask_teacher(l, i, label, &item, 1, &known));
+        double x = l->softened[0], e = pq_exp(x < 0 ? x : -x);
+        sum += (x < 0 ? e : 1) / (1 + e);
+    }
+    *out = (pq_real)(sum / teachers);
+    return PIQUE_OK;
+}
+
+static pique_status has_known(pq_lesson *l, const pq_sample *label, bool *out) {
+    pq_view view;
+    *out = false;
+    PQ_TRY(view_of(l, label, &view));
+    for (uint32_t i = view.history_count; i > 0 && !*out; i--) {
+        *out = l->teachers->known[view.history[i - 1]];
+    }
+    return PIQUE_OK;
+}
+
+/* Which labels are taught, and of pairs what. */
+static pique_status look_at_labels(pq_lesson *l, const pq_batch *batch, uint32_t count,
+                                   pq_real *taught, pq_real *hard, pq_real *labels) {
+    const bool ranks = l->sampler->dataset->labelled;
+    const uint32_t *items = ranks ? batch->candidates : batch->targets;
+    for (uint32_t p = 0; p < count; p++) {
+        bool known = l->teachers->known[items[p]];
+        if (known && !ranks) {
+            PQ_TRY(has_known(l, &l->labels[p], &known));
+        }
+        taught[p] = known ? 1 : 0;
+        hard[p] = known ? (pq_real)(1 - l->soft.alpha) : 1;
+        labels[p] = 0;
+        if (known && ranks) {
+            PQ_TRY(ask_pair(l, &l->labels[p], items[p], &labels[p]));
+        }
+    }
+    return PIQUE_OK;
+}
+
+pique_status pq_lesson_give(pq_lesson *l, pq_arena *arena, const pq_sample_range *range,
+                            pq_batch *batch) {
+    const pq_train_options *o = l->sampler->options;
+    const uint32_t count = pq_sampler_labels(l->sampler, range, NULL, NULL);
+    pq_real *taught = pq_arena_take(arena, count, sizeof(*taught));
+    pq_real *hard = pq_arena_take(arena, count, sizeof(*hard));
+    pq_real *labels = pq_arena_take(arena, count, sizeof(*labels));
+    l->labels = pq_arena_take(arena, count, sizeof(*l->labels));
+    if (!taught || !hard || !labels || !l->labels) {
+        return PIQUE_NO_MEMORY;
+    }
+    (void)pq_sampler_labels(l->sampler, range, NULL, l->labels);
+    l->part = 0;
+    l->soft = (pq_soft){.alpha = o->kd_alpha,
+                        .kappa = o->kd_kappa,
+                        .temperature = o->kd_temperature,
+                        .by_slate = o->kd_reduction == PQ_KD_BY_SLATE,
+                        .taught = taught,
+                        .hard = hard,
+                        .ask = ask_slate,
+                        .user = l,
+                        .labels = labels,
+                        .part = &l->part};
+    PQ_TRY(look_at_labels(l, batch, count, taught, hard, labels));
+    batch->soft = &l->soft;
+    return PIQUE_OK;
+}

@@ -1,0 +1,57 @@
+/* teacher.h — distillation: what trained models say of the labels that another one learns (Hinton, Vinyals &
+ * Dean, 2015). Teachers are model files, asked through the code that serves them: they look at all that came
+ * before a label and take of it what they take in service, with times and profile as far as the data have
+ * them. Items are joined by their ids.
+ *
+ * A label that not every teacher knows, or before which there is nothing that every teacher knows, is
+ * learnt from the label alone; an item of a slate that not every teacher knows is left out of it. */
+#ifndef PQ_TEACHER_H
+#define PQ_TEACHER_H
+
+#include "native/eval/model_scorer.h"
+#include "native/train/sampler.h"
+
+#define PQ_MOST_TEACHERS 8
+
+typedef struct {
+    pq_ctx *ctx;
+    const pique_dataset *dataset;
+    uint32_t count;
+    pique_model *models[PQ_MOST_TEACHERS];
+    pq_model_scorer scorers[PQ_MOST_TEACHERS];
+    double scales[PQ_MOST_TEACHERS];  /* from scores to the logits that training saw */
+    bool *known;                      /* [item_rows]: to every teacher */
+    char sums[PQ_MOST_TEACHERS * 10]; /* CRC-32 of the files, as "01234567,89abcdef" */
+} pq_teachers;
+
+/* paths: files, joined by ','. PIQUE_ARGUMENT, with a message that names the file: the teacher is of another task,
+ * knows less than half of the items, or takes a profile field that the data lack. Also after a failure
+ * pq_teachers_free takes what there is. */
+pique_status pq_teachers_open(pq_teachers *teachers, pq_ctx *ctx, const pique_dataset *dataset,
+                              pq_task task, const char *paths);
+void pq_teachers_free(pq_teachers *teachers);
+
+/* What a shard of a batch needs to ask the teachers. */
+typedef struct {
+    pq_ctx *ctx; /* of the shard */
+    const pq_teachers *teachers;
+    const pq_sampler *sampler;
+    pq_model_user *users[PQ_MOST_TEACHERS];
+    pq_sample *labels;  /* [P] of the part at hand */
+    uint32_t *items;    /* [longest history], of the view being asked about */
+    uint32_t *numbers;  /* [most items asked about], in a teacher's numbers */
+    float *scores;      /* likewise */
+    pq_real *softened;  /* likewise */
+    size_t items_capacity, numbers_capacity, scores_capacity, softened_capacity;
+    pq_soft soft;
+    double part; /* of the loss that is the teachers' */
+} pq_lesson;
+
+pique_status pq_lesson_open(pq_lesson *lesson, pq_ctx *ctx, const pq_teachers *teachers,
+                            const pq_sampler *sampler);
+void pq_lesson_close(pq_lesson *lesson);
+/* Sets batch->soft for the batch of the range; valid until the arena is reset. */
+pique_status pq_lesson_give(pq_lesson *lesson, pq_arena *arena, const pq_sample_range *range,
+                            pq_batch *batch);
+
+#endif
