@@ -86,6 +86,15 @@ pique_status pq_teachers_open(pq_teachers *s, pq_ctx *ctx, const pique_dataset *
     for (uint32_t item = 1; item <= dataset->items.count; item++) {
         s->known[item] = true;
     }
+    if (dataset->labelled) {
+        s->chances = pq_alloc(ctx, dataset->labelled_count, sizeof(*s->chances));
+        if (!s->chances) {
+            return PIQUE_NO_MEMORY;
+        }
+        for (size_t i = 0; i < dataset->labelled_count; i++) {
+            s->chances[i] = -1;
+        }
+    }
     for (const char *at = paths; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         const size_t length = strcspn(at, ",");
         if (s->count == PQ_MOST_TEACHERS) {
@@ -111,6 +120,7 @@ void pq_teachers_free(pq_teachers *s) {
             pique_model_free(s->models[i]);
         }
         pq_free(s->ctx, s->known);
+        pq_free(s->ctx, s->chances);
     }
     *s = (pq_teachers){0};
 }
@@ -219,7 +229,12 @@ static pique_status ask_slate(void *user, uint32_t row, const uint32_t *ids, uin
 /* The mean of the teachers' softened chances that the pair has label 1. */
 static pique_status ask_pair(pq_lesson *l, const pq_sample *label, uint32_t item, pq_real *out) {
     const uint32_t teachers = l->teachers->count;
+    pq_real *told = &l->teachers->chances[label->position];
     double sum = 0;
+    if (*told >= 0) {
+        *out = *told;
+        return PIQUE_OK;
+    }
     PQ_TRY(reserve(l, 1));
     for (uint32_t i = 0; i < teachers; i++) {
         uint32_t known;
@@ -227,7 +242,7 @@ static pique_status ask_pair(pq_lesson *l, const pq_sample *label, uint32_t item
         double x = l->softened[0], e = pq_exp(x < 0 ? x : -x);
         sum += (x < 0 ? e : 1) / (1 + e);
     }
-    *out = (pq_real)(sum / teachers);
+    *out = *told = (pq_real)(sum / teachers);
     return PIQUE_OK;
 }
 

@@ -21,6 +21,9 @@ typedef struct {
     pq_model_scorer scorers[PQ_MOST_TEACHERS];
     double scales[PQ_MOST_TEACHERS];  /* from scores to the logits that training saw */
     bool *known;                      /* [item_rows]: to every teacher */
+    /* [labelled_count] the mean softened chance of each labelled pair, negative until somebody has asked: it
+     * is the same in every epoch. NULL without labels. Each pair is in one shard of an epoch alone. */
+    pq_real *chances;
     char sums[PQ_MOST_TEACHERS * 10]; /* CRC-32 of the files, as "01234567,89abcdef" */
 } pq_teachers;
 

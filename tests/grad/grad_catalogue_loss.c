@@ -199,7 +199,7 @@ static double compare_definition(const pairs *p) {
     uint32_t d = p->u->cols, n = a->negatives;
     double loss = 0;
     for (uint32_t b = 0; b < p->u->rows; b++) {
-        const double *u = p->u->value + (size_t)b * d;
+        const double *u = p->u->value + (size_t)b * d, weight = a->weights ? a->weights[b] : 1;
         double good = a->scale * dot(u, p->positive->value + (size_t)b * d, d);
         double chance = 1 / (1 + exp(-good)), others = 0;
         for (uint32_t j = 0; j < n; j++) {
@@ -209,13 +209,13 @@ static double compare_definition(const pairs *p) {
         }
         switch (a->kind) {
         case PQ_PAIR_BCE:
-            loss -= log(chance) + others / n;
+            loss -= weight * (log(chance) + others / n);
             break;
         case PQ_PAIR_BPR:
-            loss -= others / n;
+            loss -= weight * others / n;
             break;
         case PQ_PAIR_GBCE:
-            loss -= (log(pow(chance, a->beta)) + others) / (n + 1);
+            loss -= weight * (log(pow(chance, a->beta)) + others) / (n + 1);
             break;
         }
     }
@@ -296,7 +296,9 @@ void grad_pair_loss(void) {
     for (size_t i = 0; i < PQ_COUNT(shapes) * PQ_COUNT(kinds); i++) {
         pairs p;
         pairs_open(&p, shapes[i / PQ_COUNT(kinds)], i);
+        static const pq_real weights[] = {0.5, 2, 0, 1, 3};
         p.args.kind = kinds[i % PQ_COUNT(kinds)];
+        p.args.weights = i / PQ_COUNT(kinds) % 2 ? weights : NULL;
         grad_close_to("pair loss", grad_loss(&p.g, compare, &p) / grad_probe(0),
                       compare_definition(&p), 1e-12);
         grad_check(&p.g, "pair loss", compare, NULL, &p);

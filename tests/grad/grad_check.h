@@ -51,7 +51,7 @@ grad_cases grad_rnn, grad_gru, grad_lstm, grad_pool_segments;
 grad_cases grad_columns, grad_dot_rows, grad_softmax_rows, grad_cross_entropy;
 grad_cases grad_softmax_segments;
 grad_cases grad_select_rows, grad_layer_norm, grad_attention;
-grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss;
+grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss, grad_soft_softmax;
 grad_cases grad_gru_before, grad_agru_before, grad_augru_before;
 grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scale_rows;
 grad_cases grad_batch_norm, grad_dice, grad_prelu, grad_leaky_relu;

@@ -245,6 +245,16 @@ void grad_logistic_loss(void) {
     }
     grad_close_to("logistic loss", grad_loss(&l.g, judge, &l) / grad_probe(0), loss, 1e-12);
     grad_check(&l.g, "logistic loss", judge, NULL, &l);
+    static const pq_real weights[] = {0.5, 2, 0, 1, 3};
+    l.args.weights = weights;
+    double weighed = 0;
+    for (uint32_t c = 0; c < PQ_COUNT(labels); c++) {
+        double p = 1 / (1 + exp(-l.x->value[c]));
+        weighed -= weights[c] * (labels[c] * log(p) + (1 - labels[c]) * log(1 - p)) / 3;
+    }
+    grad_close_to("weighed", grad_loss(&l.g, judge, &l) / grad_probe(0), weighed, 1e-12);
+    grad_check(&l.g, "logistic loss, weighed", judge, NULL, &l);
+    l.args.weights = NULL;
     /* Certain and wrong: the loss is the distance, no overflow. */
     l.x->value[0] = -800;
     l.x->value[1] = 800;

@@ -33,6 +33,7 @@ static const struct {
     {"softmax_loss", grad_softmax_loss},
     {"pair_loss", grad_pair_loss},
     {"logistic_loss", grad_logistic_loss},
+    {"soft_softmax", grad_soft_softmax},
     {"pool_segments", grad_pool_segments},
     {"agru", grad_agru},
     {"augru", grad_augru},
