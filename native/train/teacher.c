@@ -23,7 +23,8 @@ static pique_status find_scale(pq_ctx *ctx, const pique_model *model, double *ou
     if (at >= 0 && !pq_json_number(&json, at, &temperature)) {
         temperature = 1;
     }
-    *out = strcmp(pique_model_task(model), "retrieval") == 0 && temperature > 0 ? 1 / temperature : 1;
+    *out =
+        strcmp(pique_model_task(model), "retrieval") == 0 && temperature > 0 ? 1 / temperature : 1;
     pq_json_free(&json);
     return PIQUE_OK;
 }
@@ -172,10 +173,9 @@ static pique_status view_of(pq_lesson *l, const pq_sample *label, pq_view *out) 
 }
 
 static pique_status reserve(pq_lesson *l, uint32_t count) {
-    PQ_TRY(pq_reserve(l->ctx, (void **)&l->numbers, &l->numbers_capacity, count,
-                      sizeof(*l->numbers)));
     PQ_TRY(
-        pq_reserve(l->ctx, (void **)&l->scores, &l->scores_capacity, count, sizeof(*l->scores)));
+        pq_reserve(l->ctx, (void **)&l->numbers, &l->numbers_capacity, count, sizeof(*l->numbers)));
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->scores, &l->scores_capacity, count, sizeof(*l->scores)));
     return pq_reserve(l->ctx, (void **)&l->softened, &l->softened_capacity, count,
                       sizeof(*l->softened));
 }

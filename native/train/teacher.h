@@ -19,8 +19,8 @@ typedef struct {
     uint32_t count;
     pique_model *models[PQ_MOST_TEACHERS];
     pq_model_scorer scorers[PQ_MOST_TEACHERS];
-    double scales[PQ_MOST_TEACHERS];  /* from scores to the logits that training saw */
-    bool *known;                      /* [item_rows]: to every teacher */
+    double scales[PQ_MOST_TEACHERS]; /* from scores to the logits that training saw */
+    bool *known;                     /* [item_rows]: to every teacher */
     /* [labelled_count] the mean softened chance of each labelled pair, negative until somebody has asked: it
      * is the same in every epoch. NULL without labels. Each pair is in one shard of an epoch alone. */
     pq_real *chances;
@@ -40,11 +40,11 @@ typedef struct {
     const pq_teachers *teachers;
     const pq_sampler *sampler;
     pq_model_user *users[PQ_MOST_TEACHERS];
-    pq_sample *labels;  /* [P] of the part at hand */
-    uint32_t *items;    /* [longest history], of the view being asked about */
-    uint32_t *numbers;  /* [most items asked about], in a teacher's numbers */
-    float *scores;      /* likewise */
-    pq_real *softened;  /* likewise */
+    pq_sample *labels; /* [P] of the part at hand */
+    uint32_t *items;   /* [longest history], of the view being asked about */
+    uint32_t *numbers; /* [most items asked about], in a teacher's numbers */
+    float *scores;     /* likewise */
+    pq_real *softened; /* likewise */
     size_t items_capacity, numbers_capacity, scores_capacity, softened_capacity;
     pq_soft soft;
     double part; /* of the loss that is the teachers' */

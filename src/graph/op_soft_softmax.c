@@ -153,17 +153,16 @@ static void share(const pq_tape *t, const record *r, const work *w, uint32_t top
     const uint32_t d = r->u->cols, m = r->args.last - r->args.first;
     const pq_real *g = w->logits + r->args.own_count;
     if (m > 0 && r->du) {
-        t->kernels->gemm_nn(
-            &(pq_gemm_args){.m = rows,
-                            .n = d,
-                            .k = m,
-                            .a = g,
-                            .lda = r->slate,
-                            .b = r->shared->value + (size_t)r->args.first * d,
-                            .ldb = d,
-                            .c = r->du + (size_t)top * d,
-                            .ldc = d,
-                            .accumulate = true});
+        t->kernels->gemm_nn(&(pq_gemm_args){.m = rows,
+                                            .n = d,
+                                            .k = m,
+                                            .a = g,
+                                            .lda = r->slate,
+                                            .b = r->shared->value + (size_t)r->args.first * d,
+                                            .ldb = d,
+                                            .c = r->du + (size_t)top * d,
+                                            .ldc = d,
+                                            .accumulate = true});
     }
     if (m > 0 && r->d_shared) {
         t->kernels->gemm_tn(&(pq_gemm_args){.m = m,
@@ -209,8 +208,8 @@ static bool fits(const pq_var *u, const pq_var *own, const pq_var *shared,
                  const pq_soft_softmax *a) {
     bool owns = a->own_count == 0 ||
                 (own->cols == u->cols && own->rows == (uint64_t)u->rows * a->own_count);
-    bool shares = a->first == a->last || (a->first < a->last && shared->cols == u->cols &&
-                                          a->last <= shared->rows);
+    bool shares = a->first == a->last ||
+                  (a->first < a->last && shared->cols == u->cols && a->last <= shared->rows);
     return owns && shares;
 }
 

@@ -119,16 +119,16 @@ typedef enum {
 
 typedef struct {
     pq_pair_kind kind;
-    uint32_t negatives; /* n: rows b n .. b n + n - 1 of `negative` belong to row b */
-    double scale;       /* multiplies inner products */
-    double beta;        /* of gBCE */
-    double weight;      /* of each row in the sum */
+    uint32_t negatives;     /* n: rows b n .. b n + n - 1 of `negative` belong to row b */
+    double scale;           /* multiplies inner products */
+    double beta;            /* of gBCE */
+    double weight;          /* of each row in the sum */
     const pq_real *weights; /* NULL or [P], of each row beside that */
 } pq_pair_loss;
 
 typedef struct {
-    const pq_real *labels; /* [C] 0 or 1, or a probability */
-    double weight;         /* of each row in the sum */
+    const pq_real *labels;  /* [C] 0 or 1, or a probability */
+    double weight;          /* of each row in the sum */
     const pq_real *weights; /* NULL or [C], of each row beside that */
 } pq_logistic_loss;
 
@@ -144,9 +144,10 @@ typedef struct {
     const uint32_t *shared_ids; /* [last], NULL: each is its own row; a row's label is left out */
     double scale;               /* multiplies inner products */
     double temperature;
-    double weight;          /* of each row in the sum */
-    const pq_real *weights; /* NULL or [P], of each row beside that; rows of 0 are not asked about */
-    bool by_slate;          /* a row's loss is the mean over its slate instead of the sum */
+    double weight; /* of each row in the sum */
+    const pq_real
+        *weights;  /* NULL or [P], of each row beside that; rows of 0 are not asked about */
+    bool by_slate; /* a row's loss is the mean over its slate instead of the sum */
     pq_ask_chances *ask;
     void *user;
 } pq_soft_softmax;

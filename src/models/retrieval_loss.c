@@ -54,9 +54,8 @@ static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch 
                             .weight = 1.0 / b->positions,
                             .weights = hard_weights(b)};
     pq_var *items = pq_items_all(t, &m->items);
-    return with_teacher(
-        t, b, pq_op_softmax_loss(t, u, items, &args), u, NULL, items,
-        (pq_soft_softmax){.first = args.first, .last = args.last, .scale = scale});
+    return with_teacher(t, b, pq_op_softmax_loss(t, u, items, &args), u, NULL, items,
+                        (pq_soft_softmax){.first = args.first, .last = args.last, .scale = scale});
 }
 
 /* Each label and its negatives, [P, 1 + n]. NULL when memory is short. */
@@ -87,8 +86,9 @@ static pq_var *pairs(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b
     if (!ids) {
         return b->soft ? NULL : loss;
     }
-    return with_teacher(t, b, loss, u, pq_items_vectors(t, &m->items, ids, b->label_count * (n + 1)),
-                        NULL, (pq_soft_softmax){.own_count = n + 1, .own_ids = ids, .scale = scale});
+    return with_teacher(t, b, loss, u,
+                        pq_items_vectors(t, &m->items, ids, b->label_count * (n + 1)), NULL,
+                        (pq_soft_softmax){.own_count = n + 1, .own_ids = ids, .scale = scale});
 }
 
 pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b,

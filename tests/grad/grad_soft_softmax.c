@@ -13,7 +13,8 @@ typedef struct {
     pq_real weights[40];
     uint32_t own_ids[40 * 4], shared_ids[MOST_ITEMS];
     uint32_t strangers; /* every so many items the teacher does not know; 0: none */
-    const double *logits; /* NULL: chances that depend on row and item; or those of a teacher, softened */
+    const double
+        *logits; /* NULL: chances that depend on row and item; or those of a teacher, softened */
 } slates;
 
 /* What the teacher thinks of an item, before it is brought to a sum of 1. */
@@ -65,9 +66,7 @@ static double definition(slates *s) {
         uint32_t ids[MOST_ITEMS], known = 0;
         for (uint32_t i = 0; i < size; i++) {
             uint32_t row = i - k + a->first;
-            ids[i] = i < k           ? a->own_ids[b * k + i]
-                     : a->shared_ids ? a->shared_ids[row]
-                                     : row;
+            ids[i] = i < k ? a->own_ids[b * k + i] : a->shared_ids ? a->shared_ids[row] : row;
             ids[i] = i > 0 && k > 0 && ids[i] == a->own_ids[b * k] ? 0 : ids[i];
             weights[i] = exp(i < k ? logit(s, b, s->own, b * k + i) : logit(s, b, s->shared, row));
         }

@@ -1,132 +1,6 @@
 /* test_trainer.c — whole runs on small data: a run that is stopped and resumed leaves the files of one that
  * was not, threads do not change them, and what cannot be trained is refused before anything is written. */
-#include "testing.h"
-
-#include <sys/stat.h>
-
-#include "base/rng.h"
-#include "file/container.h"
-#include "pique_train.h"
-
-#define MOST_SETTINGS 24
-
-typedef struct {
-    char folder[TESTING_PATH];
-    pique_context *ctx;
-    pique_dataset *data;
-    const char *model;
-    const char *const *more; /* settings over those of `train`, NULL-terminated */
-    const char *init;        /* a run of the folder, or a file of one */
-} place;
-
-/* Ratings of 40 users of 25 items with a genre, users with an age; `column` names the items' column. */
-static void open_ratings(place *p, const char *column, bool labelled) {
-    char path[TESTING_PATH], data[TESTING_PATH];
-    pique_dataset_options options;
-    *p = (place){.model = NULL};
-    testing_folder(p->folder);
-    testing_path(data, p->folder, "data");
-    assert_int_equal(mkdir(data, 0700), 0);
-    FILE *file = fopen(testing_path(path, data, "interactions.csv"), "w");
-    assert_non_null(file);
-    fprintf(file, "user,item,timestamp,rating\n");
-    for (unsigned u = 0; u < 40; u++) {
-        pq_rng rng = pq_rng_make(2, u, 0);
-        for (unsigned i = 0; i < 4 + u % 9; i++) {
-            unsigned item = pq_rng_below(&rng, 25);
-            fprintf(file, "u%u,i%u,%u,%u\n", u, item, 100 + i, 1 + (u + item * item) % 5);
-        }
-    }
-    assert_int_equal(fclose(file), 0);
-    file = fopen(testing_path(path, data, "items.csv"), "w");
-    assert_non_null(file);
-    fprintf(file, "item,%s\n", column);
-    for (unsigned i = 0; i < 25; i++) {
-        fprintf(file, "i%u,g%u\n", i, i % 4);
-    }
-    assert_int_equal(fclose(file), 0);
-    file = fopen(testing_path(path, data, "users.csv"), "w");
-    assert_non_null(file);
-    fprintf(file, "user,age\n");
-    for (unsigned u = 0; u < 40; u += 2) {
-        fprintf(file, "u%u,%u\n", u, 20 + u % 3);
-    }
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(pique_context_create(NULL, &p->ctx), PIQUE_OK);
-    pique_dataset_options_default(&options);
-    options.path = data;
-    options.labelled = labelled;
-    assert_ok(p->ctx, pique_dataset_open(p->ctx, &options, NULL, &p->data));
-}
-
-static void open_place(place *p, const char *column) {
-    open_ratings(p, column, false);
-}
-
-static void close_place(place *p) {
-    pique_dataset_free(p->data);
-    pique_context_free(p->ctx);
-    testing_folder_remove(p->folder);
-}
-
-static bool stop_after(void *user) {
-    int *steps = user;
-    return --*steps == 0;
-}
-
-/* Trains into folder/name; steps > 0: stops after so many. */
-static pique_status train(place *p, const char *name, uint32_t threads, bool resume, int steps) {
-    static const char *const common[] = {"dim=8",        "epochs=4", "negatives=10", "batch=50",
-                                         "eval_every=2", "lr=0.01",  "history=6",    "cutoff=5"};
-    static const char *const of_mind[] = {"hidden=6", "profile_dim=3", NULL};
-    const char *set[MOST_SETTINGS];
-    uint32_t count = PQ_COUNT(common);
-    memcpy(set, common, sizeof(common));
-    for (const char *const *more = p->more ? p->more : of_mind; *more; more++) {
-        set[count++] = *more;
-    }
-    char run[TESTING_PATH];
-    pique_train_options options;
-    pique_train_result result;
-    const pique_listener listener = {.cancelled = stop_after, .user = &steps};
-    pique_train_options_default(&options);
-    options.model = p->model ? p->model : "mind";
-    options.set = set;
-    options.set_count = count;
-    options.out = testing_path(run, p->folder, name);
-    options.threads = threads;
-    options.resume = resume;
-    char init[TESTING_PATH];
-    options.init = p->init ? testing_path(init, p->folder, p->init) : NULL;
-    return pique_train(p->ctx, p->data, &options, steps ? &listener : NULL, &result);
-}
-
-/* Files of two runs; metrics.jsonl without its last member, the seconds. */
-static void assert_same_file(const place *p, const char *first, const char *second,
-                             const char *name) {
-    char run[TESTING_PATH], path[TESTING_PATH];
-    size_t sizes[2];
-    char *bytes[2];
-    for (int i = 0; i < 2; i++) {
-        testing_path(run, p->folder, i ? second : first);
-        bytes[i] = testing_read(testing_path(path, run, name), &sizes[i]);
-        assert_non_null(bytes[i]);
-    }
-    if (strcmp(name, "metrics.jsonl") == 0) {
-        for (int i = 0; i < 2; i++) {
-            for (char *at = bytes[i]; (at = strstr(at, ",\"seconds\":"));) {
-                memset(at, ' ', strcspn(at, "}"));
-                memmove(at, at + strcspn(at, "}"), strlen(at + strcspn(at, "}")) + 1);
-            }
-            sizes[i] = strlen(bytes[i]);
-        }
-    }
-    assert_int_equal(sizes[0], sizes[1]);
-    assert_memory_equal(bytes[0], bytes[1], sizes[0]);
-    assert_true(sizes[0] > 20);
-    free(bytes[0]);
-    free(bytes[1]);
-}
+#include "trained_run.h"
 
 static void test_resumed_runs_are_whole_runs(void **state) {
     (void)state;
@@ -215,31 +89,6 @@ static void test_rounded_runs(void **state) {
         }
         close_place(&p);
     }
-}
-
-static char *journal_of(const place *p, const char *name) {
-    char run[TESTING_PATH], path[TESTING_PATH];
-    size_t size;
-    char *text = testing_read(
-        testing_path(path, testing_path(run, p->folder, name), "metrics.jsonl"), &size);
-    assert_non_null(text);
-    return text;
-}
-
-/* The first loss of the journal in which the two differ counts: which epoch it is of, 0 for none. */
-static unsigned first_difference(const place *p, const char *first, const char *second) {
-    char *a = journal_of(p, first), *b = journal_of(p, second), *left = a, *right = b;
-    unsigned epoch = 0;
-    for (unsigned i = 1; !epoch && (left = strstr(left, "\"loss\":")) != NULL; i++) {
-        right = strstr(right, "\"loss\":");
-        assert_non_null(right);
-        epoch = strncmp(left, right, strcspn(left, ",")) == 0 ? 0 : i;
-        left++;
-        right++;
-    }
-    free(a);
-    free(b);
-    return epoch;
 }
 
 /* The losses are those of a run without rounding until it begins, and others from then on. */
@@ -336,37 +185,6 @@ static void test_the_model_of_a_rounded_run(void **state) {
 
 /* ---- two stages ---- */
 
-/* A tensor of the state that a run is in, as a copy. */
-static float *state_of(place *p, const char *name, const char *tensor, size_t *count) {
-    char run[TESTING_PATH], path[TESTING_PATH];
-    size_t size;
-    pq_container file;
-    char *bytes =
-        testing_read(testing_path(path, testing_path(run, p->folder, name), "last.ckpt"), &size);
-    assert_non_null(bytes);
-    assert_ok(p->ctx, pq_container_open(p->ctx, bytes, size, &file));
-    const pq_tensor *found = pq_container_find(&file, tensor);
-    assert_non_null(found);
-    *count = found->count;
-    float *copy = malloc(found->count * sizeof(*copy));
-    assert_non_null(copy);
-    memcpy(copy, found->data, found->count * sizeof(*copy));
-    pq_container_close(&file);
-    free(bytes);
-    return copy;
-}
-
-/* Whether the tensor is the same in two runs. */
-static bool same_state(place *p, const char *first, const char *second, const char *tensor) {
-    size_t counts[2];
-    float *a = state_of(p, first, tensor, &counts[0]), *b = state_of(p, second, tensor, &counts[1]);
-    assert_int_equal(counts[0], counts[1]);
-    bool same = memcmp(a, b, counts[0] * sizeof(*a)) == 0;
-    free(a);
-    free(b);
-    return same;
-}
-
 static bool all_zero(place *p, const char *name, const char *tensor) {
     size_t count;
     float *values = state_of(p, name, tensor, &count);
@@ -389,7 +207,7 @@ static void test_frozen_rows_stay(void **state) {
     static const char *const rows[] = {"item.id", "item.genre", "profile.age", "bias"};
     for (int way = 0; way < 2; way++) {
         place p;
-        open_ratings(&p, "genre", true);
+        open_ratings(&p, &(ratings){.column = "genre", .labelled = true});
         p.model = "fnn";
         p.more = way ? trainable : frozen;
         assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
@@ -419,7 +237,7 @@ static void test_stages_resume(void **state) {
     (void)state;
     static const char *const set[] = {STAGES, "schedule=step", "lr_every=1", NULL};
     place p;
-    open_ratings(&p, "genre", true);
+    open_ratings(&p, &(ratings){.column = "genre", .labelled = true});
     p.model = "fnn";
     p.more = set;
     assert_ok(p.ctx, train(&p, "whole", 1, false, 0));
