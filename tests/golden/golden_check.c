@@ -16,6 +16,12 @@
 #define MOST_FIXTURES 64
 #define MOST_SETTINGS 64
 
+/* A teacher's logits, which are softened row by row. */
+typedef struct {
+    const pq_tensor *logits;
+    double temperature;
+} told;
+
 typedef struct {
     testing t;
     const char *name; /* of the fixture and the instruction set, for messages */
@@ -31,6 +37,10 @@ typedef struct {
     int64_t *times[2];
     pq_codes codes[2];
     pq_batch batches[2];
+    told told[2];
+    pq_soft soft[2];
+    pq_real *hard[2], *softened[2];
+    double part; /* of the losses */
     pq_tape tape;
     pq_grads grads;
 } golden;
@@ -148,6 +158,57 @@ static void open_history(golden *g, int at, const char *prefix) {
     }
 }
 
+/* The teacher's softened row of the fixture. */
+static pique_status tell(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
+                         pq_real *chances) {
+    const told *from = user;
+    const float *logits = (const float *)from->logits->data + (size_t)row * count;
+    double sum = 0;
+    assert_int_equal(from->logits->shape[1], count);
+    for (uint32_t i = 0; i < count; i++) {
+        bool known = ids[i] != 0 && logits[i] > -1e29F;
+        chances[i] = known ? (pq_real)exp(logits[i] / from->temperature) : -1;
+        sum += known ? chances[i] : 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        chances[i] = chances[i] > 0 ? (pq_real)(chances[i] / sum) : chances[i];
+    }
+    return PIQUE_OK;
+}
+
+static void open_teacher(golden *g, int at, const char *prefix) {
+    const pq_tensor *logits = optional(g, prefix, "teacher");
+    const pq_train_options *o = &g->training;
+    pq_batch *batch = &g->batches[at];
+    if (!logits) {
+        return;
+    }
+    const pq_tensor *taught = tensor(g, prefix, "taught");
+    assert_int_equal(taught->count, batch->positions);
+    g->hard[at] = calloc(taught->count, sizeof(*g->hard[at]));
+    g->softened[at] = calloc(logits->count, sizeof(*g->softened[at]));
+    assert_true(g->hard[at] && g->softened[at]);
+    for (size_t i = 0; i < taught->count; i++) {
+        g->hard[at][i] = (pq_real)(((const float *)taught->data)[i] > 0 ? 1 - o->kd_alpha : 1);
+    }
+    for (size_t i = 0; i < logits->count && batch->candidate_count; i++) {
+        double x = ((const float *)logits->data)[i] / o->kd_temperature;
+        g->softened[at][i] = (pq_real)(1 / (1 + exp(-x)));
+    }
+    g->told[at] = (told){logits, o->kd_temperature};
+    g->soft[at] = (pq_soft){.alpha = o->kd_alpha,
+                            .kappa = o->kd_kappa,
+                            .temperature = o->kd_temperature,
+                            .by_slate = o->kd_reduction == PQ_KD_BY_SLATE,
+                            .taught = taught->data,
+                            .hard = g->hard[at],
+                            .ask = tell,
+                            .user = &g->told[at],
+                            .labels = g->softened[at],
+                            .part = &g->part};
+    batch->soft = &g->soft[at];
+}
+
 static void open_batch(golden *g, int at) {
     const char *prefix = at ? "b." : "a.";
     open_history(g, at, prefix);
@@ -177,6 +238,7 @@ static void open_batch(golden *g, int at) {
                                 .candidates = candidates ? candidates->data : NULL,
                                 .candidate_users = optional_data(g, prefix, "candidate_users"),
                                 .candidate_labels = optional_data(g, prefix, "candidate_labels")};
+    open_teacher(g, at, prefix);
 }
 
 static void open_parameters(golden *g) {
@@ -226,6 +288,8 @@ static void golden_close(golden *g) {
         free(g->items[i]);
         free(g->negatives[i]);
         free(g->times[i]);
+        free(g->hard[i]);
+        free(g->softened[i]);
     }
     free(g->bytes);
     testing_close(&g->t);

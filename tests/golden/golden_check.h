@@ -10,6 +10,9 @@
  *                                                profile, negatives, target_log_q, negative_log_q,
  *                                                pair_negatives; in ranking candidates,
  *                                                candidate_users, candidate_labels
+ *     a.teacher, b.teacher                       logits of a teacher (kd.* are in the config), [P, slate] with
+ *                                                -1e30 for an item that it does not know, or [C]; and
+ *     a.taught, b.taught                         1 for labels that it knows, else 0
  *     expect.interests, expect.live, expect.scores     of the first batch
  *     expect.losses, grad.<name>, after.<name>   ten steps of Adam on the batches in turn, the first
  *                                                step's gradients, the parameters after them */

@@ -29,6 +29,7 @@ TOWER = {"hidden1": 6, "hidden2": 4, "activation": "prelu", "norm": "none", "inp
 DIN = dict({"dim": 2, "history": 6, "att": "full", "att_norm": "softmax"}, **UNIT, **TOWER)
 DIEN = dict({"dim": 2, "history": 6, "evolution": "augru", "att": "mlp", "aux": "next_mlp", "aux1": 5,
              "aux2": 3, "alpha": 0.7}, **UNIT, **TOWER)  # fmt: skip
+KD = {"kd.temperature": 3, "kd.alpha": 0.6}
 
 BST = {"dim": 2, "history": 6, "layers": 1, "heads": 2, "head_width": 3, "inner": 5, "block_dropout": 0, "dropout": 0,
        "block_norm": "post", "position": "learned", "hidden1": 6, "hidden2": 4, "activation": "leaky", "norm": "none"}  # fmt: skip
@@ -39,6 +40,7 @@ GAPS = 34  # the candidate, unknown, none, and 1 to 31 bits
 VARIANTS = {
     "din": {
         "full": (DIN, ""),
+        "kd": (dict(DIN, **KD), ""),
         "none-dice": (dict(DIN, att_norm="none", attention_activation="dice", activation="dice",
                            norm="input"), "training"),
         "sigmoid-norms": (dict(DIN, att_norm="sigmoid", attention2=0, norm="layers"), "training"),
@@ -82,6 +84,7 @@ VARIANTS = {
         "h0-tf-gru": (dict(DIEN, h0="random", cell="tf", evolution="gru"), ""),
         "separate": (dict(DIEN, tables="separate"), ""),
         "separate-label": (dict(DIEN, tables="separate", evolution="aigru", aux="same_label"), ""),
+        "kd": (dict(DIEN, ctr_scale=0.5, **KD), ""),
         "one": (dict(DIEN, att="one", aux="same_label", aux_norm="padded"), ""),
     },
 }  # fmt: skip
@@ -516,7 +519,14 @@ class Model:
     def loss(self, batch):
         labels = torch.tensor(batch["labels"], dtype=torch.float64)
         scores, states = self.scores_and_states(batch)
-        loss = functional.binary_cross_entropy_with_logits(scores, labels) * self.config.get("ctr_scale", 1)
+        losses = functional.binary_cross_entropy_with_logits(scores, labels, reduction="none")
+        if "teacher" in batch:
+            alpha, tau = self.config["kd.alpha"], self.config["kd.temperature"]
+            soft = functional.binary_cross_entropy_with_logits(
+                scores / tau, torch.sigmoid(batch["teacher"] / tau), reduction="none"
+            )
+            losses = torch.where(batch["taught"], (1 - alpha) * losses + alpha * tau**2 * soft, losses)
+        loss = losses.mean() * self.config.get("ctr_scale", 1)
         if self.config.get("aux", "none") != "none":
             loss = loss + self.config["alpha"] * self.aux(batch, states)
         return loss
@@ -570,6 +580,7 @@ def draw_times(rng, length):
 
 
 def batch_tensors(prefix, batch):
+    taught = {f"{prefix}.{key}": batch[key].numpy().astype(float) for key in ("teacher", "taught") if key in batch}
     times = {f"{prefix}.times": sum(batch["times"], [])} if "times" in batch else {}
     return {
         f"{prefix}.starts": numpy.cumsum([0] + [len(h) for h in batch["histories"]]),
@@ -580,6 +591,7 @@ def batch_tensors(prefix, batch):
         f"{prefix}.candidate_labels": numpy.array(batch["labels"], dtype=float),
         f"{prefix}.profile": sum(batch["profile"], []),
         **times,
+        **taught,
     }
 
 
@@ -592,6 +604,9 @@ def make(name, config, mode, seed):
     if config.get("position") == "time_gap":
         for batch in batches:
             batch["times"] = [draw_times(rng, len(history)) for history in batch["histories"]]
+    for batch in batches if "kd.alpha" in config else []:
+        batch["teacher"] = torch.tensor(float32(rng, len(batch["labels"]), 2))
+        batch["taught"] = torch.arange(len(batch["labels"])) != 2
     tensors = {f"param.{key}": matrix(value) for key, value in model.p.items()}
     tensors.update({f"param.{key}": matrix(value) for key, value in model.statistics.items()})
     tensors.update(column_tensors())

@@ -41,6 +41,9 @@ GBCE = {"loss": "gbce", "pair_negatives": 2, "gbce_beta": 0.75}
 LENGTH = {"cosine": 1, "temperature": 0.2}
 
 
+KD = {"kd.temperature": 3, "kd.alpha": 0.6, "kd.kappa": 1}
+
+
 def variants():
     """Names and options: every loss, and every option, with two or three places of the norms. Those named as
     a preset test its values too: see main."""
@@ -54,6 +57,12 @@ def variants():
     yield "code-bce", {**one, **code, **BCE, "dim": 6, "heads": 3, "temperature": 0.5}
     yield "code-bpr", {**one, **code, **LENGTH, **BPR, "input_norm": 1}
     yield "code-gbce", {**one, **code, **GBCE, "forward": "gelu", "scale_input": 0}
+    yield "kd-softmax", {**one, **BEST, **SOFTMAX, **KD, "temperature": 0.5}
+    yield "kd-smooth", {**one, **pre, **SMOOTH, **KD, "kd.kappa": 2, "kd.reduction": "elements", "kd.alpha": 0.3}
+    yield "kd-sampled", {**one, **pre, **SAMPLED, **KD, "temperature": 2}
+    yield "kd-bce", {**one, **code, **BCE, **KD, "kd.alpha": 1}
+    yield "kd-bpr", {**one, **code, **BPR, **KD, "kd.temperature": 0.5, "kd.reduction": "elements"}
+    yield "kd-gbce", {**one, **BEST, **LENGTH, **GBCE, **KD}
     yield "seed", {**SIZES, **SEED, **BCE}
     yield "paper", {**SIZES, **PAPER, **BCE}
 
@@ -139,31 +148,83 @@ def states(p, config, batch, near):
     return (unit(x) if config["cosine"] else x) * mask
 
 
-def loss_of(p, config, batch, near):
-    x = states(p, config, batch, near)
+def slate_of(config, batch):
+    """Items [P, S] that a label is compared with: the catalogue, or itself and its negatives."""
     labelled = batch["pos"] > 0
-    u, targets = x[labelled], batch["pos"][labelled]
+    targets = batch["pos"][labelled].unsqueeze(1)
+    if config["loss"] == "softmax":
+        return torch.arange(1, ITEMS - 1).expand(len(targets), -1)
+    if config["loss"] == "sampled_softmax":
+        return torch.cat([targets, batch["negatives"].expand(len(targets), -1)], 1)
+    return torch.cat([targets, batch["neg"][labelled]], 1)
+
+
+def teach(config, batch, rng):
+    """A teacher that knows all labels but the third and all items but 3. What is in a slate again is left out."""
+    slate = slate_of(config, batch)
+    batch["teacher"] = torch.tensor(float32(rng, tuple(slate.shape), 2))
+    batch["known"] = slate != 3
+    if config["loss"] != "softmax":
+        batch["known"][:, 1:] &= slate[:, 1:] != slate[:, :1]
+    taught = batch["pos"][batch["pos"] > 0] != 3
+    taught[2] = False
+    batch["taught"] = taught
+
+
+def soft_losses(p, config, batch, u):
+    """tau^2 KL(teacher, student) of each label, by PyTorch; 0 where the teacher does not know it."""
+    tau, losses = config["kd.temperature"], []
+    logits = (u.unsqueeze(1) * item_outputs(p, config, slate_of(config, batch))).sum(-1) / config["temperature"]
+    for student, teacher, known, taught in zip(logits, batch["teacher"], batch["known"], batch["taught"]):
+        if not taught:
+            losses.append(torch.zeros(()))
+            continue
+        divergence = functional.kl_div(torch.log_softmax(student[known] / tau, 0),
+                                       torch.softmax(teacher[known] / tau, 0), reduction="none")  # fmt: skip
+        elements = config.get("kd.reduction") == "elements"
+        losses.append((divergence.mean() if elements else divergence.sum()) * tau**2)
+    return torch.stack(losses)
+
+
+def loss_of(p, config, batch, near):
+    """The mean over the labels; of those that a teacher knows, what it says is a part."""
+    x = states(p, config, batch, near)
+    u = x[batch["pos"] > 0]
+    hard = hard_losses(p, config, batch, u)
+    if "kd.alpha" not in config:
+        return hard.mean()
+    alpha, taught = config["kd.alpha"], batch["taught"]
+    soft = soft_losses(p, config, batch, u)
+    both = (1 - alpha) * hard + alpha * config["kd.kappa"] * soft
+    return torch.where(taught, both, hard).mean()
+
+
+def hard_losses(p, config, batch, u):
+    labelled = batch["pos"] > 0
+    targets = batch["pos"][labelled]
     own = (u * item_outputs(p, config, targets)).sum(-1) / config["temperature"]
     kind = config["loss"]
     if kind == "softmax":
         logits = u @ item_outputs(p, config, torch.arange(1, ITEMS - 1)).T / config["temperature"]
-        return functional.cross_entropy(logits, targets - 1, label_smoothing=config["label_smoothing"])
+        smoothing = config["label_smoothing"]
+        return functional.cross_entropy(logits, targets - 1, label_smoothing=smoothing, reduction="none")
     if kind == "sampled_softmax":
         ids = batch["negatives"]
         others = u @ item_outputs(p, config, ids).T / config["temperature"] - batch["negative_log_q"]
         others = others.masked_fill(ids.unsqueeze(0) == targets.unsqueeze(1), -math.inf)
         logits = torch.cat([(own - batch["target_log_q"]).unsqueeze(1), others], 1)
-        return functional.cross_entropy(logits, torch.zeros(len(targets), dtype=torch.long))
+        return functional.cross_entropy(logits, torch.zeros(len(targets), dtype=torch.long), reduction="none")
     negative = item_outputs(p, config, batch["neg"][labelled])  # [P, n, D]
     others = (u.unsqueeze(1) * negative).sum(-1) / config["temperature"]
     if kind == "bpr":
-        return -functional.logsigmoid(own.unsqueeze(1) - others).mean()
-    against = functional.binary_cross_entropy_with_logits(others, torch.zeros_like(others))
+        return -functional.logsigmoid(own.unsqueeze(1) - others).mean(1)
+    against = functional.binary_cross_entropy_with_logits(others, torch.zeros_like(others), reduction="none")
     if kind == "bce":
-        return functional.binary_cross_entropy_with_logits(own, torch.ones_like(own)) + against
+        towards = functional.binary_cross_entropy_with_logits(own, torch.ones_like(own), reduction="none")
+        return towards + against.mean(1)
     n = others.shape[1]
     powered = torch.sigmoid(own) ** config["gbce_beta"]
-    return ((-torch.log(powered)) - torch.log(1 - torch.sigmoid(others)).sum(1)).mean() / (n + 1)
+    return ((-torch.log(powered)) - torch.log(1 - torch.sigmoid(others)).sum(1)) / (n + 1)
 
 
 # ---- parameters and batches ----
@@ -242,6 +303,9 @@ def batch_tensors(prefix, config, batch):
         tensors.update({name: batch[name] for name in ("negatives", "target_log_q", "negative_log_q")})
     elif config["loss"] != "softmax":
         tensors["pair_negatives"] = batch["neg"][labelled].flatten()
+    if "teacher" in batch:
+        tensors["teacher"] = batch["teacher"].masked_fill(slate_of(config, batch) == 3, -1e30)
+        tensors["taught"] = batch["taught"].to(torch.float64)
     return {f"{prefix}.{name}": numpy.asarray(value) for name, value in tensors.items()}
 
 
@@ -251,6 +315,8 @@ def make(config, seed):
     p = make_parameters(config, rng)
     batches = [make_batch(rng, [5, 1, 9, 0, 4], [1, 2, 3, 5, 6, 7, 9, 11], False),
                make_batch(rng, [4, 7, 2], [2, 4, 8, 10, 7], True)]  # fmt: skip
+    for batch in batches if "kd.alpha" in config else []:
+        teach(config, batch, rng)
     tensors = {f"param.{name}": matrix(value) for name, value in p.items()}
     tensors.update(column_tensors())
     tensors.update(batch_tensors("a", config, batches[0]))

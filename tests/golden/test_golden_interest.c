@@ -3,10 +3,10 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const din[] = {"full", "none-dice",    "sigmoid-norms", "dot-plain", "bilinear",
+static const char *const din[] = {"full", "kd", "none-dice",    "sigmoid-norms", "dot-plain", "bilinear",
                                   "user", "self-compact", "elem-add",      "elem-sub",  "elem-mul",
                                   "dice", "outer",        "outer-dice",    "affine"};
-static const char *const dien[] = {"augru", "agru",     "aigru",     "gru",      "bilinear-norms",
+static const char *const dien[] = {"augru", "kd", "agru",     "aigru",     "gru",      "bilinear-norms",
                                    "dice",  "tf-augru", "tf-agru",   "tf-aigru", "tf-gru",
                                    "one",   "h0",       "h0-tf-gru", "separate", "separate-label"};
 static const char *const bst[] = {"learned",  "sinusoid", "pre",          "none-dice",
