@@ -4,9 +4,9 @@
 #include "tests/golden/golden_check.h"
 
 static const char *const fixtures[] = {
-    "post-softmax", "post-bce", "post-gbce", "pre-smooth", "pre-bpr", "pre-sampled",
-    "code-bce",     "code-bpr", "code-gbce", "seed",       "paper",
-    "kd-softmax", "kd-smooth", "kd-sampled", "kd-bce", "kd-bpr", "kd-gbce",
+    "post-softmax", "post-bce",   "post-gbce", "pre-smooth", "pre-bpr", "pre-sampled",
+    "code-bce",     "code-bpr",   "code-gbce", "seed",       "paper",   "kd-softmax",
+    "kd-smooth",    "kd-sampled", "kd-bce",    "kd-bpr",     "kd-gbce",
 };
 
 int main(void) {
