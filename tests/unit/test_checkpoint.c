@@ -146,6 +146,7 @@ static void test_failure_in_a_shard(void **state) {
 static const pq_train_state moment = {.epoch = 3,
                                       .batch = 2,
                                       .loss_sum = 1.0 / 3,
+                                      .soft_sum = 1.0 / 7,
                                       .best_metric = 0.1,
                                       .best_epoch = 2,
                                       .stale = 1,
@@ -179,7 +180,8 @@ static void test_checkpoint_brings_everything_back(void **state) {
               pq_checkpoint_read(resumed.ctx, path, options, &resumed.optimiser, &read));
     assert_int_equal(read.epoch, moment.epoch);
     assert_int_equal(read.batch, moment.batch);
-    assert_true(read.loss_sum == moment.loss_sum && read.best_metric == moment.best_metric);
+    assert_true(read.loss_sum == moment.loss_sum && read.soft_sum == moment.soft_sum &&
+                read.best_metric == moment.best_metric);
     assert_int_equal(read.best_epoch, moment.best_epoch);
     assert_int_equal(read.stale, moment.stale);
     assert_int_equal(read.drops, moment.drops);
@@ -266,7 +268,8 @@ static void write_state(pq_ctx *ctx, const char *path, const char *text) {
 }
 
 #define STATE(epoch, step)                                                                         \
-    "{\"step\":" step ",\"epoch\":" epoch ",\"batch\":0,\"loss_sum\":0,\"best_metric\":-1,"        \
+    "{\"step\":" step ",\"epoch\":" epoch                                                          \
+    ",\"batch\":0,\"loss_sum\":0,\"soft_sum\":0,\"best_metric\":-1,"                               \
     "\"best_epoch\":0,\"stale\":0,\"drops\":0,\"finished\":0,"                                     \
     "\"log_bytes\":0,\"seconds\":0,\"train_seconds\":0}"
 
