@@ -121,7 +121,7 @@ static double differ(const pq_tape *t, const record *r, double weight, const pq_
 static pique_status row_loss(const pq_tape *t, const record *r, const work *w, uint32_t b,
                              uint32_t in_chunk, double *loss) {
     const pq_soft_softmax *a = &r->args;
-    const uint32_t d = r->u->cols, k = a->own_count;
+    const uint32_t d = r->u->cols, k = r->own ? a->own_count : 0;
     const double weight = a->weights ? a->weights[b] : 1;
     const pq_real *query = w->queries + (size_t)in_chunk * d;
     pq_real *row = w->logits + (size_t)in_chunk * r->slate;
@@ -150,7 +150,7 @@ static pique_status row_loss(const pq_tape *t, const record *r, const work *w, u
 
 /* The shared items' part of the gradients of the rows from `top` on. */
 static void share(const pq_tape *t, const record *r, const work *w, uint32_t top, uint32_t rows) {
-    const uint32_t d = r->u->cols, m = r->args.last - r->args.first;
+    const uint32_t d = r->u->cols, m = r->shared ? r->args.last - r->args.first : 0;
     const pq_real *g = w->logits + r->args.own_count;
     if (m > 0 && r->du) {
         t->kernels->gemm_nn(&(pq_gemm_args){.m = rows,
@@ -186,7 +186,7 @@ static pique_status chunk(const pq_tape *t, const record *r, const work *w, uint
     for (size_t i = 0; i < (size_t)rows * d; i++) {
         w->queries[i] = factor * r->u->value[(size_t)top * d + i];
     }
-    if (a->last > a->first) {
+    if (r->shared && a->last > a->first) {
         t->kernels->gemm_nt(&(pq_gemm_args){.m = rows,
                                             .n = a->last - a->first,
                                             .k = d,
