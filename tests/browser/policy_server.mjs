@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
+import { json } from 'node:stream/consumers';
 import { resolveFile } from '../../web/serve.mjs';
 
 const literally = (text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
@@ -74,7 +75,8 @@ function acceptSocket(request, socket) {
 
 /**
  * A server that logs every request, every WebSocket, and every datagram to its port. `pages` are texts by path,
- * before the files of `folder`; `headersOf` gives the headers of a path; `edit` changes a file on its way.
+ * before the files of `folder`; `headersOf` gives the headers of a path; `edit` changes a file on its way. What a
+ * page posts to /report is not logged: `reported` resolves to it.
  */
 export async function serveLogged({
   folder,
@@ -83,14 +85,22 @@ export async function serveLogged({
   edit = (_, bytes) => bytes,
 } = {}) {
   const log = [];
+  let tell;
+  const reported = new Promise((resolve) => {
+    tell = resolve;
+  });
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
+    if (pathname === '/report')
+      return json(request)
+        .then(tell, tell)
+        .then(() => response.end());
     log.push(`${request.method} ${pathname}`);
     if (pathname.startsWith('/leak/')) return answerLeak(pathname, response);
     const file = folder && resolveFile(folder, pathname);
     const isFile = file && statSync(file, { throwIfNoEntry: false })?.isFile();
     if (!(pathname in pages) && !isFile) return response.writeHead(404).end();
-    const type = pathname in pages ? 'text/html' : TYPES[path.extname(pathname)];
+    const type = TYPES[path.extname(pathname) || '.html'];
     response.setHeader('Content-Type', type ?? 'application/octet-stream');
     for (const [name, value] of headersOf(pathname)) response.setHeader(name, value);
     response.end(pages[pathname] ?? edit(pathname, readFileSync(file)));
@@ -112,6 +122,7 @@ export async function serveLogged({
   return {
     url: `http://127.0.0.1:${port}`,
     log,
+    reported,
     connections: () => connections,
     close() {
       for (const socket of sockets) socket.destroy();

@@ -17,6 +17,12 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const dist = process.env.PIQUE_DIST ?? path.join(root, 'dist');
 /** Time for what is on its way to arrive. */
 const GRACE = 500;
+/**
+ * Under load some of the attempts block a worker of Firefox for good, so that it cannot say what became of them. Then a
+ * fresh browser tries again; whatever the silent one sent counts all the same.
+ */
+const PATIENCE = 40_000;
+const TURNS = 3;
 
 const folder = mkdtempSync(path.join(tmpdir(), 'pique-sealed-'));
 const out = path.join(folder, 'pique');
@@ -51,13 +57,26 @@ function talkative(pathname, bytes) {
   return changed;
 }
 
-/** `head` of a page of the site; `headersOf` of its files. */
-async function openServers({ head = '', headersOf, body = '' }) {
+/**
+ * `head` of the page of the site; `headersOf` of its files; `worker` as in load(). The page begins by itself and posts
+ * what it found: no driver has to reach into a page whose frames and workers come and go.
+ */
+async function openServers({ head = '', headersOf, worker }) {
   const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>t</title>
-    ${head}<link rel="icon" href="data:,"></head><body>${body}</body></html>`;
+    ${head}<link rel="icon" href="data:,"><script type="module" src="probe.js"></script></head></html>`;
   const pages = { '/': page };
   const site = await serveLogged({ folder, pages, headersOf, edit: talkative });
   const other = await serveLogged();
+  const given = {
+    engine: `${manifest.element.replace(/[^/]*$/, '')}index.js`,
+    model: manifest.model.url,
+    worker,
+    channelName: CHANNEL,
+    origins: [site.url, other.url],
+  };
+  pages['/probe.js'] = `(${loadAndLeak})(${JSON.stringify(given)})
+    .catch((error) => ({ error: String(error) }))
+    .then((found) => fetch('/report', { method: 'POST', body: JSON.stringify(found) }));`;
   return {
     site,
     other,
@@ -89,20 +108,18 @@ async function loadAndLeak({ engine, model, worker, channelName, origins }) {
   return { told, thread, count: items.length, frames, left };
 }
 
-async function tryToLeak(browser, servers, worker) {
-  const { site, other } = servers;
-  await browser.goto(`${site.url}/`);
-  const result = await browser.evaluate(loadAndLeak, {
-    engine: `${manifest.element.replace(/[^/]*$/, '')}index.js`,
-    model: manifest.model.url,
-    worker,
-    channelName: CHANNEL,
-    origins: [site.url, other.url],
-  });
+const SILENT = { error: 'no report' };
+
+async function tryToLeak(browser, { site, other }) {
+  browser.goto(`${site.url}/`).catch(() => {}); // the report tells
+  const silent = new Promise((resolve) => setTimeout(resolve, PATIENCE, SILENT).unref());
+  const result = await Promise.race([site.reported, silent]);
+  if (result !== SILENT) assert.equal(result.error, undefined);
   await new Promise((resolve) => setTimeout(resolve, GRACE));
   const mark = site.log.indexOf('GET /loaded');
   assert.ok(mark > 0, 'the page says when it has loaded');
-  return { ...result, afterLoad: site.log.slice(mark + 1), elsewhere: other.log };
+  const told = { afterLoad: site.log.slice(mark + 1), elsewhere: other.log };
+  return { ...result, ...told, isSilent: result === SILENT };
 }
 
 /** Nothing came, and nothing says that it went. */
@@ -123,29 +140,36 @@ function assertSealed({ told, thread, count, afterLoad, elsewhere }, servers) {
 const REACHED = ['fetch', 'keepalive', 'XMLHttpRequest', 'import', 'nested', 'cache', 'wasm'];
 
 for (const name of BROWSERS) {
-  describe(name, { timeout: 180_000 }, () => {
+  describe(name, { timeout: 400_000 }, () => {
     let browser;
     before(async () => {
       browser = await launch(name);
     });
     after(() => browser?.close());
 
-    async function withServers(options, body) {
-      const servers = await openServers(options);
-      try {
-        await body(servers);
-      } finally {
-        servers.close();
+    /** `check` is given what the engine of a page with these `options` reached; `never`: nothing, in no turn. */
+    async function withServers(options, check, never = false) {
+      for (let turn = 1; ; turn++) {
+        const servers = await openServers(options);
+        try {
+          const result = await tryToLeak(browser, servers);
+          if (never) assert.deepEqual([result.afterLoad, result.elsewhere], [[], []]);
+          if (!result.isSilent || turn === TURNS) return check(result, servers);
+          await browser.close();
+          browser = await launch(name);
+        } finally {
+          servers.close();
+        }
       }
     }
 
     for (const server of ['pages', 'nginx']) {
       test(`the headers of ${server} seal the worker's file`, async () => {
-        await withServers({ headersOf: snippets[server] }, async (servers) => {
-          const result = await tryToLeak(browser, servers, 'auto');
+        const check = (result, servers) => {
           assertSealed(result, servers);
           assert.equal(result.frames, 0, 'from the file');
-        });
+        };
+        await withServers({ headersOf: snippets[server] }, check, true);
       });
     }
 
@@ -154,17 +178,16 @@ for (const name of BROWSERS) {
       ['no policy at all', () => ''],
     ]) {
       test(`'sealed' does so under ${what}, and leaves no frame behind`, async () => {
-        await withServers({ head: head() }, async (servers) => {
-          const result = await tryToLeak(browser, servers, 'sealed');
+        const check = (result, servers) => {
           assertSealed(result, servers);
           assert.deepEqual([result.frames, result.left], [1, 0]);
-        });
+        };
+        await withServers({ head: head(), worker: 'sealed' }, check, true);
       });
     }
 
     test('without a policy the same attempts arrive', async () => {
-      await withServers({}, async (servers) => {
-        const { told, afterLoad, elsewhere } = await tryToLeak(browser, servers, 'auto');
+      await withServers({}, ({ told, afterLoad, elsewhere }) => {
         for (const way of REACHED) {
           const there = new RegExp(`/leak/${way}$`);
           assert.ok(
@@ -182,8 +205,7 @@ for (const name of BROWSERS) {
     });
 
     test('the policy for GitHub Pages alone does not bind a worker from a file', async () => {
-      await withServers({ head: snippets.meta }, async (servers) => {
-        const { elsewhere } = await tryToLeak(browser, servers, 'auto');
+      await withServers({ head: snippets.meta }, ({ elsewhere }) => {
         assert.ok(elsewhere.includes('GET /leak/fetch'), 'as the snippet says');
       });
     });
