@@ -134,12 +134,11 @@ static void test_student_follows(void **state) {
     p.teacher = file;
     assert_ok(p.ctx, train(&p, "student", 1, false, 0));
     testing_path(student, testing_path(run, p.folder, "student"), "model.pique");
-    double first = journal_number(&p, "student", "soft_loss", false);
     double last = journal_number(&p, "student", "soft_loss", true);
     double whole = journal_number(&p, "student", "loss", true), same = agreement(&p, file, student);
-    if (!(last < 0.5 * first && fabs(whole - last) <= 1e-9 && same >= 0.8)) {
-        fail_msg("divergence %g, then %g of a loss of %g; %g of the users agree", first, last,
-                 whole, same);
+    /* In nats; after twenty epochs it is six times the bound. */
+    if (!(last < 0.1 && fabs(whole - last) <= 1e-9 && same >= 0.8)) {
+        fail_msg("divergence %g of a loss of %g; %g of the users agree", last, whole, same);
     }
     close_place(&p);
 }
