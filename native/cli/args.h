@@ -31,6 +31,15 @@ typedef struct {
     bool required;
 } arg_option;
 
+/* The members of rows that several commands have. */
+#define ARG_SEED(at)                                                                               \
+    .name = "seed", .kind = ARG_COUNT, .target = (at), .value = "S", .min = 0, .max = UINT32_MAX,  \
+    .help = "of all that is random (default 1)"
+#define ARG_POPULARITY(at)                                                                         \
+    .name = "popularity", .kind = ARG_TEXT, .target = (at), .value = "COLUMN",                     \
+    .help =                                                                                        \
+        "column of numbers that grow with popularity (default: popularity, else the row order)"
+
 typedef struct {
     const char *command; /* "train" */
     const char *summary; /* one sentence */

@@ -66,12 +66,7 @@ cli_exit cmd_content(int count, char **arguments) {
          .target = &o.tags,
          .value = "A,B,...",
          .help = "columns of tags joined by '|', ',' or ';' (default: tags)"},
-        {.name = "popularity",
-         .kind = ARG_TEXT,
-         .target = &o.popularity,
-         .value = "COLUMN",
-         .help = "column of numbers that grow with popularity (default: popularity, else the row "
-                 "order)"},
+        {ARG_POPULARITY(&o.popularity)},
         {.name = "dim",
          .kind = ARG_COUNT,
          .target = &o.dim,
@@ -86,13 +81,7 @@ cli_exit cmd_content(int count, char **arguments) {
          .min = 1,
          .max = 16,
          .help = "most interests that a history is divided into (default 1: its mean)"},
-        {.name = "seed",
-         .kind = ARG_COUNT,
-         .target = &o.seed,
-         .value = "S",
-         .min = 0,
-         .max = UINT32_MAX,
-         .help = "of all that is random (default 1)"},
+        {ARG_SEED(&o.seed)},
     };
     const arg_spec spec = {
         .command = COMMAND,

@@ -114,6 +114,29 @@ export function waitForLikes(page, count) {
   return waitUntil(page, there, count);
 }
 
+/** Likes the four films of the page's example. */
+export async function likeExample(page) {
+  await page.click('#example');
+  await waitForLikes(page, 4);
+}
+
+/** As {@link openPage}, with those films liked. */
+export async function openExample(site, options) {
+  const opened = await openPage(site, options);
+  await likeExample(opened.page);
+  return opened;
+}
+
+/** Does something in the page that changes the films; the ids that are shown then. */
+export async function changeFilms(page, act) {
+  const before = (await listIds(page, '#films')).join();
+  await act();
+  const changed = (old) =>
+    [...document.querySelectorAll('#films > li')].map((row) => row.dataset.id).join() !== old;
+  await waitUntil(page, changed, before);
+  return listIds(page, '#films');
+}
+
 /** As puppeteer's waitForFunction, which evaluates text in the page; a sealed page refuses that. */
 export async function waitUntil(page, condition, ...given) {
   const ends = performance.now() + 30_000;

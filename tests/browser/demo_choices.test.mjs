@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
+  changeFilms,
   DESKTOP,
   listIds,
+  openExample,
   openPage,
   openSite,
   PHONE,
@@ -19,22 +21,6 @@ before(async () => {
 });
 after(() => site?.close());
 
-async function openExample(options) {
-  const opened = await openPage(site, options);
-  await opened.page.click('#example');
-  await waitForLikes(opened.page, 4);
-  return opened;
-}
-
-/** Does something in the page that changes the films; the ids that are shown then. */
-async function change(page, act) {
-  const before = (await listIds(page, '#films')).join();
-  await act();
-  const changed = (old) =>
-    [...document.querySelectorAll('#films > li')].map((row) => row.dataset.id).join() !== old;
-  await waitUntil(page, changed, before);
-  return listIds(page, '#films');
-}
 const radio = (page, group, place) =>
   page.evaluate(
     (selector) => document.querySelector(selector).click(),
@@ -43,7 +29,7 @@ const radio = (page, group, place) =>
 
 describe('the switches', () => {
   test('the strongest interest alone: only its films, in the order that they had', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     const tones = () =>
       page.$$eval('#films > li', (rows) => [
         ...new Set(rows.map((row) => /tone-\d/.exec(row.className)[0])),
@@ -54,19 +40,19 @@ describe('the switches', () => {
       '#interests > li',
       (row) => /tone-\d/.exec(row.className)[0],
     );
-    const alone = await change(page, () => radio(page, 'interest-count', 1));
+    const alone = await changeFilms(page, () => radio(page, 'interest-count', 1));
     assert.deepEqual(await tones(), [strongest]);
     const both = all.filter((id) => alone.includes(id));
     assert.deepEqual(
       alone.filter((id) => all.includes(id)),
       both,
     );
-    assert.deepEqual(await change(page, () => radio(page, 'interest-count', 4)), all);
+    assert.deepEqual(await changeFilms(page, () => radio(page, 'interest-count', 4)), all);
     await context.close();
   });
 
   test('diversity moves films that are like others down; off is the list of before', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     const slide = (value) =>
       page.evaluate((to) => {
         const slider = document.querySelector('#diversity');
@@ -75,23 +61,23 @@ describe('the switches', () => {
         slider.dispatchEvent(new Event('change'));
       }, value);
     const plain = await listIds(page, '#films');
-    const diverse = await change(page, () => slide('100'));
+    const diverse = await changeFilms(page, () => slide('100'));
     assert.equal(await textOf(page, '#diversity-value'), '100 %');
     assert.equal(diverse[0], plain[0], 'the first has nothing above it');
-    assert.deepEqual(await change(page, () => slide('0')), plain);
+    assert.deepEqual(await changeFilms(page, () => slide('0')), plain);
     await context.close();
   });
 
   test('the compact file is smaller, and finds nearly the same films', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     const told = async () => Number.parseFloat(await textOf(page, '#file-hint'));
     const bytes = await told();
     const films = await listIds(page, '#films');
-    const compact = await change(page, () => radio(page, 'file-form', 2));
+    const compact = await changeFilms(page, () => radio(page, 'file-form', 2));
     assert.ok((await told()) < 0.9 * bytes, `${await told()} kB against ${bytes} kB`);
     const common = compact.filter((id) => films.includes(id)).length;
     assert.ok(common >= 6 && common <= 12, `${common} in common`);
-    assert.deepEqual(await change(page, () => radio(page, 'file-form', 1)), films);
+    assert.deepEqual(await changeFilms(page, () => radio(page, 'file-form', 1)), films);
     await context.close();
   });
 
@@ -112,7 +98,7 @@ describe('the map', () => {
   const tip = (page) => page.$eval('#map-tip', (shown) => (shown.hidden ? '' : shown.innerText));
 
   test('names films under the pointer, and why they are recommended; a click likes one', async () => {
-    const { page, context, problems } = await openExample();
+    const { page, context, problems } = await openExample(site);
     await page.$eval('#map-frame', (frame) =>
       frame.scrollIntoView({ block: 'center', behavior: 'instant' }),
     );
@@ -149,7 +135,7 @@ describe('the map', () => {
   });
 
   test('is told in words beside it, and its interests answer to the keyboard', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     assert.match(
       await page.$eval('#map-visitor', (canvas) => canvas.getAttribute('aria-label')),
       /Map of 3005 films\. On it 4 films of yours, 2 interests and 12 recommendations/,
@@ -176,7 +162,7 @@ describe('the map', () => {
   });
 
   test('paints the catalogue, and leaves most of the plane free', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     const painted = await page.$eval('#map-catalogue', (canvas) => {
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
       let count = 0;
@@ -205,7 +191,7 @@ describe('the history', () => {
   };
 
   test('stays on the device when the visitor wants it, and goes when not', async () => {
-    const { page, context, problems } = await openExample();
+    const { page, context, problems } = await openExample(site);
     const likes = await listIds(page, '#likes');
     await keep(page, 'device');
     await reload(page);
@@ -227,7 +213,7 @@ describe('the history', () => {
   });
 
   test('the panel removes a film everywhere, and pauses', async () => {
-    const { page, context } = await openExample();
+    const { page, context } = await openExample(site);
     await page.evaluate(() => {
       document.querySelector('pique-privacy').shadowRoot.querySelector('[part~="remove"]').click();
     });

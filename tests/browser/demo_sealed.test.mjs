@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
+  likeExample,
   listIds,
   openPage,
   openSite,
@@ -22,10 +23,6 @@ before(async () => {
 });
 after(() => site?.close());
 
-const example = async (page) => {
-  await page.click('#example');
-  await waitForLikes(page, 4);
-};
 /** Works every switch of the page once. */
 const switchAll = (page) =>
   page.evaluate(async () => {
@@ -53,7 +50,7 @@ describe('the seal', () => {
     const { page, context, problems } = await openPage(site);
     const requests = [];
     page.on('request', (request) => requests.push(request.url()));
-    await example(page);
+    await likeExample(page);
     await switchAll(page);
     await page.click('#clear');
     await waitForLikes(page, 0);
@@ -134,12 +131,12 @@ describe('without a network', () => {
 
   test('a reload brings the whole page, which recommends, explains and switches', async () => {
     const { page, context, problems } = await openAlone();
-    await example(page);
+    await likeExample(page);
     const films = await listIds(page, '#films');
     await page.setOfflineMode(true);
     await reload(page);
     assert.equal(await textOf(page, '#offline-note'), 'Available offline');
-    await example(page);
+    await likeExample(page);
     assert.deepEqual(await listIds(page, '#films'), films);
     await switchAll(page);
     await pickFilm(page, 'a');

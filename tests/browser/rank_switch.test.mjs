@@ -4,14 +4,15 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import {
+  changeFilms,
   listIds,
+  openExample,
   openPage,
   openSite,
   PHONE,
   picture,
   textOf,
   waitForLikes,
-  waitUntil,
 } from './browser_support.mjs';
 
 let site;
@@ -25,28 +26,8 @@ const checked = (page) => page.$eval('#rank', (input) => input.checked);
 const moves = (page) =>
   page.$$eval('#films .moved', (rows) => rows.map((row) => Number(/\d+/.exec(row.textContent)[0])));
 
-/** A page with four films liked. */
-async function openExample(options) {
-  const opened = await openPage(site, options);
-  await opened.page.click('#example');
-  await waitForLikes(opened.page, 4);
-  return opened;
-}
-
-/** Operates the switch by `act`; resolves when the films have changed. */
-async function turn(page, act) {
-  const before = (await listIds(page, '#films')).join();
-  await act();
-  await waitUntil(
-    page,
-    (old) =>
-      [...document.querySelectorAll('#films > li')].map((row) => row.dataset.id).join() !== old,
-    before,
-  );
-}
-
 test('ranked films come from the 100 retrieved; the switch shows the order of retrieval', async () => {
-  const { page, context, problems } = await openExample();
+  const { page, context, problems } = await openExample(site);
   const requests = [];
   page.on('request', (request) => requests.push(request.url()));
   assert.equal(await checked(page), true);
@@ -65,7 +46,7 @@ test('ranked films come from the 100 retrieved; the switch shows the order of re
     /^MIND retrieves 100 films, \w+ puts them in order/,
   );
 
-  await turn(page, () => page.click('#rank-label'));
+  await changeFilms(page, () => page.click('#rank-label'));
   const retrieved = await listIds(page, '#films');
   assert.equal(await checked(page), false);
   assert.deepEqual(await moves(page), []);
@@ -75,7 +56,7 @@ test('ranked films come from the 100 retrieved; the switch shows the order of re
     assert.equal(place < 0 ? places[i] > 12 : places[i] === place + 1, true, `${id}`);
   }
 
-  await turn(page, () => page.click('#rank'));
+  await changeFilms(page, () => page.click('#rank'));
   assert.deepEqual(await listIds(page, '#films'), ranked);
   assert.deepEqual(requests, []);
   assert.deepEqual(problems, []);
@@ -83,9 +64,9 @@ test('ranked films come from the 100 retrieved; the switch shows the order of re
 });
 
 test('it is a switch to the keyboard and to screen readers, which are told the new first film', async () => {
-  const { page, context } = await openExample();
+  const { page, context } = await openExample(site);
   await page.focus('#rank');
-  await turn(page, () => page.keyboard.press('Space'));
+  await changeFilms(page, () => page.keyboard.press('Space'));
   assert.equal(await checked(page), false);
   assert.equal(await page.evaluate(() => document.activeElement.id), 'rank', 'the focus stays');
   const {
@@ -97,7 +78,7 @@ test('it is a switch to the keyboard and to screen readers, which are told the n
   });
   assert.match(name, /^Ranked by \w+$/);
   assert.deepEqual([role, Boolean(state)], ['switch', false]);
-  await turn(page, () => page.keyboard.press('Space'));
+  await changeFilms(page, () => page.keyboard.press('Space'));
   const [first] = await page.$$eval('#films h3', (titles) => titles.map((t) => t.textContent));
   assert.equal(await textOf(page, '#announcer'), `12 recommendations. First: ${first}.`);
   await context.close();
@@ -116,7 +97,7 @@ test('it is not there when there is nothing to rank, or nothing that ranks', asy
   assert.deepEqual(await listIds(page, '#films'), popular);
   await context.close();
 
-  const alone = await openExample({ query: '?model=films.pique' });
+  const alone = await openExample(site, { query: '?model=films.pique' });
   assert.equal(await shown(alone.page, '#rank-switch'), false);
   assert.equal(await shown(alone.page, '#rank-hint'), false);
   assert.deepEqual(await moves(alone.page), []);
@@ -134,8 +115,8 @@ test('a file that does not rank is an error that names it', async () => {
 test('on a narrow screen it fits, is large enough to touch, and axe finds nothing', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   for (const viewport of [PHONE, { ...PHONE, width: 320 }]) {
-    const { page, context } = await openExample({ viewport });
-    await turn(page, () => page.tap('#rank-switch'));
+    const { page, context } = await openExample(site, { viewport });
+    await changeFilms(page, () => page.tap('#rank-switch'));
     await page.$eval('#shelf-title', (title) => title.scrollIntoView());
     await picture(page, `switch-${viewport.width}`);
     const { right, height } = await page.$eval('#rank-switch', (label) => {

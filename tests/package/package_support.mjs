@@ -7,7 +7,7 @@ import { serve } from '../../web/serve.mjs';
 
 export const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, '../..');
-const work = path.join(here, 'work');
+const work = path.join(here, 'unpacked');
 const model = path.join(root, 'models/films.pique');
 
 /** The folder of the unpacked package, made anew. */
