@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_TIMEOUT = 60_000;
 
@@ -83,7 +84,7 @@ async function whenReady(port) {
       return;
     } catch (error) {
       if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
 }
@@ -105,9 +106,23 @@ const environment = (display, home) => ({
   XDG_DATA_HOME: path.join(home, 'data'),
   NO_AT_BRIDGE: '1', // no accessibility bus
   LIBGL_ALWAYS_SOFTWARE: '1',
+  MESA_SHADER_CACHE_DISABLE: 'true',
   // Root has no user namespaces to build a sandbox from; the pages are our own.
   WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1',
 });
+
+/** The browser's last process may still write there while the folder is emptied, which rmSync does not try twice. */
+async function removeHome(home) {
+  for (let left = 40; ; left--) {
+    try {
+      rmSync(home, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await sleep(250);
+    }
+  }
+}
 
 const LOADED = () =>
   new Promise((resolve) => {
@@ -154,7 +169,7 @@ export async function launchWebkit(timeout) {
   };
   try {
     const home = mkdtempSync(path.join(tmpdir(), 'pique-webkit-'));
-    undo.push(() => rmSync(home, { recursive: true, force: true, maxRetries: 10 }));
+    undo.push(() => removeHome(home));
     const { screen, display } = await startScreen();
     undo.push(() => stop(screen));
     const port = await freePort();
