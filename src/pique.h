@@ -158,9 +158,11 @@ PIQUE_API char pique_model_profile_separator(const pique_model *model, uint32_t 
 /* Columns of item categories (genre, brand …) that a list can be diversified by and filtered. */
 PIQUE_API uint32_t pique_model_category_count(const pique_model *model);
 PIQUE_API const char *pique_model_category_name(const pique_model *model, uint32_t column);
-/* The category of every item in a column: codes[item], 0 of none, 1 the first of the names that
- * pique_model_info lists under "terms" (of files that have them). NULL: no such column. */
-PIQUE_API const uint8_t *pique_model_categories(const pique_model *model, uint32_t column);
+/* The categories of every item in a column: codes[item * each], then up to each - 1 more; 0 of none or after the last,
+ * 1 the first of the names that pique_model_info lists under "terms" (of files that have them). The first of an item
+ * counts where a list is diversified. NULL: no such column. */
+PIQUE_API const uint8_t *pique_model_categories(const pique_model *model, uint32_t column,
+                                                uint32_t *each);
 
 /* In the place of a column: items are alike as their vectors are. */
 #define PIQUE_BY_VECTORS UINT32_MAX

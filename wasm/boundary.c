@@ -194,8 +194,8 @@ uint8_t *pique_js_filter(pique_js *js) {
     return js->filtered;
 }
 
-const uint8_t *pique_js_categories(const pique_js *js, uint32_t column) {
-    return pique_model_categories(js->model, column);
+const uint8_t *pique_js_categories(pique_js *js, uint32_t column) {
+    return pique_model_categories(js->model, column, &js->out[0]);
 }
 
 int32_t pique_js_similar(pique_js *js, uint32_t item, uint32_t count, uint32_t flags) {

@@ -72,8 +72,8 @@ void pique_js_rank_by(pique_js *js, pique_js *ranker, uint32_t retrieve);
 /* After pique_js_query: room for a bit of every item, all 0; the caller sets (bit item % 8 of byte item / 8) those
  * to leave out. NULL: no memory. */
 uint8_t *pique_js_filter(pique_js *js);
-/* Which category each item has in a column: codes[item], 0 of none. */
-const uint8_t *pique_js_categories(const pique_js *js, uint32_t column);
+/* Which categories each item has in a column: codes[item * each] and further ones, 0 of none. out[0]: each. */
+const uint8_t *pique_js_categories(pique_js *js, uint32_t column);
 /* After pique_js_query: the items nearest to one, as pique_js_recommend gives them. */
 int32_t pique_js_similar(pique_js *js, uint32_t item, uint32_t count, uint32_t flags);
 

@@ -262,7 +262,31 @@ static pique_status add_metadata(pq_writer *w, const pq_model *m, const pique_da
     return status == PIQUE_OK ? add_category_names(w, m->ctx, dataset) : status;
 }
 
-/* The first category of every item in each column of categories. */
+/* What an item has beyond so many does not count. */
+#define MOST_OF_AN_ITEM 32
+
+/* The largest number of values that an item has. */
+static uint32_t most_values(const pq_feature *feature, uint32_t items) {
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < items; i++) {
+        most = PQ_MAX(most, feature->offsets[i + 1] - feature->offsets[i]);
+    }
+    return PQ_MIN(most, MOST_OF_AN_ITEM);
+}
+
+/* The known categories of an item, from codes[0] on. */
+static void list_categories(const pq_feature *feature, uint32_t item, uint32_t most,
+                            uint8_t *codes) {
+    uint32_t n = 0;
+    for (uint32_t at = feature->offsets[item]; at < feature->offsets[item + 1] && n < most; at++) {
+        uint32_t value = feature->values[at];
+        if (value > 0 && value <= feature->terms.count) {
+            codes[n++] = (uint8_t)value;
+        }
+    }
+}
+
+/* The categories of every item in each column of categories. */
 static pique_status add_categories(pq_writer *w, pq_arena *arena, const pique_dataset *dataset) {
     for (uint32_t f = 0; f < dataset->item_feature_count; f++) {
         const pq_feature *feature = &dataset->item_features[f];
@@ -270,17 +294,16 @@ static pique_status add_categories(pq_writer *w, pq_arena *arena, const pique_da
             continue;
         }
         char *name = keep(arena, PQ_ITEM_CATEGORY, feature->name, "");
-        uint8_t *codes = pq_arena_take(arena, dataset->item_rows, sizeof(*codes));
+        const uint32_t count = dataset->item_rows, most = most_values(feature, count);
+        uint8_t *codes = pq_arena_take(arena, (size_t)count * most, sizeof(*codes));
         if (!name || !codes) {
             return PIQUE_NO_MEMORY;
         }
-        for (uint32_t i = 0; i < dataset->item_rows; i++) {
-            uint32_t at = feature->offsets[i];
-            bool known =
-                at < feature->offsets[i + 1] && feature->values[at] <= feature->terms.count;
-            codes[i] = known ? (uint8_t)feature->values[at] : 0;
+        memset(codes, 0, (size_t)count * most);
+        for (uint32_t i = 0; i < count; i++) {
+            list_categories(feature, i, most, codes + (size_t)i * most);
         }
-        pq_writer_tensor(w, name, PQ_U8, dataset->item_rows, 0, codes);
+        pq_writer_tensor(w, name, PQ_U8, count, most > 1 ? most : 0, codes);
     }
     return PIQUE_OK;
 }

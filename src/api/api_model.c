@@ -126,8 +126,12 @@ static pique_status open_categories(pique_model *model) {
         char name[64];
         const pq_tensor *tensor;
         (void)pq_format(name, sizeof(name), PQ_ITEM_CATEGORY "%s", model->category_names[c]);
-        PQ_TRY(pq_container_get(&model->container, name, PQ_U8, model->m.items.rows, 0, &tensor));
+        tensor = pq_container_find(&model->container, name);
+        const uint32_t several = tensor && tensor->rank == 2 ? tensor->shape[1] : 0;
+        PQ_TRY(pq_container_get(&model->container, name, PQ_U8, model->m.items.rows, several,
+                                &tensor));
         model->categories[c] = tensor->data;
+        model->categories_each[c] = PQ_MAX(several, 1);
     }
     model->category_count = count;
     return PIQUE_OK;
@@ -349,8 +353,10 @@ uint32_t pique_model_category_count(const pique_model *model) {
     return model->category_count;
 }
 
-const uint8_t *pique_model_categories(const pique_model *model, uint32_t column) {
-    return column < model->category_count ? model->categories[column] : NULL;
+const uint8_t *pique_model_categories(const pique_model *model, uint32_t column, uint32_t *each) {
+    bool there = column < model->category_count;
+    *each = there ? model->categories_each[column] : 0;
+    return there ? model->categories[column] : NULL;
 }
 
 const char *pique_model_category_name(const pique_model *model, uint32_t column) {

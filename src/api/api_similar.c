@@ -33,17 +33,20 @@ pique_status pq_session_diversify(pique_session *s, const pique_query *q, pq_bes
         return pq_diversify_by_vectors(arena, hits->hits, count, wanted, &directions, q->diversity);
     }
     const uint8_t *categories = s->model->categories[q->category];
+    uint32_t each = s->model->categories_each[q->category];
     if (items) {
         uint8_t *of_rows = pq_arena_take(arena, count, sizeof(*of_rows));
         for (uint32_t i = 0; of_rows && i < count; i++) {
-            of_rows[i] = categories[items[i]];
+            of_rows[i] = categories[(size_t)items[i] * each];
         }
         if (!of_rows) {
             return PIQUE_NO_MEMORY;
         }
         categories = of_rows;
+        each = 1;
     }
-    return pq_diversify(arena, hits->hits, count, wanted, categories, q->diversity);
+    const pq_categories of = {.codes = categories, .each = each};
+    return pq_diversify(arena, hits->hits, count, wanted, &of, q->diversity);
 }
 
 static bool is_there(const pique_session *s, uint32_t item) {

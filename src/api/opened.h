@@ -34,7 +34,8 @@ struct pique_model {
     pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
     pq_encoder encoders[PQ_MAX_FIELDS];
     char *names[PQ_MAX_FIELDS];
-    const uint8_t *categories[PQ_MAX_FIELDS]; /* [rows] codes of the items in each column */
+    const uint8_t *categories[PQ_MAX_FIELDS]; /* [rows, each] codes of the items in each column */
+    uint32_t categories_each[PQ_MAX_FIELDS];
     char *category_names[PQ_MAX_FIELDS];
     uint32_t category_count;
     char *info;

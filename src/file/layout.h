@@ -16,10 +16,10 @@
  *                                 the shortlist where item.weight stands beside them, else the rows
  *            item.length          (rows) F32: behaviour i is item.length[i] * item.weight[i]
  *            behaviour.weight     (rows, D) likewise, where behaviours are not multiples of items
- *            item.category.<name> (rows) U8: which of at most 255 categories, the first of several, 0: none; the
- *                                 names of the columns stand in the metadata's pique.categories, a JSON array,
- *                                 those of the categories in pique.terms, {"<name>": ["of 1", "of 2", …]}; all
- *                                 may be missing
+ *            item.category.<name> (rows) or (rows, most) U8: which of at most 255 categories, 0: none, or no
+ *                                 further one; the names of the columns stand in the metadata's
+ *                                 pique.categories, a JSON array, those of the categories in pique.terms,
+ *                                 {"<name>": ["of 1", "of 2", …]}; all may be missing
  *            item.blocks, item.centroids  of files whose item rows come in blocks (file/blocks.h)
  *            item.ids             U8, all ids; item.ids.offsets (items + 1) U32
  *            profile.<name>.terms U8, and .offsets U32: a field of categories. A field of numbers has

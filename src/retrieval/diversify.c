@@ -14,13 +14,13 @@ typedef struct {
     uint32_t *behind; /* [count] who waits after each hit */
 } lines;
 
-static void line_up(lines *l, const pq_hit *hits, uint32_t count, const uint8_t *categories) {
+static void line_up(lines *l, const pq_hit *hits, uint32_t count, const pq_categories *of) {
     for (uint32_t c = 0; c < CATEGORIES; c++) {
         l->front[c] = count; /* nobody */
         l->chosen[c] = 0;
     }
     for (uint32_t i = count; i-- > 0;) {
-        uint8_t category = categories[hits[i].row];
+        uint8_t category = of->codes[(size_t)hits[i].row * of->each];
         l->behind[i] = l->front[category];
         l->front[category] = i;
     }
@@ -45,7 +45,7 @@ static uint32_t best_line(const lines *l, const pq_hit *hits, uint32_t count, fl
 }
 
 pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
-                          const uint8_t *categories, float price) {
+                          const pq_categories *categories, float price) {
     lines l = {.behind = pq_arena_take(arena, count, sizeof(*l.behind))};
     pq_hit *list = pq_arena_take(arena, count, sizeof(*list));
     if (!l.behind || !list) {

@@ -12,11 +12,17 @@ typedef struct {
     uint32_t width;
 } pq_directions;
 
-/* hits [count], best first as of pq_scan_top; categories by row, 0: of none, which never counts as the same.
+/* Of each row `each` codes, of which the first counts; 0: of none. */
+typedef struct {
+    const uint8_t *codes;
+    uint32_t each;
+} pq_categories;
+
+/* hits [count], best first as of pq_scan_top; categories by row; none never counts as the same.
  * The first `wanted` become the chosen ones in the order of choice; of equal figures the one that came
  * first. What stands after them is not defined. price >= 0; at 0 the order stays. PIQUE_NO_MEMORY. */
 pique_status pq_diversify(pq_arena *arena, pq_hit *hits, uint32_t count, uint32_t wanted,
-                          const uint8_t *categories, float price);
+                          const pq_categories *categories, float price);
 
 /* The same with a price times the largest cosine of a hit's vector and that of a chosen one, where it is above 0
  * (maximal marginal relevance: Carbonell and Goldstein, SIGIR 1998). directions [count, width]: the vectors of

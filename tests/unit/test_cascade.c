@@ -37,16 +37,18 @@ static void make_rank_file(model_file *f) {
     model_file_strings(f, "item.ids", rank_ids);
 }
 
-/* Two categories, so cut that the items that are retrieved first are mostly of one. */
+/* Two categories, so cut that the items that are retrieved first are mostly of one; an item may have a further one, which
+ * does not count in a list. */
 static uint8_t category(uint32_t item) {
     return item == 0 || item > MODEL_ITEMS ? 0 : 1 + (item > 4);
 }
 
 static void add_categories(model_file *f) {
     f->categories = "[\"kind\"]";
-    model_part *part = model_file_add(f, "item.category.kind", PQ_U8, MODEL_ROWS, 0);
+    model_part *part = model_file_add(f, "item.category.kind", PQ_U8, MODEL_ROWS, 2);
     for (uint32_t i = 0; i < MODEL_ROWS; i++) {
-        part->data.bytes[i] = category(i);
+        part->data.bytes[2 * i] = category(i);
+        part->data.bytes[2 * i + 1] = (uint8_t)(i % 3);
     }
 }
 

@@ -57,7 +57,8 @@ static void test_the_rule(void **state) {
         float price = 0.25f * (float)(seed % 9);
         memcpy(chosen, hits, sizeof(hits));
         by_rule(hits, count, wanted, categories, (double)price, places);
-        assert_ok(&t.ctx, pq_diversify(&arena, chosen, count, wanted, categories, price));
+        assert_ok(&t.ctx, pq_diversify(&arena, chosen, count, wanted,
+                                       &(pq_categories){categories, 1}, price));
         for (uint32_t n = 0; n < wanted; n++) {
             const pq_hit *hit = &hits[places[n]]; /* with its score and its interest */
             assert_memory_equal(&chosen[n], hit, sizeof(*hit));
@@ -80,15 +81,15 @@ static void test_limits(void **state) {
     pq_hit hits[] = {{1, 0, 7}, {2, 0, 6}, {3, 0, 5}, {4, 0, 4}, {5, 0, 3}, {6, 0, 2}, {7, 0, 1}};
     pq_hit list[7];
     memcpy(list, hits, sizeof(hits));
-    assert_ok(&t.ctx, pq_diversify(&arena, list, 7, 7, categories, 0));
+    assert_ok(&t.ctx, pq_diversify(&arena, list, 7, 7, &(pq_categories){categories, 1}, 0));
     assert_memory_equal(list, hits, sizeof(hits));
     /* A price above all scores: one of each category first, and those of none. */
-    assert_ok(&t.ctx, pq_diversify(&arena, list, 7, 5, categories, 1000));
+    assert_ok(&t.ctx, pq_diversify(&arena, list, 7, 5, &(pq_categories){categories, 1}, 1000));
     static const uint32_t first[] = {1, 3, 5, 7, 2};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(list[i].row, first[i]);
     }
-    assert_ok(&t.ctx, pq_diversify(&arena, list, 0, 3, categories, 1));
+    assert_ok(&t.ctx, pq_diversify(&arena, list, 0, 3, &(pq_categories){categories, 1}, 1));
     pq_arena_free(&arena);
     testing_close(&t);
 }

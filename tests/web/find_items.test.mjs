@@ -15,6 +15,8 @@ const { load } = await importDist('index.js');
 const ITEMS = 60;
 const GENRES = ['drama', 'comedy', 'war', 'noir'];
 const genreOf = (id) => GENRES[Number(id.slice(6)) % 4];
+/** Every item is also of one that all share, some of a third. */
+const isLate = (id) => Number(id.slice(6)) % 5 === 0;
 const decadeOf = (id) => `${1950 + 10 * (Number(id.slice(6)) % 3)}`;
 const context = ['thing-3', 'thing-8', 'thing-21'];
 const ids = ({ items }) => items.map(({ id }) => id);
@@ -61,7 +63,7 @@ before(async () => {
   write('interactions.csv', ['user,item,timestamp', ...events]);
   write('items.csv', [
     'item,genre,decade',
-    ...all.map((id) => `${id},${genreOf(id)}|other,${decadeOf(id)}`),
+    ...all.map((id) => `${id},${genreOf(id)}|other${isLate(id) ? '|late' : ''},${decadeOf(id)}`),
   ]);
   const [model, plain] = [path.join(folder, 'run/model.pique'), path.join(folder, 'f32.pique')];
   run(['train', '--model', 'mind', '--data', data, '--out', path.dirname(model), '--epochs', '2']);
@@ -76,7 +78,7 @@ after(async () => {
 
 describe('filter', () => {
   test('by fields: any of the values, all of the fields', async () => {
-    assert.deepEqual(pique.info.terms.genre.toSorted(), [...GENRES, 'other'].toSorted());
+    assert.deepEqual(pique.info.terms.genre.toSorted(), [...GENRES, 'late', 'other'].toSorted());
     const all = ids(await pique.recommend({ context, count: ITEMS }));
     const list = async (filter) => ids(await pique.recommend({ context, count: ITEMS, filter }));
     const wars = all.filter((id) => genreOf(id) === 'war');
@@ -86,6 +88,9 @@ describe('filter', () => {
       await list({ genre: ['war', 'noir'], decade: ['1960'] }),
       all.filter((id) => ['war', 'noir'].includes(genreOf(id)) && decadeOf(id) === '1960'),
     );
+    assert.deepEqual(await list({ genre: 'other' }), all);
+    const late = all.filter((id) => genreOf(id) === 'war' || isLate(id));
+    assert.deepEqual(await list({ genre: ['war', 'late'] }), late);
     assert.deepEqual(await list({ genre: 'western' }), []);
     assert.deepEqual(await list({ genre: [] }), []);
     assert.deepEqual(await list({}), all);

@@ -406,9 +406,11 @@ export class Engine {
       }
       const wanted = new Set(values.map((value) => terms.indexOf(value) + 1).filter(Boolean));
       const at = this.#js.categories(column);
-      const codes = new Uint8Array(this.#heap, at, count + 1);
+      const [each] = this.#results();
+      const codes = new Uint8Array(this.#heap, at, (count + 1) * each);
       for (let item = 1; item <= count; item++) {
-        if (!wanted.has(codes[item] as number)) setBit(bits, item);
+        const own = codes.subarray(item * each, (item + 1) * each);
+        if (!own.some((code) => wanted.has(code))) setBit(bits, item);
       }
     }
     return bits;
