@@ -141,6 +141,10 @@ PIQUE_API const char *pique_model_item_id(const pique_model *model, uint32_t ite
 /* Largest number of interests K and width D of an interest vector. */
 PIQUE_API uint32_t pique_model_interest_count(const pique_model *model);
 PIQUE_API uint32_t pique_model_width(const pique_model *model);
+/* The vector of an item, as floats: vector[D]. PIQUE_UNSUPPORTED of models that only rank, PIQUE_ARGUMENT of items that
+ * the model does not know or whose block has not arrived. */
+PIQUE_API PIQUE_CHECKED pique_status pique_model_item_vector(const pique_model *model,
+                                                             uint32_t item, float *vector);
 /* Profile fields of the user (gender, age …): number, and the code of a raw value in field f. 0 when the value
  * is empty: a number that is not known then counts as what training filled in. Of categories, the field's
  * UNKNOWN code when training never saw the value; of numbers, PIQUE_NOT_A_NUMBER (which no query takes) when

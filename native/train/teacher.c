@@ -1,5 +1,6 @@
 #include "native/train/teacher.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,33 @@ static pique_status check_teacher(const pq_teachers *s, uint32_t i, pq_task task
     return PIQUE_OK;
 }
 
+/* Bytes of interests that are kept of a teacher. */
+#define MOST_KEPT ((size_t)2 << 30)
+
+static pique_status open_recall(pq_teachers *s, uint32_t i) {
+    const pique_model *model = s->models[i];
+    const size_t events = s->dataset->starts[s->dataset->user_count];
+    const uint32_t items = pique_model_item_count(model);
+    pq_recall *r = &s->recalls[i];
+    *r = (pq_recall){.width = pique_model_width(model), .most = pique_model_interest_count(model)};
+    const size_t each = (size_t)r->most * r->width;
+    r->vectors = pq_alloc(s->ctx, ((size_t)items + 1) * r->width, sizeof(*r->vectors));
+    r->live = pq_alloc(s->ctx, events, sizeof(*r->live));
+    if (!r->vectors || !r->live) {
+        return PIQUE_NO_MEMORY;
+    }
+    if (events * each <= MOST_KEPT / sizeof(*r->interests)) {
+        r->interests = pq_alloc(s->ctx, events * each, sizeof(*r->interests));
+        if (!r->interests) {
+            return PIQUE_NO_MEMORY;
+        }
+    }
+    for (uint32_t item = 1; item <= items; item++) {
+        PQ_TRY(pique_model_item_vector(model, item, r->vectors + (size_t)item * r->width));
+    }
+    return PIQUE_OK;
+}
+
 static pique_status open_teacher(pq_teachers *s, pq_task task, const char *path) {
     const uint32_t i = s->count;
     void *bytes;
@@ -71,6 +99,9 @@ static pique_status open_teacher(pq_teachers *s, pq_task task, const char *path)
     PQ_TRY(pq_model_scorer_init(&s->scorers[i], s->ctx, s->models[i], s->dataset));
     PQ_TRY(find_scale(s->ctx, s->models[i], &s->scales[i]));
     PQ_TRY(check_teacher(s, i, task, path));
+    if (task == PQ_TASK_RETRIEVAL) {
+        PQ_TRY(open_recall(s, i));
+    }
     for (uint32_t item = 1; item <= s->dataset->items.count; item++) {
         s->known[item] = s->known[item] && s->scorers[i].numbers[item] > 0;
     }
@@ -119,6 +150,9 @@ void pq_teachers_free(pq_teachers *s) {
         for (uint32_t i = 0; i < s->count; i++) {
             pq_model_scorer_free(&s->scorers[i]);
             pique_model_free(s->models[i]);
+            pq_free(s->ctx, s->recalls[i].vectors);
+            pq_free(s->ctx, s->recalls[i].interests);
+            pq_free(s->ctx, s->recalls[i].live);
         }
         pq_free(s->ctx, s->known);
         pq_free(s->ctx, s->chances);
@@ -143,8 +177,6 @@ void pq_lesson_close(pq_lesson *l) {
             pq_model_user_close(l->ctx, l->users[i]);
         }
         pq_free(l->ctx, l->items);
-        pq_free(l->ctx, l->numbers);
-        pq_free(l->ctx, l->scores);
         pq_free(l->ctx, l->softened);
     }
     *l = (pq_lesson){0};
@@ -172,34 +204,51 @@ static pique_status view_of(pq_lesson *l, const pq_sample *label, pq_view *out) 
     return PIQUE_OK;
 }
 
-static pique_status reserve(pq_lesson *l, uint32_t count) {
-    PQ_TRY(
-        pq_reserve(l->ctx, (void **)&l->numbers, &l->numbers_capacity, count, sizeof(*l->numbers)));
-    PQ_TRY(pq_reserve(l->ctx, (void **)&l->scores, &l->scores_capacity, count, sizeof(*l->scores)));
-    return pq_reserve(l->ctx, (void **)&l->softened, &l->softened_capacity, count,
-                      sizeof(*l->softened));
-}
-
-/* l->softened: the logits that teacher i gives those of the items that all know, divided by the temperature;
- * *known of them. */
-static pique_status ask_teacher(pq_lesson *l, uint32_t i, const pq_sample *label,
-                                const uint32_t *items, uint32_t count, uint32_t *known) {
-    const pq_model_scorer *scorer = &l->teachers->scorers[i];
-    const double factor = l->teachers->scales[i] / l->soft.temperature;
+/* The interests that teacher i sees before the label: of the cache, where they stand there already. */
+static pique_status recall(pq_lesson *l, uint32_t i, const pq_sample *label, pique_interests *out) {
+    const pq_recall *r = &l->teachers->recalls[i];
     pq_model_user *user = l->users[i];
+    const size_t event = l->sampler->dataset->starts[label->user] + label->position;
+    const bool kept = r->interests && !label->around;
+    float *own = kept ? r->interests + event * r->most * r->width : NULL;
     pq_view view;
-    *known = 0;
-    for (uint32_t j = 0; j < count; j++) {
-        if (l->teachers->known[items[j]]) {
-            l->numbers[(*known)++] = scorer->numbers[items[j]];
-        }
+    if (kept && r->live[event]) {
+        *out = (pique_interests){.vectors = own, .live = r->live[event] - 1U};
+        return PIQUE_OK;
     }
     PQ_TRY(view_of(l, label, &view));
-    PQ_TRY(pq_model_user_query(l->ctx, scorer, user, label->user, &view));
-    PQ_TRY(pique_session_rank(user->session, &user->query, l->numbers, *known, l->scores));
-    for (uint32_t j = 0; j < *known; j++) {
-        l->softened[j] = (pq_real)(factor * l->scores[j]);
+    PQ_TRY(pq_model_user_query(l->ctx, &l->teachers->scorers[i], user, label->user, &view));
+    PQ_TRY(pique_session_interests(user->session, &user->query, out));
+    if (kept) {
+        memcpy(own, out->vectors, (size_t)out->live * r->width * sizeof(*own));
+        r->live[event] = (uint8_t)(out->live + 1);
     }
+    return PIQUE_OK;
+}
+
+/* l->softened: the logits that teacher i gives those of the items that all know, divided by the temperature. */
+static pique_status ask_teacher(pq_lesson *l, uint32_t i, const pq_sample *label,
+                                const uint32_t *items, uint32_t count) {
+    const pq_recall *r = &l->teachers->recalls[i];
+    const pq_kernels *kernels = l->ctx->kernels;
+    const pq_real factor = (pq_real)(l->teachers->scales[i] / l->soft.temperature);
+    pique_interests interests;
+    uint32_t known = 0;
+    PQ_TRY(recall(l, i, label, &interests));
+    for (uint32_t j = 0; j < count; j++) {
+        if (!l->teachers->known[items[j]]) {
+            continue;
+        }
+        const float *row =
+            r->vectors + (size_t)l->teachers->scorers[i].numbers[items[j]] * r->width;
+        float best = interests.live ? -HUGE_VALF : 0;
+        for (uint32_t k = 0; k < interests.live; k++) {
+            float score = kernels->dot(interests.vectors + (size_t)k * r->width, row, r->width);
+            best = PQ_MAX(best, score);
+        }
+        l->softened[known++] = factor * best;
+    }
+    kernels->softmax(l->softened, l->softened, known);
     return PIQUE_OK;
 }
 
@@ -209,14 +258,14 @@ static pique_status ask_slate(void *user, uint32_t row, const uint32_t *ids, uin
     pq_lesson *l = user;
     const pq_teachers *all = l->teachers;
     const pq_real each = 1 / (pq_real)all->count;
-    PQ_TRY(reserve(l, count));
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->softened, &l->softened_capacity, count,
+                      sizeof(*l->softened)));
     for (uint32_t j = 0; j < count; j++) {
         chances[j] = all->known[ids[j]] ? 0 : -1;
     }
     for (uint32_t i = 0; i < all->count; i++) {
-        uint32_t known, at = 0;
-        PQ_TRY(ask_teacher(l, i, &l->labels[row], ids, count, &known));
-        l->ctx->kernels->softmax(l->softened, l->softened, known);
+        uint32_t at = 0;
+        PQ_TRY(ask_teacher(l, i, &l->labels[row], ids, count));
         for (uint32_t j = 0; j < count; j++) {
             if (chances[j] >= 0) {
                 chances[j] += each * l->softened[at++];
@@ -235,11 +284,16 @@ static pique_status ask_pair(pq_lesson *l, const pq_sample *label, uint32_t item
         *out = *told;
         return PIQUE_OK;
     }
-    PQ_TRY(reserve(l, 1));
     for (uint32_t i = 0; i < teachers; i++) {
-        uint32_t known;
-        PQ_TRY(ask_teacher(l, i, label, &item, 1, &known));
-        double x = l->softened[0], e = pq_exp(x < 0 ? x : -x);
+        const pq_model_scorer *scorer = &l->teachers->scorers[i];
+        pq_model_user *user = l->users[i];
+        pq_view view;
+        float logit;
+        PQ_TRY(view_of(l, label, &view));
+        PQ_TRY(pq_model_user_query(l->ctx, scorer, user, label->user, &view));
+        PQ_TRY(pique_session_rank(user->session, &user->query, &scorer->numbers[item], 1, &logit));
+        double x = l->teachers->scales[i] / l->soft.temperature * logit;
+        double e = pq_exp(x < 0 ? x : -x);
         sum += (x < 0 ? e : 1) / (1 + e);
     }
     *out = *told = (pq_real)(sum / teachers);

@@ -13,6 +13,15 @@
 
 #define PQ_MOST_TEACHERS 8
 
+/* Of a teacher that retrieves: its items' vectors, and the interests of the histories before labels, which are the same
+ * in every epoch. Each label is in one shard of an epoch alone. */
+typedef struct {
+    uint32_t width, most; /* D, K */
+    float *vectors;       /* [items of the teacher + 1, D] */
+    float *interests;     /* [events, K, D]; NULL where that would be too much */
+    uint8_t *live;        /* [events] how many there are + 1; 0: nobody has asked */
+} pq_recall;
+
 typedef struct {
     pq_ctx *ctx;
     const pique_dataset *dataset;
@@ -20,7 +29,8 @@ typedef struct {
     pique_model *models[PQ_MOST_TEACHERS];
     pq_model_scorer scorers[PQ_MOST_TEACHERS];
     double scales[PQ_MOST_TEACHERS]; /* from scores to the logits that training saw */
-    bool *known;                     /* [item_rows]: to every teacher */
+    pq_recall recalls[PQ_MOST_TEACHERS];
+    bool *known; /* [item_rows]: to every teacher */
     /* [labelled_count] the mean softened chance of each labelled pair, negative until somebody has asked: it
      * is the same in every epoch. NULL without labels. Each pair is in one shard of an epoch alone. */
     pq_real *chances;
@@ -42,10 +52,8 @@ typedef struct {
     pq_model_user *users[PQ_MOST_TEACHERS];
     pq_sample *labels; /* [P] of the part at hand */
     uint32_t *items;   /* [longest history], of the view being asked about */
-    uint32_t *numbers; /* [most items asked about], in a teacher's numbers */
-    float *scores;     /* likewise */
-    pq_real *softened; /* likewise */
-    size_t items_capacity, numbers_capacity, scores_capacity, softened_capacity;
+    pq_real *softened; /* [most items asked about] */
+    size_t items_capacity, softened_capacity;
     pq_soft soft;
     double part; /* of the loss that is the teachers' */
 } pq_lesson;

@@ -65,6 +65,18 @@ static void offer_all(const pique_session *s, const float *own, float *row, cons
     pq_best_order(best);
 }
 
+pique_status pique_model_item_vector(const pique_model *model, uint32_t item, float *vector) {
+    const pq_table *vectors = model->m.items.vectors;
+    if (!pique_model_retrieves(model)) {
+        PQ_FAIL(model->ctx, PIQUE_UNSUPPORTED, "%s has no item vectors", model->m.def->name);
+    }
+    if (item == 0 || item > model->ids.count || pq_table_lacks(vectors, item)) {
+        PQ_FAIL(model->ctx, PIQUE_ARGUMENT, "item %u is not there", (unsigned)item);
+    }
+    pq_table_row(vectors, item, vector);
+    return PIQUE_OK;
+}
+
 pique_status pique_session_similar(pique_session *session, uint32_t item, const pique_query *query,
                                    const pique_recommendation **list, uint32_t *count) {
     pique_session *s = session;

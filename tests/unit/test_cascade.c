@@ -324,6 +324,8 @@ static void test_what_does_not_go_together(void **state) {
     assert_ok(c.ctx, pique_session_create(c.ctx, c.rank_model, &other)); /* pooling retrieves */
     c.ranker.session = c.rank_session;
     refuse(&c, other, PIQUE_UNSUPPORTED, "pool has no interests");
+    assert_failure(c.rank_ctx, pique_model_item_vector(c.rank_model, 1, (float[1]){0}),
+                   PIQUE_UNSUPPORTED, "pool has no item vectors");
     pique_session_free(other);
 
     c.person.history = NULL; /* told by the ranker's own context, repeated in the caller's */

@@ -163,6 +163,22 @@ static void ask(pique_context *ctx, pique_model *model, float *scores, uint32_t 
     pique_session_free(session);
 }
 
+static void check_vectors(pique_context *ctx, const pique_model *model, const model_file *plain) {
+    const model_part *rows = model_file_part((model_file *)plain, "item.weight");
+    const uint32_t width = pique_model_width(model);
+    float vector[WIDE];
+    assert_true(width <= WIDE && width == rows->cols);
+    for (uint32_t item = 1; item <= MODEL_ITEMS; item++) {
+        assert_ok(ctx, pique_model_item_vector(model, item, vector));
+        for (uint32_t d = 0; d < width; d++) {
+            assert_true(fabsf(vector[d] - rows->data.floats[item * width + d]) <= 1e-5f);
+        }
+    }
+    assert_failure(ctx, pique_model_item_vector(model, 0, vector), PIQUE_ARGUMENT, "item 0");
+    assert_failure(ctx, pique_model_item_vector(model, MODEL_ITEMS + 1, vector), PIQUE_ARGUMENT,
+                   "is not there");
+}
+
 static void test_serves_as_decoded(void **state) {
     (void)state;
     for (size_t s = 0; s < PQ_COUNT(schemes); s++) {
@@ -189,6 +205,7 @@ static void test_serves_as_decoded(void **state) {
             assert_true(fabsf(scores[i] - expected[i]) <= 1e-4f);
         }
         assert_memory_equal(items, order, sizeof(items));
+        check_vectors(ctx, model, &plain);
         pique_model_free(decoded);
         pique_model_free(model);
         pique_context_free(ctx);
