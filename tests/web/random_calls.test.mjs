@@ -161,6 +161,9 @@ test(`${CALLS} calls reject with nothing but a PiqueError`, async (t) => {
           (error) => {
             assert.equal(error?.name, 'PiqueError', `call ${host}.${i}: ${error?.stack}`);
             assert.ok(error instanceof Error && error.code && error.message);
+            // What the caller's own getters throw is none of ours.
+            const isOwn = error.code !== 'INTERNAL' || /^a (getter|proxy)$/.test(error.message);
+            assert.ok(isOwn, `call ${host}.${i}: ${error.stack}`);
             return error.code;
           },
         ),
@@ -175,5 +178,4 @@ test(`${CALLS} calls reject with nothing but a PiqueError`, async (t) => {
   t.diagnostic(`seed ${SEED}: ${JSON.stringify(Object.fromEntries(codes))}`);
   assert.ok(codes.get('none') > CALLS / 4 && codes.get('ARGUMENT') > CALLS / 20);
   assert.ok(codes.get('ABORTED') > 0 && codes.get('DISPOSED') > 100);
-  assert.ok((codes.get('INTERNAL') ?? 0) < CALLS / 50, 'wrong arguments are told as such');
 });

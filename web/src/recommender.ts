@@ -137,7 +137,7 @@ export class LocalRecommender implements Recommender {
       throw new PiqueError('ARGUMENT', 'rank and retrieve need a ranker: load(model, { ranker })');
     }
     const diversity = query.diversity ?? 0;
-    if (!(diversity >= 0 && diversity <= 1e30)) {
+    if (!(Number.isFinite(diversity) && diversity >= 0 && diversity <= 1e30)) {
       throw new PiqueError('ARGUMENT', `diversity must be a number from 0, not ${diversity}`);
     }
     const filter = query.filter === undefined ? {} : await this.#filter(query);
