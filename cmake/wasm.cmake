@@ -37,7 +37,7 @@ if(pique_wasm_sources AND EXISTS "${list}")
     target_link_libraries(pique_wasm PRIVATE pique_flags pique_headers)
     target_link_options(pique_wasm PRIVATE
         -sTOTAL_STACK=512KB -sINITIAL_MEMORY=1MB
-        -sSTANDALONE_WASM --no-entry -sMALLOC=emmalloc -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
+        -sSTANDALONE_WASM --no-entry -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH
         # wasm-opt repeats its passes until nothing gets smaller, and need not keep what only could trap
         -sBINARYEN_EXTRA_PASSES=--converge,-tnh
         "-sEXPORTED_FUNCTIONS=${exports}")
