@@ -92,7 +92,8 @@ typedef struct {
     uint32_t heads;              /* divides D; head h has columns h D / heads .. */
     bool causal;                 /* a row sees itself and those before it in its segment */
     double dropout;              /* of the attention weights, in training */
-    bool blind; /* a row does not see itself; one that sees no other becomes zero */
+    bool blind;              /* a row does not see itself; one that sees no other becomes zero */
+    const pq_segments *keys; /* NULL, or those of k and v, as many; then neither causal nor blind */
 } pq_attention;
 
 typedef struct {

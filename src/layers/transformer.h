@@ -51,4 +51,15 @@ pique_status pq_transformer_declare(pq_transformer *tr, pq_params *params, const
 pq_var *pq_transformer_run(pq_tape *t, const pq_transformer *tr, pq_var *x, pq_var *memory,
                            const pq_segments *segments);
 
+/* Rows (T, D) of segments, which last as long as the step. */
+typedef struct {
+    pq_var *rows;
+    const pq_segments *segments;
+} pq_stack;
+
+/* What block i, of kind `post`, makes of x when its attention looks at the rows of the same segment of `other`
+ * instead of x's own: of zeros where that has none. */
+pq_var *pq_transformer_look(pq_tape *t, const pq_transformer *tr, uint32_t i, const pq_stack *x,
+                            const pq_stack *other);
+
 #endif
