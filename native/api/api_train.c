@@ -32,6 +32,10 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
         model.items.rows = 3;
         status = pq_model_declare(&model);
     }
+    if (status == PIQUE_OK && training.epochs == 0 && !options->init) {
+        status = pq_fail(ctx, PIQUE_ARGUMENT,
+                         "epochs = 0 keeps the weights of another run, which --init names");
+    }
     if (status == PIQUE_OK && training.linear_optimiser != PQ_LINEAR_SAME && !is_linear(&model)) {
         status = pq_fail(ctx, PIQUE_ARGUMENT,
                          "linear_optimiser = ftrl needs linear weights of fields, which %s has not "

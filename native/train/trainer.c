@@ -103,6 +103,20 @@ static void tell_size(const trainer *t) {
     }
 }
 
+/* Tables of ids become zeros that stay. */
+static void leave_out_ids(const pq_items *items) {
+    pq_param *tables[] = {items->ids, items->weights[0]};
+    for (size_t i = 0; i < PQ_COUNT(tables); i++) {
+        if (tables[i]) {
+            tables[i]->init = (pq_init){.kind = PQ_INIT_ZERO};
+            tables[i]->frozen = true;
+        }
+    }
+    if (items->history) {
+        leave_out_ids(items->history);
+    }
+}
+
 /* The weights of another run: its folder or its checkpoint. */
 static pique_status start_from(trainer *t, const char *init) {
     char *inside = pq_path_join(t->ctx, init, CHECKPOINT);
@@ -128,6 +142,9 @@ static pique_status open_model(trainer *t) {
     m->profile.columns = t->profile_columns;
     m->profile.column_count = d->profile_count;
     PQ_TRY(pq_model_declare(m));
+    if (!t->options.item_ids) {
+        leave_out_ids(&m->items);
+    }
     PQ_TRY(pq_rounding_declare(&t->rounding, m, (pq_round_kind)t->options.quantise));
     PQ_TRY(pq_rounding_open(&t->rounding, t->threads));
     tell_size(t);
@@ -495,6 +512,15 @@ static pique_status step(trainer *t) {
     return PIQUE_OK;
 }
 
+/* No epoch at all: a model file of the weights that the run begins with. */
+static pique_status keep_as_is(trainer *t) {
+    pique_eval_result metrics;
+    t->state.epoch = 0;
+    PQ_TRY(measure(t, &metrics));
+    t->state.best_metric = chosen(t, &metrics);
+    return save_model(t, &metrics);
+}
+
 static bool cancelled(const trainer *t) {
     return t->listener && t->listener->cancelled && t->listener->cancelled(t->listener->user);
 }
@@ -552,6 +578,9 @@ static void close_trainer(trainer *t) {
 static pique_status run(trainer *t) {
     PQ_TRY(open_model(t));
     PQ_TRY(open_run(t));
+    if (t->options.epochs == 0) {
+        return keep_as_is(t);
+    }
     while (!t->state.finished) {
         PQ_TRY(epoch(t));
     }
