@@ -103,6 +103,10 @@ typedef struct {
      * PIQUE_ARGUMENT: a teacher of the other task, that knows less than half of the items, or that takes a
      * profile field that the data have not. */
     const char *teacher;
+    /* NULL, or a safetensors file with rows of the items, for models that take them (mmrec: tokens, regions, boxes);
+     * its item.ids say whose they are. Items that it lacks have none, which the listener is told.
+     * PIQUE_CORRUPT, PIQUE_DATA: file, tensor and reason. PIQUE_ARGUMENT: the model takes none, or needs one. */
+    const char *side;
 } pique_train_options;
 
 typedef struct {
@@ -129,7 +133,7 @@ PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique
 PIQUE_API const char *pique_train_task(const char *model);
 
 /* A JSON array of the models with their task, fields (name, type, default, range, help) and the presets of their own
- * (name, and the settings over those of "seed"), and under "training" the fields of the training loop. Release with
+ * (name, and the settings over those of "seed") and the tensors that they take from a side file, and under "training" the fields of the training loop. Release with
  * pique_release. */
 PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char **out);
 

@@ -10,6 +10,7 @@
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
+#include "native/train/model_side.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/shards.h"
@@ -30,6 +31,7 @@ typedef struct {
     pq_shards shards;
     pq_rounding rounding;
     pq_teachers teachers;
+    pq_model_side side;
     pq_train_state state;
     pq_journal journal;
     pq_text config; /* config.json */
@@ -141,6 +143,10 @@ static pique_status open_model(trainer *t) {
     m->items.column_count = d->item_feature_count;
     m->profile.columns = t->profile_columns;
     m->profile.column_count = d->profile_count;
+    if (m->def->side) {
+        PQ_TRY(pq_model_side_open(&t->side, t->ctx, m->def, d, t->asked->side, t->listener));
+        m->items.side = t->side.rows;
+    }
     PQ_TRY(pq_model_declare(m));
     if (!t->options.item_ids) {
         leave_out_ids(&m->items);
@@ -563,6 +569,7 @@ static void close_trainer(trainer *t) {
     pq_journal_close(&t->journal);
     pq_shards_free(&t->shards);
     pq_teachers_free(&t->teachers);
+    pq_model_side_close(&t->side);
     pq_sampler_free(&t->sampler);
     pq_rounding_free(&t->rounding);
     pq_optimiser_free(&t->optimiser);

@@ -64,5 +64,6 @@ void grad_sasrec(void **state);
 void grad_rnn_family(void **state);
 void grad_interest(void **state);
 void grad_fm_family(void **state);
+void grad_mmrec(void **state);
 
 #endif

@@ -77,7 +77,7 @@ int main(void) {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
         cmocka_unit_test(grad_rnn_family), cmocka_unit_test(grad_interest),
-        cmocka_unit_test(grad_fm_family),
+        cmocka_unit_test(grad_fm_family),  cmocka_unit_test(grad_mmrec),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {
