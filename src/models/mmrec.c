@@ -80,7 +80,7 @@ static const pq_field fields[] = {
              "width of the feed-forward layers in multiples of `dim`"),
     PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0.1", NULL, NULL,
              "of the input, the attention weights and the sublayers' outputs"),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.05", "0.02", "0.02",
+    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "0.02", "0.02",
              "deviation of new weights; 0: Glorot uniform"),
     PQ_FIELD(
         "objective", AT(objective), "log,softmax", "log", NULL, NULL,
@@ -373,7 +373,7 @@ const pq_model_def pq_model_mmrec = {
     .summary =
         PQ_HELP("tokens and regions of items, which look at each other and at the history's"),
     .fields = fields,
-    .training_best = PQ_HELP("batch=1024 lr=0.001 schedule=constant clip=1 epochs=20 patience=3 "
+    .training_best = PQ_HELP("batch=512 lr=0.003 schedule=constant clip=1 epochs=20 patience=3 "
                              "eval_every=1 negatives=4 sampler=uniform"),
     .training_seed = PQ_HELP("batch=64 lr=0.00001 schedule=constant clip=1 epochs=3 negatives=4 "
                              "sampler=uniform"),
