@@ -4,6 +4,7 @@ files for `--side`, made of ml-latest-small alone.
     python3 tests/bench/film_media.py --movielens $PIQUE_DATA/ml-latest-small --out FOLDER [--seed 1]
 
     interactions.csv, items.csv, schema.json   ratings; of each film genres, year, the words of its title, its tags
+    genres.json                                a schema that leaves words and tags out
     media.safetensors                          tokens: the words of the title, then its year; regions: a row for each
                                                genre and each tag. A word, genre or tag is a fixed vector of normal
                                                numbers, so that nothing but its identity is told
@@ -69,9 +70,10 @@ def write_data(source, out, films):
         for film, about in films.items():
             lists = ("|".join(about[key]) for key in ("words", "tags"))
             writer.writerow([film, "|".join(about["genres"]), about["year"], *lists])
-    with open(os.path.join(out, "schema.json"), "w", encoding="utf-8") as file:
-        several = {"type": "multi", "separator": "|"}
-        json.dump({"items": {"genres": several, "year": "category", "words": several, "tags": several}}, file)
+    several = {"type": "multi", "separator": "|"}
+    for name, said in (("schema.json", several), ("genres.json", "skip")):
+        with open(os.path.join(out, name), "w", encoding="utf-8") as file:
+            json.dump({"items": {"genres": several, "year": "category", "words": said, "tags": said}}, file)
 
 
 def vector(seed, what, width):
