@@ -97,6 +97,9 @@ typedef struct {
     /* NULL, or the RUN directory or the .ckpt file of another run of the same model and shapes, whose weights
      * this one starts with; moments, epochs and learning rate start anew. Not read when resuming. */
     const char *init;
+    /* NULL, or a file whose vectors of items (`item.weight`, joined by id) are the first rows of the table of items;
+     * options init.scale, init.freeze. Not read when resuming. PIQUE_DATA: they have another width. */
+    const char *init_items;
     /* NULL, or model files joined by ',': teachers of the same task, whose softened scores the model learns
      * beside the labels (options kd.*). Items are joined by their ids: a label that not every teacher knows is
      * learnt from the label alone, an item of a slate that not every one knows is left out of it.

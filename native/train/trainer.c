@@ -10,6 +10,7 @@
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
+#include "native/train/item_start.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/shards.h"
@@ -130,11 +131,15 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(pq_model_declare(m));
     PQ_TRY(pq_rounding_declare(&t->rounding, m, (pq_round_kind)t->options.quantise));
     PQ_TRY(pq_rounding_open(&t->rounding, t->threads));
-    tell_size(t);
     pq_params_draw(&m->params, t->asked->seed);
     if (t->asked->init && !t->asked->resume) {
         PQ_TRY(start_from(t, t->asked->init));
     }
+    if (t->asked->init_items && !t->asked->resume) {
+        PQ_TRY(pq_item_start(m, d, t->asked->init_items, &t->options, t->listener));
+    }
+    pq_item_freeze(m, &t->options);
+    tell_size(t);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
     t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);

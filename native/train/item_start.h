@@ -1,0 +1,19 @@
+/* item_start.h — vectors from a file as the first rows of a model's table of items. */
+#ifndef PQ_ITEM_START_H
+#define PQ_ITEM_START_H
+
+#include "models/model.h"
+#include "native/train/options.h"
+#include "pique_train.h"
+
+/* The drawn table of ids, and that of behaviours where the model has one, take the rows `item.weight` of the file (a
+ * model file or one of native/data/side_file.h), joined by id. They are scaled by one factor, so that their mean length is
+ * `init.scale` times that of the drawn rows in whose place they come. Items that the file lacks keep what was drawn; the listener is told how
+ * many those are. PIQUE_DATA: the widths differ, or no id is known. */
+pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char *path,
+                           const pq_train_options *options, const pique_listener *listener);
+/* What the options say of the tables whether or not rows came: with `init.freeze` they do not train. Before the
+ * optimiser is made. */
+void pq_item_freeze(const pq_model *m, const pq_train_options *options);
+
+#endif
