@@ -3,7 +3,7 @@
  *
  * q, k, v, y (T, D); head h has the columns h W .. h W + W - 1, W = D / heads. In a segment of L rows and
  * one head, with j running over the rows that i may see (causal: j <= i; blind: not i):
- *     s[i,j] = <q_i, k_j> / sqrt(W)
+ *     s[i,j] = <q_i, k_j> / sqrt(W) + self [i = j]
  *     p[i,:] = softmax of s[i,:];   w = dropout(p);   y_i = sum over j of w[i,j] v_j
  * Backward, with a[i,j] = <g_i, v_j>:
  *     dv_j += sum over i of w[i,j] g_i
@@ -33,7 +33,7 @@ typedef struct {
     size_t at; /* of the head in the first row of q, k, v, y */
     uint32_t length, width, stride;
     bool causal, blind;
-    pq_real scale;
+    pq_real scale, self;
 } block;
 
 static uint32_t seen(const block *b, uint32_t i) {
@@ -119,6 +119,9 @@ static void softmax(const block *b, pq_real *s) {
     size_t length = b->length;
     for (uint32_t i = 0; i < length; i++) {
         pq_real *row = s + i * length, largest = 0;
+        if (PQ_TRAINING && b->self != 0) {
+            row[i] += b->self / b->scale;
+        }
         if (b->blind) {
             row[i] = (pq_real)-HUGE_VAL;
         }
@@ -182,7 +185,8 @@ static block block_of(const pq_tape *t, const record *r, uint32_t segment, uint3
                    .stride = d,
                    .causal = r->args.causal,
                    .blind = r->args.blind,
-                   .scale = (pq_real)(1 / pq_sqrt(width))};
+                   .scale = (pq_real)(1 / pq_sqrt(width)),
+                   .self = (pq_real)r->args.self};
 }
 
 static uint32_t longest(const pq_segments *segments) {

@@ -79,7 +79,7 @@ static void expect_dropout(uint32_t n, bool causal) {
     for (uint32_t i = 0; i < n; i++) {
         s.v->value[i * n + i] = 1;
     }
-    s.args = (pq_attention){&s.segments, 1, causal, rate, false};
+    s.args = (pq_attention){&s.segments, 1, causal, rate, false, 0};
     pq_tape t, plain;
     pq_tape_init(&t, &s.g.t.ctx);
     pq_tape_init(&plain, &s.g.t.ctx);
@@ -129,7 +129,7 @@ static void run_case(const attention_case *c, const uint32_t *starts, uint32_t c
             inputs[i]->frozen = true;
         }
     }
-    s.args = (pq_attention){&s.segments, c->heads, c->causal, c->dropout, c->blind};
+    s.args = (pq_attention){&s.segments, c->heads, c->causal, c->dropout, c->blind, 0};
     grad_check(&s.g, c->what, attend, NULL, &s);
     expect_values(&s, c->what);
     grad_close(&s.g);
