@@ -59,6 +59,11 @@ typedef struct {
      * a tenth of the rest validates) and "file_test" (it validates, too); "auto": "file" or else "last". */
     const char *split;
     uint32_t split_seed; /* of "random" and "file" */
+    /* Of every item's events, this share of the items (by a hash of their ids and the seed) is kept from training
+     * entirely: the items are known, but stand in no history and no split. 0: none. */
+    double hold_out_items;
+    uint32_t hold_out_seed;
+    bool all_items; /* items of the items' table that no training event has are known, too */
     const char
         *schema; /* a file that says what columns are; NULL: schema.json beside the data, if any */
 } pique_dataset_options;
@@ -135,6 +140,44 @@ PIQUE_API const char *pique_train_task(const char *model);
  * (name, and the settings over those of "seed"), and under "training" the fields of the training loop. Release with
  * pique_release. */
 PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char **out);
+
+/* ---- pretraining ---- */
+
+typedef struct {
+    const char *out;     /* the .pique file */
+    const char *columns; /* of the items, joined by ','; NULL: all, "": none */
+    const char
+        *features;      /* NULL, or a safetensors file of further features, joined by `item.ids` */
+    const char *preset; /* "best", "seed", "paper" */
+    const char *const *set; /* "key=value", over the preset */
+    uint32_t set_count;
+    uint32_t threads; /* 0: one per processor */
+    uint32_t seed;
+} pique_pretrain_options;
+
+typedef struct {
+    uint32_t items;
+    uint64_t links;                  /* between two items each */
+    uint32_t isolated;               /* items without a link */
+    uint32_t bare;                   /* items without a feature */
+    double graph_loss, feature_loss; /* of the last epoch */
+    double
+        link_auc; /* how well cosines tell links of held nodes from pairs without one; NaN: none is held */
+    double seconds;
+    uint64_t peak_bytes;
+} pique_pretrain_result;
+
+PIQUE_API void pique_pretrain_options_default(pique_pretrain_options *options);
+PIQUE_API PIQUE_CHECKED pique_status pique_pretrain_check(pique_context *ctx,
+                                                          const pique_pretrain_options *options);
+/* Makes vectors of items from what is known of them and from the graph of items that users have in common in training
+ * (PMGT). Items without events have theirs from features alone, so open the data set with `all_items`. The file is a model
+ * that retrieves: a history is the mean of its items; and init_items of a training takes it. */
+PIQUE_API PIQUE_CHECKED pique_status pique_pretrain(pique_context *ctx,
+                                                    const pique_dataset *dataset,
+                                                    const pique_pretrain_options *options,
+                                                    const pique_listener *listener,
+                                                    pique_pretrain_result *result);
 
 /* ---- evaluation ---- */
 

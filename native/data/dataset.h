@@ -6,7 +6,8 @@
  *
  * Split: the last event of a user is the test target, the one before it the validation target, the
  * rest is training; users with fewer than three events only train. Counts, popularity and
- * vocabularies come from training events alone.
+ * vocabularies come from training events alone. Items without a training event are known only when they are held out
+ * (hold_out.h) or asked for (all_items); they come last, since numbers go by falling count.
  *
  * A labelled data set (for ranking) splits its pairs instead, by one of three rules: `last`, the user's last
  * pair is for test and the one before it for validation, as above; `random`, 8 : 1 : 1 by a hash of the
@@ -86,6 +87,12 @@ struct pique_dataset {
     uint64_t labelled_count;
     uint32_t *negatives; /* beside events: an item that was not liked; NULL: not known */
     bool test_validates; /* the pairs of the test split are those that validate */
+
+    /* Events of items that are held out of everything else: events[first] .. events[first + history - 1] are what
+     * their user had liked before. */
+    pq_labelled *held;
+    uint64_t held_count;
+    bool *is_held; /* [item_rows] NULL: none is */
 
     pq_feature *item_features;
     uint32_t item_feature_count;
