@@ -185,7 +185,9 @@ PIQUE_API PIQUE_CHECKED pique_status pique_pretrain(pique_context *ctx,
 #define PIQUE_BUCKETS 3 /* head, middle, tail */
 
 typedef struct {
-    const char *split; /* "valid" or "test" */
+    /* "valid" or "test"; "cold-items": the items that the data set holds out, by users' training histories;
+     * "cold-users": the test targets without any history, by profile alone. */
+    const char *split;
     uint32_t cutoffs[PIQUE_MAX_CUTOFFS];
     uint32_t cutoff_count;
     uint32_t threads; /* 0: one per processor */
@@ -219,6 +221,19 @@ typedef struct {
     double seconds;
 } pique_metrics;
 
+/* Of items that were held out of training: means over the users who liked one and have a history. */
+typedef struct {
+    uint32_t users;
+    uint32_t items;   /* held out */
+    uint32_t unknown; /* of them, that the model does not know */
+    double
+        recall[PIQUE_MAX_CUTOFFS]; /* share of a user's held-out items in the first K of them all */
+    double
+        recall_of_all[PIQUE_MAX_CUTOFFS]; /* in the first K of all items but those of the history */
+    double chance[PIQUE_MAX_CUTOFFS];     /* `recall` of a list drawn by lot */
+    double seconds;
+} pique_cold_items;
+
 /* Of models that rank, over the labelled pairs of the split. */
 typedef struct {
     double auc; /* chance that a pair with label 1 stands above one with label 0; ties count half */
@@ -241,6 +256,8 @@ typedef struct {
     /* Set instead of the above when the model ranks; popularity gives each item its training pairs' share of
      * label 1. */
     bool ranking;
+    bool of_cold_items; /* `cold` is set instead of the above */
+    pique_cold_items cold;
     uint64_t pairs;
     pique_label_metrics labels;
     pique_label_metrics label_popularity;

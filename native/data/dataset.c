@@ -123,24 +123,6 @@ static void rate_items(const pq_builder *b, const uint32_t *counts, uint32_t lea
     }
 }
 
-/* dataset->is_held, once items have numbers. */
-static pique_status mark_held(const pq_builder *b, pique_dataset *dataset,
-                              const uint32_t *numbers) {
-    if (!(b->options->hold_out_items > 0)) {
-        return PIQUE_OK;
-    }
-    dataset->is_held = pq_alloc(b->ctx, dataset->item_rows, sizeof(*dataset->is_held));
-    if (!dataset->is_held) {
-        return PIQUE_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < b->items.count; i++) {
-        size_t size;
-        const char *id = pq_strings_get(&b->items, i, &size);
-        dataset->is_held[numbers[i]] = pq_hold_out_is(b->options, id, size);
-    }
-    return PIQUE_OK;
-}
-
 static pique_status number_items(pq_builder *b, pique_dataset *dataset, const char *what,
                                  const pq_timed *sorted, const uint8_t *splits, uint32_t *numbers) {
     uint32_t *counts = pq_alloc(b->ctx, b->items.count, sizeof(*counts));
@@ -223,6 +205,11 @@ static pique_status write_provenance(pique_dataset *dataset, const char *format,
                 (unsigned long)dataset->user_count, (unsigned long)dataset->items.count,
                 (unsigned long)(dataset->labelled ? dataset->labelled_count
                                                   : dataset->starts[dataset->user_count]));
+    if (dataset->held_share > 0) {
+        char *held = pq_dataset_held_text(dataset);
+        pq_text_add(&text, ",%s", held ? held : "");
+        pq_free(dataset->ctx, held);
+    }
     dataset->provenance = text.data;
     return pq_text_status(&text);
 }
@@ -255,8 +242,7 @@ static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what
     sort_events(b, dataset->starts, sorted);
     PQ_TRY(pq_hold_out_take(b, dataset, sorted));
     PQ_TRY(number(b, dataset, what, sorted, numbers));
-    pq_hold_out_place(dataset, numbers);
-    PQ_TRY(mark_held(b, dataset, numbers));
+    PQ_TRY(pq_hold_out_place(b, dataset, numbers));
     PQ_TRY(place_events(b, dataset, sorted, numbers));
     return pq_encode_tables(b, dataset, numbers);
 }

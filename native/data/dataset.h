@@ -68,6 +68,11 @@ typedef struct {
     uint8_t split; /* pq_split */
 } pq_labelled;
 
+/* A user liked an item that is held out. */
+typedef struct {
+    uint32_t user, item;
+} pq_held;
+
 struct pique_dataset {
     pq_ctx *ctx;
     pq_strings items;     /* item i is string i - 1 */
@@ -88,11 +93,12 @@ struct pique_dataset {
     uint32_t *negatives; /* beside events: an item that was not liked; NULL: not known */
     bool test_validates; /* the pairs of the test split are those that validate */
 
-    /* Events of items that are held out of everything else: events[first] .. events[first + history - 1] are what
-     * their user had liked before. */
-    pq_labelled *held;
-    uint64_t held_count;
+    /* Items that are held out of everything else (hold_out.h), and who liked them, by user. */
     bool *is_held; /* [item_rows] NULL: none is */
+    pq_held *held;
+    uint64_t held_count;
+    double held_share; /* 0: none is */
+    uint32_t held_seed;
 
     pq_feature *item_features;
     uint32_t item_feature_count;
@@ -105,6 +111,10 @@ struct pique_dataset {
 
 /* Takes NULL. */
 void pq_dataset_free(pique_dataset *dataset);
+
+/* What provenance says of the items that are held out, for pq_free: " 0.1 of the items held out (seed 1)"; NULL when memory
+ * is short. */
+char *pq_dataset_held_text(const pique_dataset *dataset);
 
 /* The events of a user that a split may look at as history, and its target: for VALID the training
  * events and the validation target, for TEST training and validation events and the test target; for

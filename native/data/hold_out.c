@@ -1,6 +1,7 @@
 #include "native/data/hold_out.h"
 
 #include "base/rng.h"
+#include "base/text.h"
 
 #define STREAM_HOLD_OUT 0x686f6c646f7574u
 #define FNV_START 0xcbf29ce484222325u
@@ -27,15 +28,12 @@ static bool is_held(const pq_builder *b, uint32_t item) {
 /* Sorts one user's events into kept and held ones; *kept is where the next kept event goes. */
 static void take_user(const pq_builder *b, pique_dataset *d, pq_timed *sorted, uint32_t user,
                       uint64_t *kept) {
-    uint32_t liked = 0;
     uint64_t first = *kept;
     for (uint64_t i = d->starts[user]; i < d->starts[user + 1]; i++) {
         if (!is_held(b, sorted[i].item)) {
-            liked += sorted[i].label;
             sorted[(*kept)++] = sorted[i];
         } else if (sorted[i].label) {
-            d->held[d->held_count++] =
-                (pq_labelled){.user = user, .history = liked, .item = sorted[i].item, .label = 1};
+            d->held[d->held_count++] = (pq_held){user, sorted[i].item};
         }
     }
     d->starts[user] = first;
@@ -51,6 +49,8 @@ pique_status pq_hold_out_take(const pq_builder *b, pique_dataset *d, pq_timed *s
                 "hold_out_items takes data whose histories are made of the users' events, not rows "
                 "that bring their own");
     }
+    d->held_share = b->options->hold_out_items;
+    d->held_seed = b->options->hold_out_seed;
     d->held = pq_alloc(b->ctx, (size_t)d->starts[d->user_count], sizeof(*d->held));
     if (!d->held) {
         return PIQUE_NO_MEMORY;
@@ -62,9 +62,32 @@ pique_status pq_hold_out_take(const pq_builder *b, pique_dataset *d, pq_timed *s
     return PIQUE_OK;
 }
 
-void pq_hold_out_place(pique_dataset *d, const uint32_t *numbers) {
+pique_status pq_hold_out_place(const pq_builder *b, pique_dataset *d, const uint32_t *numbers) {
+    if (!d->held) {
+        return PIQUE_OK;
+    }
+    d->is_held = pq_alloc(b->ctx, d->item_rows, sizeof(*d->is_held));
+    if (!d->is_held) {
+        return PIQUE_NO_MEMORY;
+    }
     for (uint64_t i = 0; i < d->held_count; i++) {
         d->held[i].item = numbers[d->held[i].item];
-        d->held[i].first = (uint32_t)d->starts[d->held[i].user];
     }
+    for (uint32_t i = 0; i < b->items.count; i++) {
+        d->is_held[numbers[i]] = d->is_held[numbers[i]] || is_held(b, i);
+    }
+    return PIQUE_OK;
+}
+
+char *pq_dataset_held_text(const pique_dataset *d) {
+    pq_text text;
+    pq_text_init(&text, d->ctx);
+    pq_text_add(&text, " ");
+    pq_text_number(&text, d->held_share);
+    pq_text_add(&text, " of the items held out (seed %u)", (unsigned)d->held_seed);
+    if (pq_text_status(&text) != PIQUE_OK) {
+        pq_text_free(&text);
+        return NULL;
+    }
+    return text.data;
 }

@@ -8,9 +8,10 @@
 
 bool pq_hold_out_is(const pique_dataset_options *options, const char *id, size_t size);
 /* Takes the events of such items out of `sorted` and dataset->starts. Those that the user liked become dataset->held, with
- * raw item numbers and, as `history`, how many liked events of the user's came before. */
+ * raw item numbers. */
 pique_status pq_hold_out_take(const pq_builder *builder, pique_dataset *dataset, pq_timed *sorted);
-/* Once items are numbered and dataset->starts point to the liked events. */
-void pq_hold_out_place(pique_dataset *dataset, const uint32_t *numbers);
+/* Once items are numbered. */
+pique_status pq_hold_out_place(const pq_builder *builder, pique_dataset *dataset,
+                               const uint32_t *numbers);
 
 #endif

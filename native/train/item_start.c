@@ -5,6 +5,7 @@
 #include "native/data/side_file.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define TABLES 2
 
@@ -12,6 +13,26 @@
 static void tables_of(const pq_model *m, pq_param *tables[TABLES]) {
     tables[0] = m->items.ids;
     tables[1] = m->items.history ? m->items.history->ids : NULL;
+}
+
+uint32_t pq_item_cold(const pique_dataset *dataset) {
+    uint32_t cold = 0;
+    while (cold < dataset->items.count && dataset->popularity[dataset->items.count - cold] == 0) {
+        cold++;
+    }
+    return cold;
+}
+
+void pq_item_start_zero(const pq_model *m, const pq_train_options *options) {
+    pq_param *tables[TABLES];
+    tables_of(m, tables);
+    for (uint32_t i = 0; i < TABLES; i++) {
+        if (tables[i]) {
+            size_t count = options->init_zero ? m->items.rows - 2 : m->items.cold;
+            size_t first = m->items.rows - 1 - count, cols = tables[i]->cols;
+            memset(tables[i]->value + first * cols, 0, count * cols * sizeof(pq_real));
+        }
+    }
 }
 
 static double length(const float *row, uint32_t width) {
@@ -22,12 +43,12 @@ static double length(const float *row, uint32_t width) {
     return pq_sqrt(square);
 }
 
-/* What the rows are multiplied by. */
-static double factor(const pq_param *table, const pq_side_rows *rows, double scale) {
+/* What the rows are multiplied by, from those of the items before `cold`. */
+static double factor(const pq_param *table, const pq_side_rows *rows, uint32_t cold, double scale) {
     double drawn = 0, given = 0;
     for (uint32_t i = 0; i < table->rows; i++) {
         const float *row = pq_side_row(rows, i);
-        if (row) {
+        if (row && i < cold) {
             drawn += length(table->value + (size_t)i * table->cols, table->cols);
             given += length(row, table->cols);
         }
@@ -35,8 +56,8 @@ static double factor(const pq_param *table, const pq_side_rows *rows, double sca
     return given > 0 ? scale * drawn / given : 0;
 }
 
-static void fill(pq_param *table, const pq_side_rows *rows, double scale) {
-    double times = factor(table, rows, scale);
+static void fill(pq_param *table, const pq_side_rows *rows, uint32_t cold, double scale) {
+    double times = factor(table, rows, cold, scale);
     for (uint32_t i = 0; i < table->rows; i++) {
         const float *row = pq_side_row(rows, i);
         float *own = table->value + (size_t)i * table->cols;
@@ -73,7 +94,7 @@ pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char
     pique_status status = pq_side_file_rows(&file, PQ_ITEM_WEIGHT, tables[0]->cols, &rows);
     for (uint32_t i = 0; status == PIQUE_OK && i < TABLES; i++) {
         if (tables[i] && tables[i]->cols == rows.width) {
-            fill(tables[i], &rows, options->init_scale);
+            fill(tables[i], &rows, m->items.rows - 1 - m->items.cold, options->init_scale);
         }
     }
     if (status == PIQUE_OK) {

@@ -12,6 +12,11 @@
  * many those are. PIQUE_DATA: the widths differ, or no id is known. */
 pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char *path,
                            const pq_train_options *options, const pique_listener *listener);
+/* Items without a training event: the last ones, as items are numbered by falling count. */
+uint32_t pq_item_cold(const pique_dataset *dataset);
+/* The rows of such items, with `init.zero` those of all, become zero: training would leave them where they were drawn, and
+ * what is known of them are their columns. */
+void pq_item_start_zero(const pq_model *m, const pq_train_options *options);
 /* What the options say of the tables whether or not rows came: with `init.freeze` they do not train. Before the
  * optimiser is made. */
 void pq_item_freeze(const pq_model *m, const pq_train_options *options);

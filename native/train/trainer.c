@@ -124,6 +124,7 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
     PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
     m->items.rows = d->item_rows;
+    m->items.cold = pq_item_cold(d);
     m->items.columns = t->item_columns;
     m->items.column_count = d->item_feature_count;
     m->profile.columns = t->profile_columns;
@@ -135,6 +136,7 @@ static pique_status open_model(trainer *t) {
     if (t->asked->init && !t->asked->resume) {
         PQ_TRY(start_from(t, t->asked->init));
     }
+    pq_item_start_zero(m, &t->options);
     if (t->asked->init_items && !t->asked->resume) {
         PQ_TRY(pq_item_start(m, d, t->asked->init_items, &t->options, t->listener));
     }
