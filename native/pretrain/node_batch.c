@@ -42,8 +42,6 @@ const pq_field pq_pretrain_fields[] = {
              "share of a context whose features are to be told"),
     PQ_FIELD("lonely", AT(lonely), "real 0 1", "0.3", "0", "0",
              "share of nodes that training sees without their context, as new items are"),
-    PQ_FIELD("alone", AT(alone), "bool", "0", NULL, NULL,
-             "vectors of all items come from their features alone, as those of new items do"),
     PQ_FIELD("negatives", AT(negatives), "int 1 256", "4", "1", "1",
              "items without a link for each linked pair"),
     PQ_FIELD("out", AT(net.out), "pooler,state", "pooler", NULL, NULL,
@@ -312,7 +310,7 @@ pique_status pq_nodes_plain(const pq_nodes *n, pq_arena *arena, const uint32_t *
     *out = (pq_pmgt_batch){.pair_count = 0};
     PQ_TRY(open_sequences(&s, n, arena, count));
     for (uint32_t i = 0; i < count; i++) {
-        add_sequence(&s, list[i], n->seed, n->settings->alone);
+        add_sequence(&s, list[i], n->seed, false);
     }
     return look_up(&s, arena, out);
 }

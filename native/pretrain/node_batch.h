@@ -10,7 +10,7 @@
 typedef struct {
     pq_pmgt_options net;
     int32_t theta, hop1, hop2, hop3, feature_dim, negatives, batch, epochs, warmup, interests;
-    bool exclude_self, alone;
+    bool exclude_self;
     double mask, lonely, hold_out, lr, lr_floor, weight_decay, clip;
 } pq_pretrain_settings;
 
