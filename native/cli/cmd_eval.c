@@ -81,8 +81,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .kind = ARG_TEXT,
          .target = &o->eval.split,
          .value = "NAME",
-         .help = "test (default), valid, cold-items (those that hold_out_items kept from training) "
-                 "or cold-users (test targets without any history)"},
+         .help = "test (default), valid, cold-items or cold-users"},
         {.name = "k",
          .letter = 'k',
          .kind = ARG_TEXT,
@@ -130,7 +129,9 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         .plain_target = &o->file,
         .options = table,
         .option_count = CLI_COUNT(table),
-        .notes = DATA_NOTES};
+        .notes = "cold-items: the items that hold_out_items (here 0.1 by default) kept from "
+                 "training, by\n            the users' training histories\n"
+                 "cold-users: the test targets without any history\n\n" DATA_NOTES};
     cli_exit code;
     *go = args_parse(&spec, count, arguments, &code);
     if (*go) {
