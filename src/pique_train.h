@@ -221,7 +221,7 @@ typedef struct {
     double seconds;
 } pique_metrics;
 
-/* Of items that were held out of training: means over the users who liked one and have a history. */
+/* Of items that were held out of training: means over the users who took one and have a history. */
 typedef struct {
     uint32_t users;
     uint32_t items;   /* held out */

@@ -406,7 +406,8 @@ static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model
     pique_dataset *dataset = NULL;
     progress_begin(&shown, NULL);
     pique_dataset_options data = o->data;
-    data.labelled = strcmp(pique_model_task(model), "ranking") == 0;
+    /* Held-out items are found by events, so that the figures of all systems are of the same ones. */
+    data.labelled = strcmp(pique_model_task(model), "ranking") == 0 && !is_cold(o, "cold-items");
     cli_exit code = data_open(COMMAND, ctx, &data, &shown, &dataset);
     if (code != CLI_OK) {
         return code;
