@@ -29,7 +29,8 @@ static double weight(const pq_item_graph *g, uint32_t a, uint32_t b) {
     return 0;
 }
 
-static const char path[] = "u1 a b\nu2 a b\nu3 b c\nu4 d d\n"; /* a - b - c, and d alone */
+/* a - b - c, and d alone. c has the lowest number, so that it comes first where scores are equal. */
+static const char path[] = "u1 a b\nu2 a b\nu3 b c\nu4 d d\nu5 c c\nu6 c c\n";
 
 static void test_graph(void **state) {
     (void)state;
