@@ -35,34 +35,12 @@ void pq_item_start_zero(const pq_model *m, const pq_train_options *options) {
     }
 }
 
-static double length(const float *row, uint32_t width) {
-    double square = 0;
-    for (uint32_t j = 0; j < width; j++) {
-        square += (double)row[j] * row[j];
-    }
-    return pq_sqrt(square);
-}
-
-/* What the rows are multiplied by, from those of the items before `cold`. */
-static double factor(const pq_param *table, const pq_side_rows *rows, uint32_t cold, double scale) {
-    double drawn = 0, given = 0;
-    for (uint32_t i = 0; i < table->rows; i++) {
-        const float *row = pq_side_row(rows, i);
-        if (row && i < cold) {
-            drawn += length(table->value + (size_t)i * table->cols, table->cols);
-            given += length(row, table->cols);
-        }
-    }
-    return given > 0 ? scale * drawn / given : 0;
-}
-
-static void fill(pq_param *table, const pq_side_rows *rows, uint32_t cold, double scale) {
-    double times = factor(table, rows, cold, scale);
+static void fill(pq_param *table, const pq_side_rows *rows, double scale) {
     for (uint32_t i = 0; i < table->rows; i++) {
         const float *row = pq_side_row(rows, i);
         float *own = table->value + (size_t)i * table->cols;
         for (uint32_t j = 0; row && j < table->cols; j++) {
-            own[j] = (float)(times * row[j]);
+            own[j] = (float)(scale * row[j]);
         }
     }
 }
@@ -94,7 +72,7 @@ pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char
     pique_status status = pq_side_file_rows(&file, PQ_ITEM_WEIGHT, tables[0]->cols, &rows);
     for (uint32_t i = 0; status == PIQUE_OK && i < TABLES; i++) {
         if (tables[i] && tables[i]->cols == rows.width) {
-            fill(tables[i], &rows, m->items.rows - 1 - m->items.cold, options->init_scale);
+            fill(tables[i], &rows, options->init_scale);
         }
     }
     if (status == PIQUE_OK) {

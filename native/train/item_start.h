@@ -7,9 +7,8 @@
 #include "pique_train.h"
 
 /* The drawn table of ids, and that of behaviours where the model has one, take the rows `item.weight` of the file (a
- * model file or one of native/data/side_file.h), joined by id. They are scaled by one factor, so that their mean length is
- * `init.scale` times that of the drawn rows in whose place they come. Items that the file lacks keep what was drawn; the listener is told how
- * many those are. PIQUE_DATA: the widths differ, or no id is known. */
+ * model file or one of native/data/side_file.h), joined by id and times `init.scale`. Items that the file lacks keep what
+ * was drawn; the listener is told how many those are. PIQUE_DATA: the widths differ, or no id is known. */
 pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char *path,
                            const pq_train_options *options, const pique_listener *listener);
 /* Items without a training event: the last ones, as items are numbered by falling count. */
