@@ -1,6 +1,7 @@
 /* api_train.c — training and the list of models, for pique_train.h. */
 #include "base/text.h"
 #include "models/model.h"
+#include "native/pretrain/node_batch.h"
 #include "native/train/model_side.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
@@ -99,6 +100,8 @@ pique_status pique_models_json(pique_context *ctx, char **out) {
     }
     pq_text_add(&text, "],\"training\":");
     pq_fields_describe(pq_train_fields, &text);
+    pq_text_add(&text, ",\"pretraining\":");
+    pq_fields_describe(pq_pretrain_fields, &text);
     pq_text_add(&text, "}");
     if (pq_text_status(&text) != PIQUE_OK) {
         pq_text_free(&text);

@@ -10,6 +10,7 @@
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
+#include "native/train/item_start.h"
 #include "native/train/model_side.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
@@ -139,6 +140,7 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
     PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
     m->items.rows = d->item_rows;
+    m->items.cold = pq_item_cold(d);
     m->items.columns = t->item_columns;
     m->items.column_count = d->item_feature_count;
     m->profile.columns = t->profile_columns;
@@ -153,11 +155,16 @@ static pique_status open_model(trainer *t) {
     }
     PQ_TRY(pq_rounding_declare(&t->rounding, m, (pq_round_kind)t->options.quantise));
     PQ_TRY(pq_rounding_open(&t->rounding, t->threads));
-    tell_size(t);
     pq_params_draw(&m->params, t->asked->seed);
     if (t->asked->init && !t->asked->resume) {
         PQ_TRY(start_from(t, t->asked->init));
     }
+    pq_item_start_zero(m, &t->options);
+    if (t->asked->init_items && !t->asked->resume) {
+        PQ_TRY(pq_item_start(m, d, t->asked->init_items, &t->options, t->listener));
+    }
+    pq_item_freeze(m, &t->options);
+    tell_size(t);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
     t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);

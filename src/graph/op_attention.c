@@ -4,7 +4,7 @@
  * q, y (T, D), k, v (S, D), S = T without `keys`; head h has the columns h W .. h W + W - 1, W = D / heads. In a
  * segment of L rows that look at M (M = L without `keys`) and one head, with j running over the rows that i may see
  * (causal: j <= i; blind: not i); where there are none, y_i = 0:
- *     s[i,j] = <q_i, k_j> / sqrt(W)
+ *     s[i,j] = <q_i, k_j> / sqrt(W) + self [i = j]
  *     p[i,:] = softmax of s[i,:];   w = dropout(p);   y_i = sum over j of w[i,j] v_j
  * Backward, with a[i,j] = <g_i, v_j>:
  *     dv_j += sum over i of w[i,j] g_i
@@ -34,7 +34,7 @@ typedef struct {
     size_t at, key_at; /* of the head in the first row of q and y, of k and v */
     uint32_t length, keys, width, stride;
     bool causal, blind;
-    pq_real scale;
+    pq_real scale, self;
 } block;
 
 static uint32_t seen(const block *b, uint32_t i) {
@@ -124,6 +124,9 @@ static void softmax(const block *b, pq_real *s) {
     size_t length = b->length, keys = b->keys;
     for (uint32_t i = 0; i < length; i++) {
         pq_real *row = s + i * keys, largest = 0;
+        if (PQ_TRAINING && b->self != 0) {
+            row[i] += b->self / b->scale;
+        }
         if (b->blind) {
             row[i] = (pq_real)-HUGE_VAL;
         }
@@ -194,7 +197,8 @@ static block block_of(const pq_tape *t, const record *r, uint32_t segment, uint3
                    .stride = d,
                    .causal = r->args.causal,
                    .blind = r->args.blind,
-                   .scale = (pq_real)(1 / pq_sqrt(width))};
+                   .scale = (pq_real)(1 / pq_sqrt(width)),
+                   .self = (pq_real)r->args.self};
 }
 
 /* Elements of a segment's matrix. */

@@ -50,6 +50,7 @@ typedef struct pq_items {
     pq_pool pool;
     uint32_t
         linear; /* PQ_POOL_CONCAT: so many columns more, the sums of the fields' linear weights */
+    uint32_t cold; /* training: so many items, the last ones, have no events and are no negatives */
     bool normalise; /* item vectors have length 1; behaviours keep theirs */
     /* NULL, or what makes an item's vector of its pooled row (an item tower): the vector then has a width of
      * its own, and the behaviours are the rows. Its parameters are `unsaved`. */

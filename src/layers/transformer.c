@@ -3,6 +3,7 @@
 #include "layers/dense.h"
 
 #define LEAKY_SLOPE 0.1
+#define COSINE_EPSILON 1e-12
 
 /* What the names of a block's parameters are made of. */
 typedef struct {
@@ -31,6 +32,10 @@ static void declare_attention(const naming *n, pq_block_attention *a, const pq_t
     a->v_bias = add(n, part, "v.b", 1, width, zero);
     a->out = add(n, part, "out.w", d, width, tr->init);
     a->out_bias = add(n, part, "out.b", 1, d, zero);
+    if (PQ_TRAINING && tr->diversity > 0) {
+        a->c = add(n, part, "c.w", width, d, tr->init);
+        a->c_bias = add(n, part, "c.b", 1, width, zero);
+    }
     if (!tr->bare) {
         a->gain = add(n, norm, "gain", 1, d, (pq_init){.kind = PQ_INIT_ONE});
         a->bias = add(n, norm, "bias", 1, d, zero);
@@ -79,13 +84,30 @@ static pq_attention looking(const pq_transformer *tr, bool own, const pq_segment
                           .dropout = tr->dropout};
 }
 
+/* (T, W H): softmax_j(1 - cos(c_i, c_j) + [i = j]) v, as an attention whose scores are <-c_i, c_j> with c of length 1:
+ * the 1 that all scores share changes nothing. */
+static pq_var *unlike(pq_tape *t, const pq_block_attention *a, pq_var *x, pq_var *v,
+                      const pq_attention *args) {
+    pq_attention own = *args;
+    own.self = 1;
+    uint32_t width = a->c->rows, each = width / args->heads;
+    pq_var *c = pq_op_reshape(t, pq_dense(t, x, a->c, a->c_bias), each);
+    c = pq_op_reshape(t, pq_op_normalise(t, c, COSINE_EPSILON), width);
+    return pq_op_attention(t, pq_op_scale(t, c, -pq_sqrt(each)), c, v, &own);
+}
+
 /* W_o attention(W_q query, W_k x, W_v x), dropped. */
 static pq_var *attend(pq_tape *t, const pq_transformer *tr, const pq_block_attention *a,
                       pq_var *query, pq_var *x, const pq_attention *args) {
     pq_var *q = pq_dense(t, query, a->q, a->q_bias);
     pq_var *k = pq_dense(t, x, a->k, a->k_bias);
     pq_var *v = pq_dense(t, x, a->v, a->v_bias);
-    pq_var *y = pq_dense(t, pq_op_attention(t, q, k, v, args), a->out, a->out_bias);
+    pq_var *y = pq_op_attention(t, q, k, v, args);
+    if (PQ_TRAINING && a->c) {
+        y = pq_op_add(t, pq_op_scale(t, y, 1 - tr->diversity),
+                      pq_op_scale(t, unlike(t, a, x, v, args), tr->diversity));
+    }
+    y = pq_dense(t, y, a->out, a->out_bias);
     return tr->kind == PQ_BLOCK_CODE ? y : pq_op_dropout(t, y, tr->dropout);
 }
 
