@@ -59,6 +59,11 @@ typedef struct {
      * a tenth of the rest validates) and "file_test" (it validates, too); "auto": "file" or else "last". */
     const char *split;
     uint32_t split_seed; /* of "random" and "file" */
+    /* Of every item's events, this share of the items (by a hash of their ids and the seed) is kept from training
+     * entirely: the items are known, but stand in no history and no split. 0: none. */
+    double hold_out_items;
+    uint32_t hold_out_seed;
+    bool all_items; /* items of the items' table that no training event has are known, too */
     const char
         *schema; /* a file that says what columns are; NULL: schema.json beside the data, if any */
 } pique_dataset_options;
@@ -97,12 +102,19 @@ typedef struct {
     /* NULL, or the RUN directory or the .ckpt file of another run of the same model and shapes, whose weights
      * this one starts with; moments, epochs and learning rate start anew. Not read when resuming. */
     const char *init;
+    /* NULL, or a file whose vectors of items (`item.weight`, joined by id) are the first rows of the table of items;
+     * options init.scale, init.freeze. Not read when resuming. PIQUE_DATA: they have another width. */
+    const char *init_items;
     /* NULL, or model files joined by ',': teachers of the same task, whose softened scores the model learns
      * beside the labels (options kd.*). Items are joined by their ids: a label that not every teacher knows is
      * learnt from the label alone, an item of a slate that not every one knows is left out of it.
      * PIQUE_ARGUMENT: a teacher of the other task, that knows less than half of the items, or that takes a
      * profile field that the data have not. */
     const char *teacher;
+    /* NULL, or a safetensors file with rows of the items, for models that take them (mmrec: tokens, regions, boxes);
+     * its item.ids say whose they are. Items that it lacks have none, which the listener is told.
+     * PIQUE_CORRUPT, PIQUE_DATA: file, tensor and reason. PIQUE_ARGUMENT: the model takes none, or needs one. */
+    const char *side;
 } pique_train_options;
 
 typedef struct {
@@ -129,9 +141,47 @@ PIQUE_API PIQUE_CHECKED pique_status pique_train(pique_context *ctx, const pique
 PIQUE_API const char *pique_train_task(const char *model);
 
 /* A JSON array of the models with their task, fields (name, type, default, range, help) and the presets of their own
- * (name, and the settings over those of "seed"), and under "training" the fields of the training loop. Release with
+ * (name, and the settings over those of "seed") and the tensors that they take from a side file, and under "training" the fields of the training loop. Release with
  * pique_release. */
 PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char **out);
+
+/* ---- pretraining ---- */
+
+typedef struct {
+    const char *out;     /* the .pique file */
+    const char *columns; /* of the items, joined by ','; NULL: all, "": none */
+    const char
+        *features;      /* NULL, or a safetensors file of further features, joined by `item.ids` */
+    const char *preset; /* "best", "seed", "paper" */
+    const char *const *set; /* "key=value", over the preset */
+    uint32_t set_count;
+    uint32_t threads; /* 0: one per processor */
+    uint32_t seed;
+} pique_pretrain_options;
+
+typedef struct {
+    uint32_t items;
+    uint64_t links;                  /* between two items each */
+    uint32_t isolated;               /* items without a link */
+    uint32_t bare;                   /* items without a feature */
+    double graph_loss, feature_loss; /* of the last epoch */
+    double
+        link_auc; /* how well cosines tell links of held nodes from pairs without one; NaN: none is held */
+    double seconds;
+    uint64_t peak_bytes;
+} pique_pretrain_result;
+
+PIQUE_API void pique_pretrain_options_default(pique_pretrain_options *options);
+PIQUE_API PIQUE_CHECKED pique_status pique_pretrain_check(pique_context *ctx,
+                                                          const pique_pretrain_options *options);
+/* Makes vectors of items from what is known of them and from the graph of items that users have in common in training
+ * (PMGT). Items without events have theirs from features alone, so open the data set with `all_items`. The file is a model
+ * that retrieves: a history is the mean of its items; and init_items of a training takes it. */
+PIQUE_API PIQUE_CHECKED pique_status pique_pretrain(pique_context *ctx,
+                                                    const pique_dataset *dataset,
+                                                    const pique_pretrain_options *options,
+                                                    const pique_listener *listener,
+                                                    pique_pretrain_result *result);
 
 /* ---- evaluation ---- */
 
@@ -139,7 +189,9 @@ PIQUE_API PIQUE_CHECKED pique_status pique_models_json(pique_context *ctx, char 
 #define PIQUE_BUCKETS 3 /* head, middle, tail */
 
 typedef struct {
-    const char *split; /* "valid" or "test" */
+    /* "valid" or "test"; "cold-items": the items that the data set holds out, by users' training histories;
+     * "cold-users": the test targets without any history, by profile alone. */
+    const char *split;
     uint32_t cutoffs[PIQUE_MAX_CUTOFFS];
     uint32_t cutoff_count;
     uint32_t threads; /* 0: one per processor */
@@ -173,6 +225,19 @@ typedef struct {
     double seconds;
 } pique_metrics;
 
+/* Of items that were held out of training: means over the users who took one and have a history. */
+typedef struct {
+    uint32_t users;
+    uint32_t items;   /* held out */
+    uint32_t unknown; /* of them, that the model does not know */
+    double
+        recall[PIQUE_MAX_CUTOFFS]; /* share of a user's held-out items in the first K of them all */
+    double
+        recall_of_all[PIQUE_MAX_CUTOFFS]; /* in the first K of all items but those of the history */
+    double chance[PIQUE_MAX_CUTOFFS];     /* `recall` of a list drawn by lot */
+    double seconds;
+} pique_cold_items;
+
 /* Of models that rank, over the labelled pairs of the split. */
 typedef struct {
     double auc; /* chance that a pair with label 1 stands above one with label 0; ties count half */
@@ -195,6 +260,8 @@ typedef struct {
     /* Set instead of the above when the model ranks; popularity gives each item its training pairs' share of
      * label 1. */
     bool ranking;
+    bool of_cold_items; /* `cold` is set instead of the above */
+    pique_cold_items cold;
     uint64_t pairs;
     pique_label_metrics labels;
     pique_label_metrics label_popularity;

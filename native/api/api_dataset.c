@@ -2,8 +2,12 @@
 #include "native/data/readers.h"
 
 void pique_dataset_options_default(pique_dataset_options *options) {
-    *options = (pique_dataset_options){
-        .format = "auto", .min_count = 1, .label_rating = 4, .split = "auto", .split_seed = 1};
+    *options = (pique_dataset_options){.format = "auto",
+                                       .min_count = 1,
+                                       .label_rating = 4,
+                                       .split = "auto",
+                                       .split_seed = 1,
+                                       .hold_out_seed = 1};
 }
 
 pique_status pique_dataset_open(pique_context *ctx, const pique_dataset_options *options,

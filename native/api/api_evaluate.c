@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "base/json.h"
+#include "native/eval/cold.h"
 #include "native/eval/label_metrics.h"
 #include "native/eval/lists.h"
 #include "native/eval/metrics.h"
@@ -75,18 +77,25 @@ static pique_status measure_all(const evaluation *e, const pique_model *model,
         pq_scorer popularity = pq_popularity_scorer(e->ranking.dataset);
         pq_scorer knn = pq_knn_scorer(&e->knn);
         PQ_TRY(measure(e, &popularity, &result->popularity));
-        PQ_TRY(measure(e, &knn, &result->item_knn));
+        if (!e->ranking.forgets) { /* it is made of histories */
+            PQ_TRY(measure(e, &knn, &result->item_knn));
+        }
     }
     return PIQUE_OK;
 }
 
+static bool is(const pique_eval_options *options, const char *split) {
+    return strcmp(options->split, split) == 0;
+}
+
 static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_split *split) {
-    if (strcmp(options->split, "valid") == 0) {
+    if (is(options, "valid")) {
         *split = PQ_SPLIT_VALID;
-    } else if (strcmp(options->split, "test") == 0) {
+    } else if (is(options, "test") || is(options, "cold-items") || is(options, "cold-users")) {
         *split = PQ_SPLIT_TEST;
     } else {
-        PQ_FAIL(ctx, PIQUE_ARGUMENT, "split \"%.40s\" is neither \"valid\" nor \"test\"",
+        PQ_FAIL(ctx, PIQUE_ARGUMENT,
+                "split \"%.40s\" is none of \"valid\", \"test\", \"cold-items\", \"cold-users\"",
                 options->split);
     }
     if (options->cutoff_count > PIQUE_MAX_CUTOFFS) {
@@ -163,6 +172,51 @@ static pique_status retrieve_all(evaluation *e, const pique_model *model,
     return status;
 }
 
+/* ---- items that were held out ---- */
+
+/* Whether the file says that these items were held out of its training, or that it saw no interactions. */
+static pique_status check_held(pq_ctx *ctx, const pique_model *model, const pique_dataset *d) {
+    const char *info = pique_model_info(model);
+    char *held = pq_dataset_held_text(d), *data = NULL;
+    pq_json json;
+    if (!held) {
+        return PIQUE_NO_MEMORY;
+    }
+    pique_status status = pq_json_parse(ctx, info, strlen(info), "description of the model", &json);
+    if (status == PIQUE_OK) {
+        int at = pq_json_find(&json, PQ_JSON_ROOT, "data");
+        data = at >= 0 ? pq_json_string(&json, at, NULL) : NULL;
+        if (!data || (!strstr(data, held) && strncmp(data, "content:", 8) != 0)) {
+            status = pq_fail(
+                ctx, PIQUE_ARGUMENT,
+                "the model does not come from data with%.80s, so it may have seen them", held);
+        }
+        pq_json_free(&json);
+    }
+    pq_free(ctx, held);
+    pq_free(ctx, data);
+    return status;
+}
+
+static pique_status find_cold_items(const evaluation *e, const pique_model *model,
+                                    pique_eval_result *result) {
+    pq_model_scorer by_model;
+    if (!pique_model_retrieves(model)) {
+        PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED,
+                "the model ranks candidates that it is given; it finds no items");
+    }
+    PQ_TRY(check_held(e->ctx, model, e->ranking.dataset));
+    pique_status status = pq_model_scorer_init(&by_model, e->ctx, model, e->ranking.dataset);
+    if (status == PIQUE_OK) {
+        pq_scorer scorer = pq_model_scorer_get(&by_model);
+        result->of_cold_items = true;
+        status = pq_cold_items(e->ctx, &e->ranking, &scorer, e->options, &result->cold);
+        result->users = result->cold.users;
+    }
+    pq_model_scorer_free(&by_model);
+    return status;
+}
+
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                             const pique_dataset *dataset, const pique_eval_options *options,
                             pique_eval_result *result) {
@@ -176,7 +230,10 @@ pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
     memset(result, 0, sizeof(*result));
     PQ_TRY(check(ctx, options, &e.ranking.split));
     bool ranks = strcmp(pique_model_task(model), "ranking") == 0;
-    pique_status status = ranks ? judge_all(&e, model, result) : retrieve_all(&e, model, result);
+    e.ranking.forgets = is(options, "cold-users");
+    pique_status status = is(options, "cold-items") ? find_cold_items(&e, model, result)
+                          : ranks                   ? judge_all(&e, model, result)
+                                                    : retrieve_all(&e, model, result);
     result->peak_bytes = pq_peak_bytes();
     return status;
 }

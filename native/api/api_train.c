@@ -1,6 +1,8 @@
 /* api_train.c — training and the list of models, for pique_train.h. */
 #include "base/text.h"
 #include "models/model.h"
+#include "native/pretrain/node_batch.h"
+#include "native/train/model_side.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/trainer.h"
@@ -28,9 +30,16 @@ pique_status pique_train_check(pique_context *ctx, const pique_train_options *op
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "training needs a model, a preset and a place for the run");
     }
     pique_status status = pq_settings_read(ctx, options, &model, &training);
+    if (status == PIQUE_OK) {
+        status = pq_model_side_check(ctx, model.def, options->side);
+    }
     if (status == PIQUE_OK) { /* of no data: for what the hyper-parameters ask of each other */
         model.items.rows = 3;
         status = pq_model_declare(&model);
+    }
+    if (status == PIQUE_OK && training.epochs == 0 && !options->init) {
+        status = pq_fail(ctx, PIQUE_ARGUMENT,
+                         "epochs = 0 keeps the weights of another run, which --init names");
     }
     if (status == PIQUE_OK && training.linear_optimiser != PQ_LINEAR_SAME && !is_linear(&model)) {
         status = pq_fail(ctx, PIQUE_ARGUMENT,
@@ -68,6 +77,14 @@ static void describe_presets(const pq_preset *preset, pq_text *text) {
     pq_text_add(text, "]");
 }
 
+static void describe_side(const pq_side_def *side, pq_text *text) {
+    pq_text_add(text, ",\"side\":[");
+    for (const char *comma = ""; side && side->name; side++, comma = ",") {
+        pq_text_add(text, "%s\"%s\"", comma, side->name);
+    }
+    pq_text_add(text, "]");
+}
+
 pique_status pique_models_json(pique_context *ctx, char **out) {
     pq_text text;
     pq_text_init(&text, ctx);
@@ -78,10 +95,13 @@ pique_status pique_models_json(pique_context *ctx, char **out) {
                     i ? "," : "", def->name, pq_task_name(def->task), def->summary);
         pq_fields_describe(def->fields, &text);
         describe_presets(def->presets, &text);
+        describe_side(def->side, &text);
         pq_text_add(&text, "}");
     }
     pq_text_add(&text, "],\"training\":");
     pq_fields_describe(pq_train_fields, &text);
+    pq_text_add(&text, ",\"pretraining\":");
+    pq_fields_describe(pq_pretrain_fields, &text);
     pq_text_add(&text, "}");
     if (pq_text_status(&text) != PIQUE_OK) {
         pq_text_free(&text);

@@ -43,6 +43,7 @@ size_t cli_width(const char *bytes, size_t size);
 
 /* The subcommands. `arguments` are those behind the command's name. */
 cli_exit cmd_train(int count, char **arguments);
+cli_exit cmd_pretrain(int count, char **arguments);
 cli_exit cmd_content(int count, char **arguments);
 cli_exit cmd_eval(int count, char **arguments);
 cli_exit cmd_export(int count, char **arguments);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define COMMAND "eval"
+#define HELD_SHARE 0.1 /* of the items, unless it is given */
 
 typedef struct {
     const char *file;
@@ -63,6 +64,10 @@ static protocol protocol_of(const options *o) {
     return p;
 }
 
+static bool is_cold(const options *o, const char *split) {
+    return strcmp(o->eval.split, split) == 0;
+}
+
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     const arg_option table[] = {
         {.name = "data",
@@ -76,7 +81,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .kind = ARG_TEXT,
          .target = &o->eval.split,
          .value = "NAME",
-         .help = "test (default) or valid"},
+         .help = "test (default), valid, cold-items or cold-users"},
         {.name = "k",
          .letter = 'k',
          .kind = ARG_TEXT,
@@ -124,7 +129,9 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         .plain_target = &o->file,
         .options = table,
         .option_count = CLI_COUNT(table),
-        .notes = DATA_NOTES};
+        .notes = "cold-items: the items that hold_out_items (here 0.1 by default) kept from "
+                 "training, by\n            the users' training histories\n"
+                 "cold-users: the test targets without any history\n\n" DATA_NOTES};
     cli_exit code;
     *go = args_parse(&spec, count, arguments, &code);
     if (*go) {
@@ -139,6 +146,12 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
         code = parse_cutoffs(o);
     }
     o->eval.baselines = !o->no_baselines;
+    if (*go && is_cold(o, "cold-items") && !(o->data.hold_out_items > 0)) {
+        o->data.hold_out_items = HELD_SHARE;
+    }
+    if (is_cold(o, "cold-items") || is_cold(o, "cold-users")) {
+        o->eval.lists = false;
+    }
     *go = *go && code == CLI_OK;
     return code;
 }
@@ -156,6 +169,8 @@ static const struct {
                {"gini", offsetof(pique_metrics, gini)},
                {"novelty", offsetof(pique_metrics, novelty)},
                {"diversity", offsetof(pique_metrics, diversity)}};
+
+#define RANK_FIGURES 3 /* the first ones; the others are of lists */
 
 static const char *const bucket_names[PIQUE_BUCKETS] = {"head", "middle", "tail"};
 
@@ -182,7 +197,7 @@ static void json_buckets(const options *o, const pique_metrics *m) {
 
 static void json_metrics(const options *o, const pique_eval_result *r, const pique_metrics *m) {
     for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
-        for (size_t f = 0; f < CLI_COUNT(figures); f++) {
+        for (size_t f = 0; f < (o->eval.lists ? CLI_COUNT(figures) : RANK_FIGURES); f++) {
             printf("\"%s@%lu\":", figures[f].name, (unsigned long)o->eval.cutoffs[i]);
             json_print_number(figure(m, figures[f].offset, i));
             putchar(',');
@@ -209,8 +224,10 @@ static void print_json(const options *o, const pique_eval_result *r) {
     if (o->eval.baselines) {
         fputs(",\"popularity\":{", stdout);
         json_metrics(o, r, &r->popularity);
-        fputs("},\"item_knn\":{", stdout);
-        json_metrics(o, r, &r->item_knn);
+        if (!is_cold(o, "cold-users")) {
+            fputs("},\"item_knn\":{", stdout);
+            json_metrics(o, r, &r->item_knn);
+        }
         putchar('}');
     }
     puts("}");
@@ -281,7 +298,7 @@ static void print_speed(const pique_eval_result *r, const column *columns, size_
 static void print_table(const options *o, const pique_eval_result *r) {
     const column columns[] = {
         {"model", &r->model}, {"popularity", &r->popularity}, {"item-kNN", &r->item_knn}};
-    size_t count = o->eval.baselines ? CLI_COUNT(columns) : 1;
+    size_t count = !o->eval.baselines ? 1 : is_cold(o, "cold-users") ? 2 : CLI_COUNT(columns);
     if (o->eval.sampled) {
         printf("ranked among %lu sampled negatives: not comparable with figures of full ranking\n",
                (unsigned long)o->eval.sampled);
@@ -292,7 +309,7 @@ static void print_table(const options *o, const pique_eval_result *r) {
         printf("%12s", columns[c].name);
     }
     putchar('\n');
-    for (size_t f = 0; f < CLI_COUNT(figures); f++) {
+    for (size_t f = 0; f < (o->eval.lists ? CLI_COUNT(figures) : RANK_FIGURES); f++) {
         print_rows(o, columns, count, figures[f].name, figures[f].offset);
     }
     print_row(columns, count, "mrr", 0, offsetof(pique_metrics, mrr));
@@ -355,6 +372,33 @@ static void print_labels(const options *o, const pique_eval_result *r) {
     print_memory(r);
 }
 
+/* ---- output of items that were held out ---- */
+
+static void print_cold(const options *o, const pique_eval_result *r) {
+    const pique_cold_items *c = &r->cold;
+    if (o->json) {
+        printf("{\"users\":%lu,\"split\":\"%s\",\"items\":%lu,\"unknown\":%lu,",
+               (unsigned long)c->users, o->eval.split, (unsigned long)c->items,
+               (unsigned long)c->unknown);
+        for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
+            unsigned long k = o->eval.cutoffs[i];
+            printf("\"recall@%lu\":%.6f,\"all_recall@%lu\":%.6f,\"chance@%lu\":%.6f,", k,
+                   c->recall[i], k, c->recall_of_all[i], k, c->chance[i]);
+        }
+        printf("\"seconds\":%.3f,\"peak_bytes\":%lu}\n", c->seconds, (unsigned long)r->peak_bytes);
+        return;
+    }
+    printf("%lu users, %lu items held out of training, of which the model does not know %lu\n\n",
+           (unsigned long)c->users, (unsigned long)c->items, (unsigned long)c->unknown);
+    printf("%-18s%12s%12s%12s\n", "", "among them", "by lot", "among all");
+    for (uint32_t i = 0; i < o->eval.cutoff_count; i++) {
+        char label[32];
+        snprintf(label, sizeof(label), "recall@%lu", (unsigned long)o->eval.cutoffs[i]);
+        printf("%-18s%12.4f%12.4f%12.4f\n", label, c->recall[i], c->chance[i], c->recall_of_all[i]);
+    }
+    print_memory(r);
+}
+
 /* ---- the work ---- */
 
 static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model *model) {
@@ -362,7 +406,8 @@ static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model
     pique_dataset *dataset = NULL;
     progress_begin(&shown, NULL);
     pique_dataset_options data = o->data;
-    data.labelled = strcmp(pique_model_task(model), "ranking") == 0;
+    /* Held-out items are found by events, so that the figures of all systems are of the same ones. */
+    data.labelled = strcmp(pique_model_task(model), "ranking") == 0 && !is_cold(o, "cold-items");
     cli_exit code = data_open(COMMAND, ctx, &data, &shown, &dataset);
     if (code != CLI_OK) {
         return code;
@@ -375,6 +420,8 @@ static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model
     progress_end(&shown);
     if (status != PIQUE_OK) {
         code = cli_failed(COMMAND, ctx, status);
+    } else if (result.of_cold_items) {
+        print_cold(o, &result);
     } else if (result.ranking) {
         print_labels(o, &result);
     } else if (o->json) {

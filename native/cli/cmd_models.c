@@ -108,6 +108,8 @@ static void print_report(const json_view *view) {
     }
     puts("The training loop, for every system:");
     print_fields(view, json_view_get(view, JSON_ROOT, "training"));
+    puts("\nPretraining (`pique pretrain`):");
+    print_fields(view, json_view_get(view, JSON_ROOT, "pretraining"));
 }
 
 static cli_exit list(pique_context *ctx, bool json) {

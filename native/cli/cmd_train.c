@@ -1,31 +1,12 @@
 /* cmd_train.c — `pique train`. */
 #include "data_options.h"
+#include "interrupt.h"
 #include "seeds.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COMMAND "train"
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-    (void)number;
-    interrupted = 1;
-}
-
-static bool was_interrupted(void) {
-    return interrupted != 0;
-}
-
-/* The first Ctrl-C asks training to stop; the second ends the program at once. */
-static void catch_interrupts(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 typedef struct {
     pique_train_options train;
@@ -100,11 +81,21 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->train.init,
          .value = "RUN",
          .help = "start with the last weights of another run (its folder or .ckpt file)"},
+        {.name = "init-items",
+         .kind = ARG_TEXT,
+         .target = &o->train.init_items,
+         .value = "FILE",
+         .help = "begin with the vectors of items of a .pique or safetensors file"},
         {.name = "teacher",
          .kind = ARG_TEXT,
          .target = &o->train.teacher,
          .value = "F,F,...",
          .help = "learn from these models' scores too (.pique files; --set kd.alpha=...)"},
+        {.name = "side",
+         .kind = ARG_TEXT,
+         .target = &o->train.side,
+         .value = "F",
+         .help = "a safetensors file with rows of the items, for mmrec: tokens, regions, boxes"},
         {.name = "resume",
          .kind = ARG_FLAG,
          .target = &o->train.resume,
@@ -171,12 +162,12 @@ static cli_exit train(pique_context *ctx, options *o) {
     }
     const char *task = pique_train_task(o->train.model);
     o->data.labelled = task && strcmp(task, "ranking") == 0;
-    progress_begin(&shown, was_interrupted);
+    progress_begin(&shown, interrupt_came);
     cli_exit code = data_open(COMMAND, ctx, &o->data, &shown, &dataset);
     if (code != CLI_OK) {
         return code;
     }
-    catch_interrupts();
+    interrupt_catch();
     code = o->seeds.count ? seeds_train(COMMAND, ctx, dataset, &o->train, &shown, &o->seeds)
                           : train_once(ctx, o, dataset, &shown);
     pique_dataset_free(dataset);

@@ -23,10 +23,10 @@ static cli_exit set_number(const char *command, const char *key, const char *val
     return CLI_OK;
 }
 
-static cli_exit set_strict(const char *command, const char *value, bool *out) {
+static cli_exit set_flag(const char *command, const char *key, const char *value, bool *out) {
     *out = strcmp(value, "1") == 0 || strcmp(value, "true") == 0;
     if (!*out && strcmp(value, "0") != 0 && strcmp(value, "false") != 0) {
-        return cli_error(command, CLI_USAGE, "--set strict: \"%s\" is not true or false", value);
+        return cli_error(command, CLI_USAGE, "--set %s: \"%s\" is not true or false", key, value);
     }
     return CLI_OK;
 }
@@ -44,10 +44,16 @@ cli_exit data_options_take(const char *command, arg_list *set, pique_dataset_opt
             code = set_number(command, "label_rating", text + 13, &options->label_rating);
         } else if (strncmp(text, "split_seed=", 11) == 0) {
             code = set_count(command, "split_seed", text + 11, &options->split_seed);
+        } else if (strncmp(text, "hold_out_items=", 15) == 0) {
+            code = set_number(command, "hold_out_items", text + 15, &options->hold_out_items);
+        } else if (strncmp(text, "hold_out_seed=", 14) == 0) {
+            code = set_count(command, "hold_out_seed", text + 14, &options->hold_out_seed);
+        } else if (strncmp(text, "all_items=", 10) == 0) {
+            code = set_flag(command, "all_items", text + 10, &options->all_items);
         } else if (strncmp(text, "split=", 6) == 0) {
             options->split = text + 6;
         } else if (strncmp(text, "strict=", 7) == 0) {
-            code = set_strict(command, text + 7, &options->strict);
+            code = set_flag(command, "strict", text + 7, &options->strict);
         } else {
             set->values[kept++] = text;
         }

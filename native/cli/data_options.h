@@ -28,6 +28,9 @@
     "  min_count=N      items with fewer training events count as unknown (default 1)\n"           \
     "  min_rating=X     events rated lower are left out (default 0)\n"                             \
     "  strict=1         as --strict\n"                                                             \
+    "  hold_out_items=S keeps all events of this share of the items from training (default 0)\n"   \
+    "  hold_out_seed=N  of which items (default 1)\n"                                              \
+    "  all_items=1      items of the table that no training event has are known, too\n"            \
     "  label_rating=X   for models that rank: a rating from here on is label 1 (default 4)\n"      \
     "  split=NAME       for models that rank: last, random or time; with a test file also file "   \
     "and\n"                                                                                        \

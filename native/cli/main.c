@@ -19,6 +19,7 @@ typedef struct {
 
 static const command commands[] = {
     {"train", "train a model on a data set", cmd_train},
+    {"pretrain", "make vectors of items from their features and neighbours", cmd_pretrain},
     {"content", "make a model of texts and tags, without interactions", cmd_content},
     {"eval", "measure a model beside popularity and item-kNN", cmd_eval},
     {"export", "write a model again, smaller", cmd_export},

@@ -1,8 +1,4 @@
-/* content.h — a model file made of texts alone, which whatever serves MIND serves.
- *
- * The item vectors are those of factors.h, and MIND (src/models/mind.c) routes them without anything learnt: its map is a
- * multiple of the identity, there are no layers behind, and behaviours fade with age. One interest is the faded mean of
- * the history; of more, routing becomes a soft k-means of the history on the sphere. */
+/* content.h — a model file made of texts alone: the vectors of factors.h, read by reader.h. */
 #ifndef PQ_CONTENT_H
 #define PQ_CONTENT_H
 

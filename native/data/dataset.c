@@ -6,6 +6,7 @@
 
 #include "native/data/dataset_builder.h"
 #include "native/data/encoders.h"
+#include "native/data/hold_out.h"
 #include "native/data/labelled.h"
 #include "native/data/vocabulary.h"
 
@@ -111,6 +112,17 @@ static void count_training(const pique_dataset *dataset, const pq_timed *sorted,
     }
 }
 
+/* What items are numbered by: more than 0 for those that are known, more the more training events they have. */
+static void rate_items(const pq_builder *b, const uint32_t *counts, uint32_t least,
+                       uint32_t *places) {
+    for (uint32_t i = 0; i < b->items.count; i++) {
+        size_t size;
+        const char *id = pq_strings_get(&b->items, i, &size);
+        bool kept = b->options->all_items || pq_hold_out_is(b->options, id, size);
+        places[i] = counts[i] >= least ? counts[i] + 1 : kept;
+    }
+}
+
 static pique_status number_items(pq_builder *b, pique_dataset *dataset, const char *what,
                                  const pq_timed *sorted, const uint8_t *splits, uint32_t *numbers) {
     uint32_t *counts = pq_alloc(b->ctx, b->items.count, sizeof(*counts));
@@ -123,8 +135,13 @@ static pique_status number_items(pq_builder *b, pique_dataset *dataset, const ch
         pq_labelled_count(&b->histories, sorted, dataset->starts[dataset->user_count], splits,
                           counts);
     }
-    pique_status status =
-        pq_vocabulary_make(b->ctx, &b->items, counts, least, &dataset->items, numbers);
+    uint32_t *places = pq_alloc(b->ctx, b->items.count, sizeof(*places));
+    pique_status status = places ? PIQUE_OK : PIQUE_NO_MEMORY;
+    if (status == PIQUE_OK) {
+        rate_items(b, counts, least, places);
+        status = pq_vocabulary_make(b->ctx, &b->items, places, 1, &dataset->items, numbers);
+    }
+    pq_free(b->ctx, places);
     if (status == PIQUE_OK && dataset->items.count == 0) {
         status = pq_fail(b->ctx, PIQUE_DATA, "%s: no item has %lu training events (min_count)",
                          what, (unsigned long)least);
@@ -188,6 +205,11 @@ static pique_status write_provenance(pique_dataset *dataset, const char *format,
                 (unsigned long)dataset->user_count, (unsigned long)dataset->items.count,
                 (unsigned long)(dataset->labelled ? dataset->labelled_count
                                                   : dataset->starts[dataset->user_count]));
+    if (dataset->held_share > 0) {
+        char *held = pq_dataset_held_text(dataset);
+        pq_text_add(&text, ",%s", held ? held : "");
+        pq_free(dataset->ctx, held);
+    }
     dataset->provenance = text.data;
     return pq_text_status(&text);
 }
@@ -218,7 +240,9 @@ static pique_status number(pq_builder *b, pique_dataset *dataset, const char *wh
 static pique_status fill(pq_builder *b, pique_dataset *dataset, const char *what, pq_timed *sorted,
                          uint32_t *numbers) {
     sort_events(b, dataset->starts, sorted);
+    PQ_TRY(pq_hold_out_take(b, dataset, sorted));
     PQ_TRY(number(b, dataset, what, sorted, numbers));
+    PQ_TRY(pq_hold_out_place(b, dataset, numbers));
     PQ_TRY(place_events(b, dataset, sorted, numbers));
     return pq_encode_tables(b, dataset, numbers);
 }
@@ -282,6 +306,8 @@ void pq_dataset_free(pique_dataset *dataset) {
     pq_free(ctx, dataset->events);
     pq_free(ctx, dataset->times);
     pq_free(ctx, dataset->labelled);
+    pq_free(ctx, dataset->held);
+    pq_free(ctx, dataset->is_held);
     pq_free(ctx, dataset->negatives);
     free_features(ctx, dataset->item_features, dataset->item_feature_count);
     free_features(ctx, dataset->profile, dataset->profile_count);

@@ -6,7 +6,8 @@
  *
  * Split: the last event of a user is the test target, the one before it the validation target, the
  * rest is training; users with fewer than three events only train. Counts, popularity and
- * vocabularies come from training events alone.
+ * vocabularies come from training events alone. Items without a training event are known only when they are held out
+ * (hold_out.h) or asked for (all_items); they come last, since numbers go by falling count.
  *
  * A labelled data set (for ranking) splits its pairs instead, by one of three rules: `last`, the user's last
  * pair is for test and the one before it for validation, as above; `random`, 8 : 1 : 1 by a hash of the
@@ -67,6 +68,11 @@ typedef struct {
     uint8_t split; /* pq_split */
 } pq_labelled;
 
+/* A user liked an item that is held out. */
+typedef struct {
+    uint32_t user, item;
+} pq_held;
+
 struct pique_dataset {
     pq_ctx *ctx;
     pq_strings items;     /* item i is string i - 1 */
@@ -87,6 +93,13 @@ struct pique_dataset {
     uint32_t *negatives; /* beside events: an item that was not liked; NULL: not known */
     bool test_validates; /* the pairs of the test split are those that validate */
 
+    /* Items that are held out of everything else (hold_out.h), and who liked them, by user. */
+    bool *is_held; /* [item_rows] NULL: none is */
+    pq_held *held;
+    uint64_t held_count;
+    double held_share; /* 0: none is */
+    uint32_t held_seed;
+
     pq_feature *item_features;
     uint32_t item_feature_count;
     pq_feature *profile;
@@ -98,6 +111,10 @@ struct pique_dataset {
 
 /* Takes NULL. */
 void pq_dataset_free(pique_dataset *dataset);
+
+/* What provenance says of the items that are held out, for pq_free: " 0.1 of the items held out (seed 1)"; NULL when memory
+ * is short. */
+char *pq_dataset_held_text(const pique_dataset *dataset);
 
 /* The events of a user that a split may look at as history, and its target: for VALID the training
  * events and the validation target, for TEST training and validation events and the test target; for

@@ -259,6 +259,9 @@ pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span 
         return pq_builder_bad(builder, reason);
     }
     uint32_t number = pq_strings_find(table->owners, id.bytes, id.size);
+    if (number == PQ_NOT_FOUND && builder->options->all_items && table->owners == &builder->items) {
+        PQ_TRY(pq_strings_add(&builder->items, id.bytes, id.size, &number));
+    }
     if (number == PQ_NOT_FOUND) {
         return PIQUE_OK;
     }

@@ -22,7 +22,7 @@ typedef struct {
     pq_ctx *ctx;
     pq_raw_column *column;
     const uint32_t *numbers; /* raw item to item; NULL: users, who keep their numbers */
-    const bool *trains;      /* [row_count] of users; NULL: all do */
+    const bool *trains;      /* [row_count] items with training events, users; NULL: all do */
     uint32_t row_count;
     pq_feature *out;
     /* The pairs so far. */
@@ -491,13 +491,20 @@ static pique_status encode_table(pq_builder *b, pq_raw_table *table, const encod
 
 pique_status pq_encode_tables(pq_builder *b, pique_dataset *d, const uint32_t *numbers) {
     bool *trains = d->labelled ? pq_alloc(b->ctx, d->user_count, sizeof(*trains)) : NULL;
-    if (d->labelled && !trains) {
+    bool *trained = pq_alloc(b->ctx, d->item_rows, sizeof(*trained));
+    if ((d->labelled && !trains) || !trained) {
+        pq_free(b->ctx, trains);
+        pq_free(b->ctx, trained);
         return PIQUE_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < d->item_rows; i++) {
+        trained[i] = d->popularity[i] > 0;
     }
     for (uint64_t i = 0; trains && i < d->labelled_count; i++) {
         trains[d->labelled[i].user] |= d->labelled[i].split == PQ_SPLIT_TRAIN;
     }
-    encoding items = {.ctx = b->ctx, .numbers = numbers, .row_count = d->item_rows};
+    encoding items = {
+        .ctx = b->ctx, .numbers = numbers, .trains = trained, .row_count = d->item_rows};
     encoding users = {.ctx = b->ctx, .trains = trains, .row_count = d->user_count};
     pique_status status =
         encode_table(b, &b->item_table, &items, &d->item_features, &d->item_feature_count);
@@ -505,5 +512,6 @@ pique_status pq_encode_tables(pq_builder *b, pique_dataset *d, const uint32_t *n
         status = encode_table(b, &b->user_table, &users, &d->profile, &d->profile_count);
     }
     pq_free(b->ctx, trains);
+    pq_free(b->ctx, trained);
     return status;
 }

@@ -221,3 +221,12 @@ pique_status pq_folder_make(pq_ctx *ctx, const char *path) {
     pq_free(ctx, part);
     return status;
 }
+
+pique_status pq_file_named(pq_ctx *ctx, pique_status status, const char *path) {
+    bool of_contents =
+        status == PIQUE_CORRUPT || status == PIQUE_VERSION || status == PIQUE_UNSUPPORTED;
+    if (of_contents && !strstr(ctx->error, path)) {
+        return pq_fail(ctx, status, "%s: %.400s", path, ctx->error);
+    }
+    return status;
+}

@@ -7,9 +7,6 @@
 
 #include <stdio.h>
 
-/* Largest unpacked model: keeps a small hostile file from filling the memory. */
-#define PQ_MODEL_LIMIT ((size_t)UINT32_MAX)
-
 /* ---- reading ---- */
 
 /* Largest unpacked model: keeps a small hostile file from filling the memory. */
@@ -83,6 +80,9 @@ pique_status pq_folder_make(pq_ctx *ctx, const char *path);
 char *pq_path_join(pq_ctx *ctx, const char *folder, const char *name);
 /* PIQUE_IO with "path: reason", the reason being errno's. */
 pique_status pq_fail_file(pq_ctx *ctx, const char *path);
+
+/* The status as it is; the message of a damaged file gets its name in front, unless it has it. */
+pique_status pq_file_named(pq_ctx *ctx, pique_status status, const char *path);
 
 /* The context's memory in the form that zlib asks for; `user` is the context. */
 void *pq_zlib_alloc(void *user, unsigned count, unsigned size);

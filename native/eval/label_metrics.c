@@ -99,12 +99,14 @@ typedef struct {
     const uint64_t *places; /* of the pairs in the data set's list */
     uint64_t count;
     pq_judged *pairs;
+    bool forgets; /* without the histories */
 } judging;
 
 static pique_status judge_one(pq_ctx *ctx, const judging *j, pq_model_user *user, uint64_t i) {
     const pq_labelled *pair = &j->model.dataset->labelled[j->places[i]];
     pq_view view = pq_dataset_pair_view(j->model.dataset, pair);
     pq_judged *out = &j->pairs[i];
+    view.history_count = j->forgets ? 0 : view.history_count;
     *out = (pq_judged){.user = pair->user, .label = pair->label};
     PQ_TRY(pq_model_user_query(ctx, &j->model, user, pair->user, &view));
     return pique_session_rank(user->session, &user->query, &j->model.numbers[pair->item], 1,
@@ -129,7 +131,9 @@ static pique_status judge_part(pq_ctx *ctx, void *user, pq_team *team, uint32_t 
 pique_status pq_judge_by_model(pq_ctx *ctx, const pique_model *model, const pique_dataset *d,
                                pq_split split, const pique_eval_options *options,
                                pq_judged *pairs) {
-    judging j = {.count = pq_label_pairs(d, split), .pairs = pairs};
+    judging j = {.count = pq_label_pairs(d, split),
+                 .pairs = pairs,
+                 .forgets = strcmp(options->split, "cold-users") == 0};
     uint64_t *places = pq_alloc(ctx, (size_t)j.count, sizeof(*places));
     pique_status status = places ? PIQUE_OK : PIQUE_NO_MEMORY;
     if (status == PIQUE_OK) {

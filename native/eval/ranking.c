@@ -27,11 +27,15 @@ static void mark(const job *j, const pq_view *view, worker *w, bool excluded) {
     }
 }
 
-/* Items that stand before the target: what does not score less. */
-static uint32_t before_of_all(const pq_scorer *scorer, const worker *w, uint32_t target) {
+/* Items that stand before the target: what does not score less, or `by_number` what scores more or the same with a lower
+ * number. */
+static uint32_t before_of_all(const pq_scorer *scorer, const worker *w, uint32_t target,
+                              bool by_number) {
     uint32_t before = 0;
     for (uint32_t i = 1; i <= scorer->items; i++) {
-        before += i != target && !w->excluded[i] && !(w->scores[i] < w->scores[target]);
+        bool less = by_number && i > target ? w->scores[i] <= w->scores[target]
+                                            : w->scores[i] < w->scores[target];
+        before += i != target && !w->excluded[i] && !less;
     }
     return before;
 }
@@ -59,7 +63,7 @@ static uint32_t rank_of(const job *j, uint32_t user, const pq_view *view, worker
         return PQ_MISS;
     }
     return j->ranking->sampled ? before_of_sampled(j, user, view, w, target)
-                               : before_of_all(j->scorer, w, target);
+                               : before_of_all(j->scorer, w, target, j->ranking->forgets);
 }
 
 static pique_status rank_users(pq_ctx *ctx, const job *j, pq_team *team, uint32_t member,
@@ -70,6 +74,9 @@ static pique_status rank_users(pq_ctx *ctx, const job *j, pq_team *team, uint32_
         j->ranks[user] = PQ_MISS;
         if (!pq_dataset_view(r->dataset, user, r->split, &view)) {
             continue;
+        }
+        if (r->forgets) {
+            view.history_count = 0;
         }
         PQ_TRY(j->scorer->score(ctx, j->scorer->shared, w->state, user, &view, w->scores));
         mark(j, &view, w, true);

@@ -29,6 +29,7 @@ typedef struct {
     const pique_dataset *dataset;
     pq_split split;
     uint32_t threads;
+    bool forgets; /* without the histories; equal scores then stand as lists have them, by number */
     bool with_seen;                 /* items of the history stay in, also as the target */
     uint32_t sampled;               /* rank among so many drawn negatives; 0: among all items */
     const pique_listener *listener; /* may be NULL */

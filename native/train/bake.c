@@ -24,7 +24,7 @@ static pique_status bake_chunk(pq_tape *t, const pq_model *m, uint32_t first, ui
         ids[i] = first + i;
     }
     pq_var *e = pq_items_vectors(t, &m->items, ids, n);
-    pq_var *x = pq_items_behaviours(t, &m->items, ids, n);
+    pq_var *x = m->items.encode ? e : pq_items_behaviours(t, &m->items, ids, n);
     if (!e || !x) {
         return t->status;
     }

@@ -6,7 +6,8 @@
 #define AT(member) offsetof(pq_train_options, member)
 
 const pq_field pq_train_fields[] = {
-    PQ_FIELD("epochs", AT(epochs), "int 1 100000", "20", NULL, NULL, "passes over the users"),
+    PQ_FIELD("epochs", AT(epochs), "int 0 100000", "20", NULL, NULL,
+             "passes over the users; 0: none, the weights of --init as they are"),
     PQ_FIELD("pretrain", AT(pretrain), "int 0 100000", "0", NULL, NULL,
              "epochs before those, of models that train in two stages: the first stage's"),
     PQ_FIELD("batch", AT(batch), "int 1 1048576", "512", "256", "256", "labels in a batch"),
@@ -60,6 +61,8 @@ const pq_field pq_train_fields[] = {
     PQ_FIELD(
         "dense_rows", AT(dense_rows), "bool", "0", NULL, NULL,
         "every row of an embedding table moves in every step, not only the rows that were touched"),
+    PQ_FIELD("item_ids", AT(item_ids), "bool", "1", NULL, NULL,
+             "items have vectors of their own; 0: only those of their columns"),
     PQ_FIELD("max_norm", AT(max_norm), "real 0 1e9", "0", NULL, NULL,
              "longest row of an embedding table; 0: no limit"),
     PQ_FIELD("weight_decay", AT(weight_decay), "real 0 10", "0", NULL, NULL,
@@ -88,6 +91,12 @@ const pq_field pq_train_fields[] = {
     PQ_FIELD("kd.reduction", AT(kd_reduction), "labels,elements", "labels", NULL, NULL,
              "with a teacher: the mean over the labels of sums over their items, or over all "
              "elements"),
+    PQ_FIELD("init.scale", AT(init_scale), "real 0 1000", "1", NULL, NULL,
+             "with rows of items from a file: what they are multiplied by"),
+    PQ_FIELD("init.zero", AT(init_zero), "bool", "0", NULL, NULL,
+             "the items' own rows begin as zeros; with init.freeze items are their columns alone"),
+    PQ_FIELD("init.freeze", AT(init_freeze), "bool", "0", NULL, NULL,
+             "the items' own rows stay as they begin"),
     PQ_FIELD("eval_every", AT(eval_every), "int 1 100000", "2", NULL, NULL,
              "epochs between evaluations on the validation targets"),
     PQ_FIELD("patience", AT(patience), "int 0 100000", "0", NULL, NULL,

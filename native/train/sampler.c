@@ -28,6 +28,10 @@ static pique_status init_chances(pq_sampler *s) {
     }
     double total = 0;
     for (uint32_t i = 1; i <= items; i++) {
+        if (s->dataset->popularity[i] == 0) { /* such items come last and are never drawn */
+            s->cumulative[i] = total;
+            continue;
+        }
         switch ((pq_negatives)o->sampler) {
         case PQ_NEGATIVES_POPULARITY:
             s->chance[i] = pq_pow(s->dataset->popularity[i], o->negative_power);
@@ -51,7 +55,7 @@ static pique_status init_chances(pq_sampler *s) {
     for (uint32_t i = 1; i <= items; i++) {
         s->chance[i] /= total;
         s->cumulative[i] /= total;
-        s->log_q[i] = (pq_real)pq_log(s->chance[i] * o->negatives);
+        s->log_q[i] = s->chance[i] > 0 ? (pq_real)pq_log(s->chance[i] * o->negatives) : 0;
     }
     return PIQUE_OK;
 }

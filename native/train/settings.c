@@ -7,7 +7,8 @@
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
 /* Members of a config file that are not fields: what pq_settings_write adds. */
-static const char *const extras[] = {"model", "seed", "data", "init", "teacher", "teacher_crc32"};
+static const char *const extras[] = {"model",      "seed", "data",    "init",
+                                     "init_items", "side", "teacher", "teacher_crc32"};
 
 static bool equal(pq_span span, const char *text) {
     return span.size == strlen(text) && memcmp(span.bytes, text, span.size) == 0;
@@ -182,6 +183,14 @@ pique_status pq_settings_write(const pique_train_options *asked, const pq_model 
     if (asked->init) {
         pq_text_add(out, ",\"init\":");
         pq_text_json(out, asked->init, strlen(asked->init));
+    }
+    if (asked->init_items) {
+        pq_text_add(out, ",\"init_items\":");
+        pq_text_json(out, asked->init_items, strlen(asked->init_items));
+    }
+    if (asked->side) {
+        pq_text_add(out, ",\"side\":");
+        pq_text_json(out, asked->side, strlen(asked->side));
     }
     if (asked->teacher) {
         pq_text_add(out, ",\"teacher\":");

@@ -10,6 +10,8 @@
 #include "native/eval/team.h"
 #include "native/train/bake.h"
 #include "native/train/checkpoint.h"
+#include "native/train/item_start.h"
+#include "native/train/model_side.h"
 #include "native/train/rounding.h"
 #include "native/train/settings.h"
 #include "native/train/shards.h"
@@ -30,6 +32,7 @@ typedef struct {
     pq_shards shards;
     pq_rounding rounding;
     pq_teachers teachers;
+    pq_model_side side;
     pq_train_state state;
     pq_journal journal;
     pq_text config; /* config.json */
@@ -103,6 +106,20 @@ static void tell_size(const trainer *t) {
     }
 }
 
+/* Tables of ids become zeros that stay. */
+static void leave_out_ids(const pq_items *items) {
+    pq_param *tables[] = {items->ids, items->weights[0]};
+    for (size_t i = 0; i < PQ_COUNT(tables); i++) {
+        if (tables[i]) {
+            tables[i]->init = (pq_init){.kind = PQ_INIT_ZERO};
+            tables[i]->frozen = true;
+        }
+    }
+    if (items->history) {
+        leave_out_ids(items->history);
+    }
+}
+
 /* The weights of another run: its folder or its checkpoint. */
 static pique_status start_from(trainer *t, const char *init) {
     char *inside = pq_path_join(t->ctx, init, CHECKPOINT);
@@ -123,18 +140,31 @@ static pique_status open_model(trainer *t) {
     PQ_TRY(columns(t->ctx, d->item_features, d->item_feature_count, t->item_columns));
     PQ_TRY(columns(t->ctx, d->profile, d->profile_count, t->profile_columns));
     m->items.rows = d->item_rows;
+    m->items.cold = pq_item_cold(d);
     m->items.columns = t->item_columns;
     m->items.column_count = d->item_feature_count;
     m->profile.columns = t->profile_columns;
     m->profile.column_count = d->profile_count;
+    if (m->def->side) {
+        PQ_TRY(pq_model_side_open(&t->side, t->ctx, m->def, d, t->asked->side, t->listener));
+        m->items.side = t->side.rows;
+    }
     PQ_TRY(pq_model_declare(m));
+    if (!t->options.item_ids) {
+        leave_out_ids(&m->items);
+    }
     PQ_TRY(pq_rounding_declare(&t->rounding, m, (pq_round_kind)t->options.quantise));
     PQ_TRY(pq_rounding_open(&t->rounding, t->threads));
-    tell_size(t);
     pq_params_draw(&m->params, t->asked->seed);
     if (t->asked->init && !t->asked->resume) {
         PQ_TRY(start_from(t, t->asked->init));
     }
+    pq_item_start_zero(m, &t->options);
+    if (t->asked->init_items && !t->asked->resume) {
+        PQ_TRY(pq_item_start(m, d, t->asked->init_items, &t->options, t->listener));
+    }
+    pq_item_freeze(m, &t->options);
+    tell_size(t);
     PQ_TRY(pq_optimiser_init(&t->optimiser, t->ctx, &m->params));
     t->optimiser.threads = t->threads;
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
@@ -495,6 +525,15 @@ static pique_status step(trainer *t) {
     return PIQUE_OK;
 }
 
+/* No epoch at all: a model file of the weights that the run begins with. */
+static pique_status keep_as_is(trainer *t) {
+    pique_eval_result metrics;
+    t->state.epoch = 0;
+    PQ_TRY(measure(t, &metrics));
+    t->state.best_metric = chosen(t, &metrics);
+    return save_model(t, &metrics);
+}
+
 static bool cancelled(const trainer *t) {
     return t->listener && t->listener->cancelled && t->listener->cancelled(t->listener->user);
 }
@@ -537,6 +576,7 @@ static void close_trainer(trainer *t) {
     pq_journal_close(&t->journal);
     pq_shards_free(&t->shards);
     pq_teachers_free(&t->teachers);
+    pq_model_side_close(&t->side);
     pq_sampler_free(&t->sampler);
     pq_rounding_free(&t->rounding);
     pq_optimiser_free(&t->optimiser);
@@ -552,6 +592,9 @@ static void close_trainer(trainer *t) {
 static pique_status run(trainer *t) {
     PQ_TRY(open_model(t));
     PQ_TRY(open_run(t));
+    if (t->options.epochs == 0) {
+        return keep_as_is(t);
+    }
     while (!t->state.finished) {
         PQ_TRY(epoch(t));
     }

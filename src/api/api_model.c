@@ -245,7 +245,7 @@ static pique_status open_all(pique_model *model, size_t size, size_t filled) {
     uint32_t fields;
     PQ_TRY(open_names(model, "pique.profile", model->names, &fields));
     PQ_TRY(pq_open_profile(model, fields));
-    PQ_TRY(pq_open_strings(model, PQ_ITEM_IDS, &model->ids));
+    PQ_TRY(pq_container_strings(&model->container, PQ_ITEM_IDS, &model->ids));
     if (model->ids.count == 0) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT, "the file has no items");
     }

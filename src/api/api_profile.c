@@ -81,7 +81,7 @@ static pique_status open_field(pique_model *model, uint32_t f) {
     }
     if (!values) {
         (void)find_part(model, f, PQ_TERMS_SUFFIX, name);
-        PQ_TRY(pq_open_strings(model, name, &model->encoders[f].terms));
+        PQ_TRY(pq_container_strings(&model->container, name, &model->encoders[f].terms));
         values = model->encoders[f].terms.count;
     }
     model->columns[f].rows = values + 2;

@@ -45,33 +45,6 @@ static pique_status open_scales(pique_model *model, const char *name, uint32_t r
     return PIQUE_OK;
 }
 
-pique_status pq_open_strings(pique_model *model, const char *name, pq_strings *out) {
-    pq_ctx *ctx = model->ctx;
-    char offsets_name[80];
-    size_t length = strlen(name);
-    if (length + sizeof(PQ_OFFSETS_SUFFIX) > sizeof(offsets_name)) {
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor name \"%.40s\" is too long", name);
-    }
-    memcpy(offsets_name, name, length);
-    memcpy(offsets_name + length, PQ_OFFSETS_SUFFIX, sizeof(PQ_OFFSETS_SUFFIX));
-    const pq_tensor *bytes = pq_container_find(&model->container, name);
-    const pq_tensor *offsets = pq_container_find(&model->container, offsets_name);
-    if (!bytes || bytes->dtype != PQ_U8 || !offsets || offsets->dtype != PQ_U32 ||
-        offsets->rank != 1 || offsets->count == 0) {
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensors \"%s\" (U8) and \"%s\" (U32) are missing or not lists",
-                name, offsets_name);
-    }
-    pique_status status = pq_strings_borrow(out, ctx, bytes->data, bytes->count, offsets->data,
-                                            (uint32_t)(offsets->count - 1));
-    if (status == PIQUE_CORRUPT) {
-        char reason[200];
-        memcpy(reason, ctx->error, sizeof(reason) - 1);
-        reason[sizeof(reason) - 1] = 0;
-        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor \"%s\": %s", name, reason);
-    }
-    return status;
-}
-
 pique_status pq_open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
                             float **out) {
     const pq_tensor *tensor = pq_container_find(&model->container, name);

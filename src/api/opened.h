@@ -51,8 +51,6 @@ pique_status pq_open_profile(pique_model *model, uint32_t count);
 /* A tensor of floats, finite, of that shape (cols 0: rank 1): F32, F16, or of rank 2 int8 with scales. */
 pique_status pq_open_floats(pique_model *model, const char *name, uint32_t rows, uint32_t cols,
                             float **out);
-/* A list of strings stored as bytes and offsets. */
-pique_status pq_open_strings(pique_model *model, const char *name, pq_strings *out);
 /* Sets items.baked_width from what the file has; 0 when it has no rows, which fails later. */
 void pq_find_width(pique_model *model);
 /* Item rows that have come, whole or a part of them: each number must be one. */

@@ -10,6 +10,7 @@
 #define PQ_CONTAINER_H
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "base/text.h"
 
 #define PQ_TENSOR_RANK 4
@@ -64,6 +65,8 @@ pique_status pq_container_get(const pq_container *container, const char *name, p
                               uint32_t rows, uint32_t cols, const pq_tensor **out);
 /* PIQUE_CORRUPT when a float of the tensor is NaN or infinite. */
 pique_status pq_tensor_finite(pq_ctx *ctx, const pq_tensor *tensor);
+/* A list of strings stored as bytes, U8 under that name, and offsets (PQ_OFFSETS_SUFFIX); they are the container's. */
+pique_status pq_container_strings(const pq_container *container, const char *name, pq_strings *out);
 /* Metadata text, escapes resolved, terminated, allocated; NULL without an error when absent. */
 pique_status pq_container_text(const pq_container *container, const char *key, char **out);
 

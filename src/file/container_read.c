@@ -1,7 +1,7 @@
 /* container_read.c — opens a safetensors container from bytes that may be anything. Nothing of the
  * header is believed before it has been checked against the size of the whole. */
-#include "base/strings.h"
 #include "file/container.h"
+#include "file/layout.h"
 
 #include <string.h>
 
@@ -392,6 +392,34 @@ pique_status pq_tensor_finite(pq_ctx *ctx, const pq_tensor *tensor) {
         }
     }
     return PIQUE_OK;
+}
+
+pique_status pq_container_strings(const pq_container *container, const char *name,
+                                  pq_strings *out) {
+    pq_ctx *ctx = container->ctx;
+    char offsets_name[80];
+    size_t length = strlen(name);
+    if (length + sizeof(PQ_OFFSETS_SUFFIX) > sizeof(offsets_name)) {
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor name \"%.40s\" is too long", name);
+    }
+    memcpy(offsets_name, name, length);
+    memcpy(offsets_name + length, PQ_OFFSETS_SUFFIX, sizeof(PQ_OFFSETS_SUFFIX));
+    const pq_tensor *bytes = pq_container_find(container, name);
+    const pq_tensor *offsets = pq_container_find(container, offsets_name);
+    if (!bytes || bytes->dtype != PQ_U8 || !offsets || offsets->dtype != PQ_U32 ||
+        offsets->rank != 1 || offsets->count == 0) {
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensors \"%s\" (U8) and \"%s\" (U32) are missing or not lists",
+                name, offsets_name);
+    }
+    pique_status status = pq_strings_borrow(out, ctx, bytes->data, bytes->count, offsets->data,
+                                            (uint32_t)(offsets->count - 1));
+    if (status == PIQUE_CORRUPT) {
+        char reason[200];
+        memcpy(reason, ctx->error, sizeof(reason) - 1);
+        reason[sizeof(reason) - 1] = 0;
+        PQ_FAIL(ctx, PIQUE_CORRUPT, "tensor \"%s\": %s", name, reason);
+    }
+    return status;
 }
 
 pique_status pq_container_text(const pq_container *container, const char *key, char **out) {

@@ -92,7 +92,9 @@ typedef struct {
     uint32_t heads;              /* divides D; head h has columns h D / heads .. */
     bool causal;                 /* a row sees itself and those before it in its segment */
     double dropout;              /* of the attention weights, in training */
-    bool blind; /* a row does not see itself; one that sees no other becomes zero */
+    bool blind;              /* a row does not see itself; one that sees no other becomes zero */
+    double self;             /* added to the score of each row for itself; in training alone */
+    const pq_segments *keys; /* NULL, or those of k and v, as many; then neither causal nor blind */
 } pq_attention;
 
 typedef struct {
@@ -151,6 +153,11 @@ typedef struct {
     pq_ask_chances *ask;
     void *user;
 } pq_soft_softmax;
+
+typedef struct {
+    const pq_real *targets; /* [T, D] */
+    double weight;          /* of each element in the sum */
+} pq_squared_error;
 
 typedef struct {
     uint32_t channels; /* I, of which x has columns / I places */

@@ -107,6 +107,9 @@ static pq_var *linear(pq_tape *t, const pq_items *items, const uint32_t *ids, ui
 }
 
 static pq_var *pooled(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
+    if (PQ_TRAINING && items->encode) {
+        return items->encode(t, items->map_self, ids, n);
+    }
     if (items->pool == PQ_POOL_CONCAT) {
         pq_var *all = side_by_side(t, items, ids, n);
         return items->linear ? pq_op_concat(t, all, linear(t, items, ids, n)) : all;
@@ -175,7 +178,7 @@ pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids,
 
 #if PQ_TRAINING
 pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
-    if (items->column_count == 0 && !items->map &&
+    if (items->column_count == 0 && !items->map && !items->encode &&
         !items->linear) { /* the table itself: nothing to copy, nothing to look up */
         pq_var *e = pq_tape_param(t, items->ids);
         e = items->normalise ? pq_op_normalise(t, e, LENGTH_EPSILON) : e;

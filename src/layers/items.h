@@ -9,7 +9,7 @@
 #define PQ_ITEMS_H
 
 #include "base/table.h"
-#include "graph/ops.h"
+#include "layers/item_rows.h"
 
 #define PQ_MAX_FIELDS 16
 
@@ -50,11 +50,17 @@ typedef struct pq_items {
     pq_pool pool;
     uint32_t
         linear; /* PQ_POOL_CONCAT: so many columns more, the sums of the fields' linear weights */
+    uint32_t cold; /* training: so many items, the last ones, have no events and are no negatives */
     bool normalise; /* item vectors have length 1; behaviours keep theirs */
     /* NULL, or what makes an item's vector of its pooled row (an item tower): the vector then has a width of
      * its own, and the behaviours are the rows. Its parameters are `unsaved`. */
     pq_var *(*map)(pq_tape *t, const void *self, pq_var *rows);
     const void *map_self;
+    /* NULL, or what makes an item's vector, which is its behaviour too, of its number alone, where there are neither
+     * tables nor columns; `self` is map_self. */
+    pq_var *(*encode)(pq_tape *t, const void *self, const uint32_t *ids, uint32_t n);
+    /* NULL, or the rows that the model's `side` names, absent ones without values. */
+    const pq_item_rows *side;
     /* NULL, or other tables of the same width, whose vectors are the behaviours; the model declares them. */
     const struct pq_items *history;
     double init_scale; /* deviation of the embeddings; 0: Glorot uniform */

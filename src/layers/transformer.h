@@ -5,6 +5,9 @@
  *            alone is normalised
  * `bare` is `post` without LN. A block of a decoder looks at a memory in between: x = LN(x + attention(x, memory)),
  * `post` alone; with `memory_asks`, the memory's rows are the queries and x is what they look at, later rows too.
+ * With `diversity` d, rows are also attended to by how unlike they are (Liu et al., "Pre-training graph transformer with
+ * multimodal side information", 2021): with c = W_c x and the cosines of its heads' rows, the weights are
+ *     (1 - d) softmax_j(<q_i, k_j> / sqrt(W)) + d softmax_j(1 - cos(c_i, c_j) + [i = j])
  * The attention's width is that of its heads together, whatever the width D of x. */
 #ifndef PQ_TRANSFORMER_H
 #define PQ_TRANSFORMER_H
@@ -18,6 +21,7 @@ typedef enum { PQ_BLOCK_POST, PQ_BLOCK_PRE, PQ_BLOCK_CODE } pq_block_kind;
 /* Of the attention, and the layer norm before or after it. */
 typedef struct {
     pq_param *q, *q_bias, *k, *k_bias, *v, *v_bias, *out, *out_bias;
+    pq_param *c, *c_bias; /* of diversity, else NULL */
     pq_param *gain, *bias;
 } pq_block_attention;
 
@@ -36,10 +40,11 @@ typedef struct {
     bool causal; /* a row sees itself and those before it */
     bool blind;  /* of its own segment a row does not see itself */
     bool bare, decoder, memory_asks;
-    bool leaky;     /* the network has slope 0.1 below zero, whatever `forward` says */
-    double dropout; /* of attention weights and of what is added */
-    double epsilon; /* of the layer norms */
-    pq_init init;   /* of matrices */
+    bool leaky;       /* the network has slope 0.1 below zero, whatever `forward` says */
+    double diversity; /* share of the attention that goes by unlikeness; in training alone */
+    double dropout;   /* of attention weights and of what is added */
+    double epsilon;   /* of the layer norms */
+    pq_init init;     /* of matrices */
 
     pq_transformer_block block[PQ_MOST_BLOCKS];
 } pq_transformer;
@@ -50,5 +55,16 @@ pique_status pq_transformer_declare(pq_transformer *tr, pq_params *params, const
 /* x (T, D) to (T, D). memory: (T, D) with the same segments, of a decoder; else NULL. */
 pq_var *pq_transformer_run(pq_tape *t, const pq_transformer *tr, pq_var *x, pq_var *memory,
                            const pq_segments *segments);
+
+/* Rows (T, D) of segments, which last as long as the step. */
+typedef struct {
+    pq_var *rows;
+    const pq_segments *segments;
+} pq_stack;
+
+/* What block i, of kind `post`, makes of x when its attention looks at the rows of the same segment of `other`
+ * instead of x's own: of zeros where that has none. */
+pq_var *pq_transformer_look(pq_tape *t, const pq_transformer *tr, uint32_t i, const pq_stack *x,
+                            const pq_stack *other);
 
 #endif

@@ -79,6 +79,16 @@ typedef struct {
     const char *settings;
 } pq_preset;
 
+/* Rows of items that training takes from a side file (layers/item_rows.h). */
+typedef struct {
+    const char *name; /* of the tensor; NULL ends a list */
+    uint32_t width;   /* 0: any */
+    const char
+        *beside; /* NULL, or it may be absent, and has as many rows of each item as this one */
+} pq_side_def;
+
+#define PQ_MOST_SIDE 4
+
 typedef struct {
     const char *name;
     pq_task task;
@@ -87,6 +97,8 @@ typedef struct {
     /* "key=value key=value": how the training options of a preset differ for this model; NULL: not */
     const char *training_best, *training_seed, *training_paper;
     const pq_preset *presets; /* NULL: none; written `PQ_TRAINING ? presets : NULL` */
+    /* NULL: none; at most PQ_MOST_SIDE. declare finds them in that order in items.side. */
+    const pq_side_def *side;
     /* Whether a state is defined after every row, so that every event can be a label. */
     bool causal;
     bool history_negatives; /* training wants a negative for each behaviour */

@@ -6,8 +6,9 @@ typedef enum { OUTPUT_TIED, OUTPUT_OWN } output_kind;
 typedef enum { AUX_LINEAR, AUX_TANH_SOFTMAX_CE, AUX_SOFTMAX_CE } aux_head;
 typedef enum { LAST_MASK, LAST_KEEP } last_step;
 
+/* Without PAD, UNKNOWN and what was held out. */
 static uint32_t catalogue_size(const pq_model *m) {
-    return m->items.rows - 2; /* without PAD and UNKNOWN */
+    return m->items.rows - 2 - m->items.cold;
 }
 
 pique_status pq_next_item_declare(pq_model *m, pq_next_item *n) {

@@ -48,7 +48,7 @@ static pq_var *sampled(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch 
 static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b, double scale) {
     pq_softmax_loss args = {.targets = b->targets,
                             .first = 1,
-                            .last = m->items.rows - 1,
+                            .last = m->items.rows - 1 - m->items.cold,
                             .scale = scale,
                             .smoothing = m->loss.smoothing,
                             .weight = 1.0 / b->positions,

@@ -3,7 +3,7 @@
 //
 //   node tests/bench/ctr_table.mjs --data FOLDER [--split random] [--seeds 1] [--threads 2] [--only a,b] [--json OUT]
 //
-// Each model has its defaults, but for what SETTINGS says. PIQUE_CLI names the program.
+// Models that take a side file are left out. Each model has its defaults, but for what SETTINGS says. PIQUE_CLI names the program.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,7 +58,9 @@ function runSeed(model, seed) {
 const mean = (runs, key) => runs.reduce((sum, run) => sum + run[key], 0) / runs.length;
 
 const { models } = JSON.parse(execFileSync(cli, ['models', '--json'], { encoding: 'utf8' }));
-const names = models.filter(({ task }) => task === 'ranking').map(({ name }) => name);
+const names = models
+  .filter(({ task, side }) => task === 'ranking' && side.length === 0)
+  .map(({ name }) => name);
 const chosen = options.only ? options.only.split(',') : names;
 const rows = [];
 try {

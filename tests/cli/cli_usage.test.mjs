@@ -6,7 +6,17 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { bad, expectOutput, folder, good, pique, program, writeTools } from './cli_harness.mjs';
 
-const commands = ['train', 'content', 'eval', 'export', 'recommend', 'info', 'models', 'simulate'];
+const commands = [
+  'train',
+  'pretrain',
+  'content',
+  'eval',
+  'export',
+  'recommend',
+  'info',
+  'models',
+  'simulate',
+];
 const place = folder(after);
 const data = writeTools(join(place, 'tools'));
 const out = join(place, 'run');

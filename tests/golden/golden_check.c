@@ -28,6 +28,7 @@ typedef struct {
     char *bytes;
     pq_container file;
     pq_column columns[2], profile[2];
+    pq_item_rows side[PQ_MOST_SIDE];
     pq_model model;
     pq_train_options training;
     bool as_in_training; /* the ten steps normalise over their batches */
@@ -107,6 +108,27 @@ static void open_model(golden *g, const char *model) {
     assert_ok(ctx, pq_settings_read(ctx, &asked, &g->model, &g->training));
     pq_free(ctx, config);
     pq_free(ctx, preset);
+}
+
+/* The rows of items that the model's `side` names, in place of tables of ids and columns. */
+static void open_side(golden *g) {
+    const pq_side_def *def = g->model.def->side;
+    for (int i = 0; def[i].name; i++) {
+        const pq_tensor *values = optional(g, "side.", def[i].name);
+        g->side[i].width = PQ_MAX(def[i].width, 1);
+        if (!values) {
+            continue;
+        }
+        const pq_tensor *counts = tensor(g, "counts.", def[i].name);
+        uint32_t *first = calloc(counts->count + 1, sizeof(*first));
+        assert_non_null(first);
+        for (size_t j = 0; j < counts->count; j++) {
+            first[j + 1] = first[j] + ((const uint32_t *)counts->data)[j];
+        }
+        g->side[i] = (pq_item_rows){values->data, values->shape[1], first, counts->data};
+        g->model.items.rows = (uint32_t)counts->count;
+    }
+    g->model.items.side = g->side;
 }
 
 static void open_columns(golden *g) {
@@ -269,7 +291,11 @@ static void golden_open(golden *g, const char *model, const char *path, const pq
     }
     assert_ok(ctx, pq_container_open(ctx, g->bytes, size, &g->file));
     open_model(g, model);
-    open_columns(g);
+    if (g->model.def->side) {
+        open_side(g);
+    } else {
+        open_columns(g);
+    }
     assert_ok(ctx, pq_model_declare(&g->model));
     open_parameters(g);
     open_batch(g, 0);
@@ -283,6 +309,9 @@ static void golden_close(golden *g) {
     pq_tape_free(&g->tape);
     pq_model_free(&g->model);
     pq_container_close(&g->file);
+    for (int i = 0; i < PQ_MOST_SIDE; i++) {
+        free((void *)g->side[i].first);
+    }
     for (int i = 0; i < 2; i++) {
         free(g->starts[i]);
         free(g->items[i]);

@@ -5,6 +5,7 @@
  * where the model has use for them:
  *     param.<name>                               every parameter
  *     column.<name>.offsets, column.<name>.values, param.profile.<name>     the catalogue
+ *     side.<name>, counts.<name>                 instead: rows of the items, and how many each item has
  *     a.<member>, b.<member>                     two batches: starts, items, targets, and label_rows
  *                                                (of the newest behaviours, which the model looks at),
  *                                                profile, negatives, target_log_q, negative_log_q,

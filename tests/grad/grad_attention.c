@@ -79,7 +79,7 @@ static void expect_dropout(uint32_t n, bool causal) {
     for (uint32_t i = 0; i < n; i++) {
         s.v->value[i * n + i] = 1;
     }
-    s.args = (pq_attention){&s.segments, 1, causal, rate, false};
+    s.args = (pq_attention){.segments = &s.segments, .heads = 1, .causal = causal, .dropout = rate};
     pq_tape t, plain;
     pq_tape_init(&t, &s.g.t.ctx);
     pq_tape_init(&plain, &s.g.t.ctx);
@@ -101,6 +101,37 @@ static void expect_dropout(uint32_t n, bool causal) {
     grad_close_to("share of attention dropped", dropped / (double)seen, rate, 4 * deviation / 1.3);
     pq_tape_free(&t);
     pq_tape_free(&plain);
+    grad_close(&s.g);
+}
+
+/* Rows that look at those of other segments: none, fewer, more, and enough for the matrix products. */
+static void run_across(double dropout, uint64_t seed) {
+    static const uint32_t queries[] = {0, 5, 5, 6, 9, 30, 33, 83},
+                          keys[] = {0, 2, 4, 4, 11, 24, 40, 60};
+    const pq_segments others = {keys, PQ_COUNT(keys) - 1};
+    const uint32_t rows = queries[others.count], d = 6;
+    setup s = {.segments = {queries, others.count}};
+    grad_open(&s.g, seed);
+    s.g.training = dropout > 0;
+    s.q = grad_input(&s.g, "q", rows, d);
+    s.k = grad_input(&s.g, "k", keys[others.count], d);
+    s.v = grad_input(&s.g, "v", keys[others.count], d);
+    s.args =
+        (pq_attention){.segments = &s.segments, .heads = 2, .dropout = dropout, .keys = &others};
+    grad_check(&s.g, "attention, other keys", attend, NULL, &s);
+    pq_tape t;
+    pq_tape_init(&t, &s.g.t.ctx);
+    pq_tape_begin(&t, NULL, false, (pq_rng){0});
+    pq_var *y = attend(&t, &s);
+    assert_ok(&s.g.t.ctx, t.status);
+    for (uint32_t b = 0; b < others.count; b++) {
+        for (uint32_t i = queries[b]; i < queries[b + 1]; i++) {
+            for (uint32_t at = 0; at < d; at += d / 2) {
+                expect_row(&s, "attention, other keys", keys[b], i, keys[b + 1], at, y->value);
+            }
+        }
+    }
+    pq_tape_free(&t);
     grad_close(&s.g);
 }
 
@@ -129,7 +160,11 @@ static void run_case(const attention_case *c, const uint32_t *starts, uint32_t c
             inputs[i]->frozen = true;
         }
     }
-    s.args = (pq_attention){&s.segments, c->heads, c->causal, c->dropout, c->blind};
+    s.args = (pq_attention){.segments = &s.segments,
+                            .heads = c->heads,
+                            .causal = c->causal,
+                            .dropout = c->dropout,
+                            .blind = c->blind};
     grad_check(&s.g, c->what, attend, NULL, &s);
     expect_values(&s, c->what);
     grad_close(&s.g);
@@ -162,6 +197,8 @@ void grad_attention(void) {
     for (size_t i = 0; i < 2; i++) {
         run_case(&cases[i], big, 1, i + 40);
     }
+    run_across(0, 60);
+    run_across(0.3, 61);
     for (uint32_t i = 0; i < 4; i++) {
         expect_dropout(i < 2 ? 9 : MOST_D, i % 2);
     }

@@ -55,7 +55,8 @@ grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss, grad_soft_soft
 grad_cases grad_gru_before, grad_agru_before, grad_augru_before;
 grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scale_rows;
 grad_cases grad_batch_norm, grad_dice, grad_prelu, grad_leaky_relu;
-grad_cases grad_fm_pool, grad_reshape, grad_conv1d, grad_pick_columns, grad_straight_through;
+grad_cases grad_fm_pool, grad_reshape, grad_conv1d, grad_pick_columns, grad_straight_through,
+    grad_squared_error;
 /* And what is made of ops. */
 void grad_tape(void **state);
 void grad_layers(void **state);
@@ -63,6 +64,8 @@ void grad_mind(void **state);
 void grad_sasrec(void **state);
 void grad_rnn_family(void **state);
 void grad_interest(void **state);
+void grad_pmgt(void **state);
 void grad_fm_family(void **state);
+void grad_mmrec(void **state);
 
 #endif

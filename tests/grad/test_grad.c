@@ -53,6 +53,7 @@ static const struct {
     {"conv1d", grad_conv1d},
     {"pick_columns", grad_pick_columns},
     {"straight_through", grad_straight_through},
+    {"squared_error", grad_squared_error},
 };
 
 static const char *const ops[] = {
@@ -77,7 +78,8 @@ int main(void) {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
         cmocka_unit_test(grad_rnn_family), cmocka_unit_test(grad_interest),
-        cmocka_unit_test(grad_fm_family),
+        cmocka_unit_test(grad_fm_family),  cmocka_unit_test(grad_mmrec),
+        cmocka_unit_test(grad_pmgt),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

@@ -26,11 +26,15 @@ export const arrows = {
     ...['native/data', 'native/eval', 'native/quant'],
   ],
   'native/content': [...core, 'pique_train.h', 'native/data', 'native/train'],
+  'native/pretrain': [
+    ...[...core, 'pique_train.h', 'native/data', 'native/eval', 'native/train'],
+    ...['native/content', 'src/file'],
+  ],
   'native/report': ['src/base', 'pique_train.h'],
   'native/api': [
     ...[...core, 'src/file', 'src/retrieval', 'src/api', 'pique_train.h'],
     ...['native/data', 'native/eval', 'native/train', 'native/export', 'native/report'],
-    'native/content',
+    ...['native/content', 'native/pretrain'],
   ],
   'native/cli': ['pique_train.h'],
   wasm: [],

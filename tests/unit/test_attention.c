@@ -22,7 +22,7 @@ static void bench_open(bench *b, const pq_kernels *kernels) {
     testing_open(&b->t);
     b->t.ctx.kernels = kernels;
     pq_tape_init(&b->tape, &b->t.ctx);
-    b->args = (pq_attention){&segments, HEADS, true, 0.5, false};
+    b->args = (pq_attention){.segments = &segments, .heads = HEADS, .causal = true, .dropout = 0.5};
     pq_rng rng = pq_rng_make(5, 0, 0);
     for (size_t i = 0; i < (size_t)3 * MOST * D; i++) {
         b->x[i / (MOST * D)][i % (MOST * D)] = (pq_real)pq_rng_normal(&rng);
@@ -128,9 +128,19 @@ static void refusals(void **state) {
     bench_open(&b, pq_kernels_find("best"));
     static const uint32_t outside[] = {0, 2}, two[] = {0, 2};
     static const pq_segments short_ones = {two, 1};
-    const pq_attention bad[] = {{&short_ones, 1, true, 0, false},
-                                {&short_ones, 0, true, 0, false},
-                                {&short_ones, 5, true, 0, false}};
+    static const uint32_t three[] = {0, 1, 2}, four[] = {0, 3};
+    static const pq_segments more = {three, 2}, longer = {four, 1};
+    const pq_attention bad[] = {{.segments = &short_ones, .heads = 1, .causal = true},
+                                {.segments = &short_ones, .heads = 0},
+                                {.segments = &short_ones, .heads = 5}};
+    const pq_attention keys[] = {{.segments = &short_ones, .heads = 1, .keys = &more},
+                                 {.segments = &short_ones, .heads = 1, .keys = &longer}};
+    for (int i = 0; i < 2; i++) { /* another number of segments, more rows than there are */
+        pq_tape_begin(&b.tape, NULL, false, (pq_rng){0});
+        pq_var *x = pq_tape_constant(&b.tape, b.x[0], 2, D);
+        assert_null(pq_op_attention(&b.tape, x, x, x, &keys[i]));
+        assert_failure(&b.t.ctx, b.tape.status, PIQUE_INTERNAL, "attention");
+    }
     for (int i = 0; i < 6; i++) {
         pq_tape *t = &b.tape;
         pq_tape_begin(t, NULL, false, (pq_rng){0});
@@ -156,7 +166,7 @@ static void refusals(void **state) {
 /* ---- memory ---- */
 
 static pique_status step(pq_tape *t, pq_grads *grads, const pq_params *params) {
-    pq_attention args = {&segments, HEADS, true, 0.2, false};
+    pq_attention args = {.segments = &segments, .heads = HEADS, .causal = true, .dropout = 0.2};
     static const uint32_t last[] = {189};
     pq_tape_begin(t, grads, true, pq_rng_make(1, 2, 3));
     pq_var *x = pq_tape_param(t, params->list[0]), *line = pq_tape_param(t, params->list[1]);

@@ -1,7 +1,7 @@
 /** What tests of the same recommendations everywhere share: small models, what native says of them, comparing. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from './web_support.mjs';
 
@@ -52,6 +52,12 @@ export function readHistories(file, userColumn, itemColumn, timeColumn) {
   return sorted.slice(0, USERS).map((events) => events.map(({ id }) => id));
 }
 
+/** Vectors of items from their features and neighbours, where other models train. */
+function pretrain(data, file) {
+  const settings = ['epochs=2', 'theta=2'].flatMap((setting) => ['--set', setting]);
+  run(['pretrain', '--data', data, '--out', file, '--threads', '1', ...settings]);
+}
+
 /**
  * Trains on `data`; leaves QUANT.pique for each of QUANTS, and histories.txt, in the folder `where`. Returns the
  * histories.
@@ -60,7 +66,12 @@ export function prepare(where, data, histories, { model, epochs, samples }) {
   const at = (...names) => path.join(where, ...names);
   const training = ['--threads', '1', '--seed', '3', '--set', `samples_per_user=${samples}`];
   const files = ['--data', data, '--out', at('run'), '--epochs', epochs];
-  run(['train', '--model', model, ...files, ...training]);
+  if (model === 'pmgt') {
+    mkdirSync(at('run'));
+    pretrain(data, at('run/model.pique'));
+  } else {
+    run(['train', '--model', model, ...files, ...training]);
+  }
   for (const quant of QUANTS) {
     run(['export', at('run/model.pique'), '--quant', quant, '-o', at(`${quant}.pique`)]);
   }

@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { sideTensors, writeTensors } from '../cli/side_files.mjs';
 import { isClose, lowerQuartile } from './parity_support.mjs';
 import { build, importDist, readDist } from './web_support.mjs';
 
@@ -28,7 +29,9 @@ function train(model) {
   const out = path.join(folder, model);
   const set = settings.flatMap((setting) => ['--set', setting]);
   const data = ['--data', path.join(folder, 'data'), '--out', out, '--epochs', 3];
-  run('train', '--model', name, ...data, ...set);
+  const takesSide = ranking.find((one) => one.name === name)?.side.length > 0;
+  const side = takesSide ? ['--side', path.join(folder, 'side.safetensors')] : [];
+  run('train', '--model', name, ...data, ...side, ...set);
   const small = path.join(out, 'small.pique');
   run('export', path.join(out, 'model.pique'), '--quant', 'int8', '-o', small);
   return [path.join(out, 'model.pique'), small];
@@ -75,6 +78,11 @@ before(() => {
   data('interactions.csv', ['user,item,timestamp,rating', ...events]);
   const kinds = all.map((id, n) => `${id},Thing ${n},kind-${n % 7},maker-${(n * 11) % 29}`);
   data('items.csv', ['item,title,kind,maker', ...kinds]);
+  const row = (n, i) => [Math.sin(n + i), Math.cos(n * i), Math.sin(n * n)];
+  const rows = (n, most) => Array.from({ length: n % most }, (_, i) => row(n, i));
+  const tokens = all.map((_, n) => rows(n, 5));
+  const regions = all.map((_, n) => rows(n, 4));
+  writeTensors(path.join(folder, 'side.safetensors'), sideTensors(all, { tokens, regions }));
   const people = Array.from({ length: 80 }, (_, person) => profileOf(person));
   data('users.csv', [
     'user,gender,age',
@@ -90,6 +98,7 @@ const variants = [
   'din att=outer dim=4 attention1=16',
   'dien tables=separate h0=random',
   'bst target_in_encoder=0',
+  'mmrec crossmodal=own scale=1',
 ];
 
 for (const model of [...ranking.map(({ name }) => name), ...variants, 'mind']) {
