@@ -53,6 +53,10 @@ static const struct {
     {"conv1d", grad_conv1d},
     {"pick_columns", grad_pick_columns},
     {"straight_through", grad_straight_through},
+    {"adjacency", grad_adjacency},
+    {"normalise_adjacency", grad_normalise_adjacency},
+    {"neighbours", grad_neighbours},
+    {"total", grad_total},
 };
 
 static const char *const ops[] = {
