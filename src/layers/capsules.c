@@ -39,10 +39,13 @@ void pq_capsules_declare(pq_capsules *c, pq_params *p, uint32_t d, uint32_t prof
         }
     }
     if (c->sequential) {
+        uint32_t hidden = c->sequence_hidden ? (uint32_t)c->sequence_hidden : d;
         c->sequence = (pq_bidirectional){
-            .layers = 1, .merge = PQ_MERGE_CONCAT, .hidden = d, .cell = PQ_CELL_LSTM};
+            .layers = 1, .merge = PQ_MERGE_CONCAT, .hidden = hidden, .cell = PQ_CELL_LSTM};
         pq_bidirectional_declare(&c->sequence, p, "sequence", (per_interest(c) ? k : 1) * d);
-        c->sequence_out = pq_params_add(p, "sequence.w", k * d, 2 * d, glorot);
+        c->sequence_out = pq_params_add(
+            p, "sequence.w", k * d, 2 * hidden,
+            c->sequence_scale > 0 ? (pq_init){PQ_INIT_NORMAL, c->sequence_scale, false} : glorot);
     }
     if (c->output != OUTPUT_NONE || profile > 0) {
         c->w1 = pq_params_add(p, "mlp.w1", (uint32_t)c->hidden, d + profile, glorot);

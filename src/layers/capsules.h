@@ -15,12 +15,14 @@
 typedef struct {
     /* set by the model before declaring */
     int32_t interests, history, rounds, hidden, bilinear, interest_count, route_eval, output;
+    int32_t sequence_hidden; /* of the LSTM from each end; 0: D */
     bool route_live, route_full, sequential, cosine;
     double sigma, squash_epsilon, fade, fade_spread;
+    double sequence_scale; /* deviation of its new map; 0: Glorot uniform */
 
     pq_param *map, *noise, *w1, *b1, *w2, *b2;
     pq_bidirectional sequence;
-    pq_param *sequence_out; /* (K D, 2 D) */
+    pq_param *sequence_out; /* (K D, 2 hidden) */
 } pq_capsules;
 
 /* Rows of a table of fields. The options are the presets' values, as best, seed, paper, of what models differ in:

@@ -12,7 +12,8 @@
  * binary cross-entropy of z_l itself, in which every negative has an attention of its own.
  *
  * The paper has a vector for each user. Here u comes from the history, as pages have visitors whom nobody trained on.
- * At first u = 1: edges then are as similar as the items are. MIND's options are there too. */
+ * At first u = 1: edges then are as similar as the items are. Beyond the paper, each an option: a level adds to
+ * the one before; narrower states of the LSTM; and MIND's options. */
 #include "layers/ages.h"
 #include "layers/capsules.h"
 #include "layers/dense.h"
@@ -27,7 +28,7 @@ typedef enum { REDUCE_MEAN, REDUCE_SUM } reduce;
 
 typedef struct {
     int32_t dim, levels, norm, user, profile_dim, pool, reduce;
-    bool user_aware, profile, hard, attention_stop;
+    bool user_aware, skip, profile, hard, attention_stop;
     double l1, graph_scale, power, temperature, dropout, init_scale;
     pq_capsules capsules;
 
@@ -47,11 +48,17 @@ static const pq_field fields[] = {
              "user_aware: the user's vector from history and profile, or one for all"),
     PQ_FIELD("norm", AT(norm), PQ_DEGREE_CHOICES, "sym", "none", "sym",
              "edges by the degrees of both rows, by that of their row, or as they are"),
+    PQ_FIELD("skip", AT(skip), "bool", "1", "0", "0",
+             "a level is what the one before gave, plus what its edges bring"),
     PQ_CAPSULES_FIELDS(AT(capsules), "shared", "per_position_interest", "per_position_interest",
                        "log2", "all", "all", "linear", "none", "none", "0.2", "1", "1", "0.2", "4",
                        "100", "1", "table", "1e-9", "20"),
     PQ_FIELD("sequential", AT(capsules.sequential), "bool", "1", NULL, NULL,
              "an LSTM from both ends guides the middle rounds of routing"),
+    PQ_FIELD("sequence_hidden", AT(capsules.sequence_hidden), "int 0 1024", "16", "0", "0",
+             "sequential: width of the LSTM's states from each end; 0: D"),
+    PQ_FIELD("sequence_scale", AT(capsules.sequence_scale), "real 0 10", "0.01", "0", "0",
+             "sequential: deviation of new weights from the LSTM to routing; 0: Glorot uniform"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_FIELD("profile_dim", AT(profile_dim), "int 1 256", "16", NULL, NULL,
              "width of each profile field's embedding"),
@@ -69,7 +76,7 @@ static const pq_field fields[] = {
              "the sum of all edges times it is added to the loss"),
     PQ_FIELD("reduce", AT(reduce), "mean,sum", "mean", "sum", "mean",
              "the loss of a batch: the mean over its labels (bce: and negatives), or the sum"),
-    PQ_FIELD("graph_scale", AT(graph_scale), "real 0 10", "0", "0.01", "0.01",
+    PQ_FIELD("graph_scale", AT(graph_scale), "real 0 10", "0.01", NULL, NULL,
              "deviation of new weights between levels; 0: Glorot uniform"),
     PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0.2", "0", "0",
              "share of the elements of behaviours that are dropped in training"),
@@ -173,8 +180,10 @@ static void encode(pq_tape *t, const pq_model *m, const pq_batch *b, encoded *ou
             edges = pq_op_normalise_adjacency(t, out->edges, &b->history, (pq_degree)c->norm);
         }
         if (l > 0) {
-            h = pq_op_neighbours(t, edges, h, &b->history);
-            h = pq_op_leaky_relu(t, pq_dense(t, h, c->graph_w[l], c->graph_b[l]), SLOPE, SLOPE);
+            pq_var *near = pq_op_neighbours(t, edges, h, &b->history);
+            near = pq_dense(t, near, c->graph_w[l], c->graph_b[l]);
+            near = pq_op_leaky_relu(t, near, SLOPE, SLOPE);
+            h = c->skip ? pq_op_add(t, h, near) : near;
         }
         out->levels[l] =
             pq_capsules_run(t, &c->capsules, h, &b->history, age, out->live, profile, shares);

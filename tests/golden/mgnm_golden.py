@@ -26,29 +26,29 @@ SIZES = {"dim": 6, "interests": 3, "history": 8, "hidden": 5, "profile_dim": 2}
 PAPER = {
     "levels": 3, "user_aware": 1, "user": "history", "norm": "sym", "rounds": 3,
     "bilinear": "per_position_interest", "interest_count": "all", "route_live": 1, "route_full": 0,
-    "squash_epsilon": 1e-9, "output": "none", "sequential": 1, "profile": 1, "pool": "sum", "hard": 0,
+    "squash_epsilon": 1e-9, "output": "none", "sequential": 1, "skip": 0, "sequence_hidden": 0, "profile": 1, "pool": "sum", "hard": 0,
     "power": 1, "attention_stop": 0, "cosine": 0, "temperature": 1, "l1": 1e-5, "reduce": "mean",
     "fade": 0, "fade_spread": 0, "loss": "bce", "pair_negatives": 5,
 }  # fmt: skip
 SEED = dict(PAPER, levels=4, user_aware=0, norm="none", reduce="sum", profile=0)
 BEST = dict(PAPER, bilinear="shared", interest_count="log2", output="linear", attention_stop=1, cosine=1,
-            temperature=0.1, l1=0, fade=0.2, loss="sampled_softmax")  # fmt: skip
+            temperature=0.1, l1=0, fade=0.2, skip=1, sequence_hidden=4, loss="sampled_softmax")  # fmt: skip
 
 VARIANTS = {
     "paper": PAPER,
     "seed": SEED,
     "aware-sym": BEST,
-    "aware-none": dict(BEST, norm="none"),
+    "aware-none": dict(BEST, norm="none", skip=0, sequence_hidden=0),
     "aware-row": dict(BEST, norm="row", bilinear="per_interest", levels=2),
     "plain-sym": dict(BEST, user_aware=0),
-    "plain-none": dict(BEST, user_aware=0, norm="none"),
+    "plain-none": dict(BEST, user_aware=0, norm="none", skip=0),
     "shared-user": dict(BEST, user="shared", bilinear="per_position", profile=0),
     "pointwise": dict(BEST, loss="bce", pair_negatives=2, l1=0.1, reduce="sum", attention_stop=0),
     "pairs-bpr": dict(BEST, loss="bpr", pair_negatives=2, hard=1, l1=0.1),
     "one-level": dict(BEST, levels=1, attention_stop=0, power=3),
     "no-sequence": dict(BEST, sequential=0, levels=2),
     "four-rounds": dict(BEST, rounds=4, levels=2, output="residual", cosine=0, fade_spread=0.1),
-    "two-rounds": dict(BEST, rounds=2, levels=2, bilinear="per_interest", route_live=0),
+    "two-rounds": dict(BEST, rounds=2, levels=2, skip=0, bilinear="per_interest", route_live=0),
     "route-full": dict(BEST, route_full=1, levels=2, bilinear="per_interest", fade_spread=0.1),
     "bare": dict(BEST, output="none", profile=0, pool="mean"),
 }
@@ -151,7 +151,7 @@ def encode(p, config, history, codes, near):
             sums = normalised(config, edges) @ h @ p[f"graph{level}.w"].T + p[f"graph{level}.b"]
             if len(ids):
                 near.append(float(sums.abs().min()))
-            h = torch.where(sums > 0, sums, 0.2 * sums)
+            h = torch.where(sums > 0, sums, 0.2 * sums) + (h if config["skip"] else 0)
         if len(ids):
             u = mapped(p, config, h.unsqueeze(0), age.unsqueeze(0))[0]
             c = capsules(p, config, u, age, live)
@@ -270,12 +270,13 @@ def shapes_of(config):
     if not own:
         shapes["route.noise"] = (length, k)
     if config["sequential"]:
+        state = config["sequence_hidden"] or d
         for way in ("forward1", "backward1"):
-            shapes.update({f"sequence.{way}.input.w": (4 * d, (k if own else 1) * d),
-                           f"sequence.{way}.input.b": (1, 4 * d),
-                           f"sequence.{way}.state.w": (4 * d, d),
-                           f"sequence.{way}.state.b": (1, 4 * d)})  # fmt: skip
-        shapes["sequence.w"] = (k * d, 2 * d)
+            shapes.update({f"sequence.{way}.input.w": (4 * state, (k if own else 1) * d),
+                           f"sequence.{way}.input.b": (1, 4 * state),
+                           f"sequence.{way}.state.w": (4 * state, state),
+                           f"sequence.{way}.state.b": (1, 4 * state)})  # fmt: skip
+        shapes["sequence.w"] = (k * d, 2 * state)
     if config["output"] != "none" or config["profile"]:
         shapes.update({"mlp.w1": (hidden, d + wide), "mlp.b1": (1, hidden),
                        "mlp.w2": (d, hidden), "mlp.b2": (1, d)})  # fmt: skip
