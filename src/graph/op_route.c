@@ -122,16 +122,17 @@ static void fill_shares(pq_tape *t, const record *r, uint32_t b) {
     size_t last_round = a->rounds - 1;
     const pq_real *w = r->weights + last_round * r->u->rows * count;
     const pq_real *z = r->sums + (last_round * r->y->rows + (size_t)b * count) * d;
+    const size_t step = PQ_MAX(1, a->share_step);
     for (uint32_t k = 0; k < count; k++) {
         pq_real total = 0;
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real along = t->kernels->dot(r->u->value + place(r, i, k), z + (size_t)k * d, d);
             pq_real share = k < a->live[b] ? w[(size_t)i * count + k] * along : 0;
-            a->shares[(size_t)i * count + k] = share > 0 ? share : 0;
+            a->shares[((size_t)i * count + k) * step] = share > 0 ? share : 0;
             total += share > 0 ? share : 0;
         }
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
-            a->shares[(size_t)i * count + k] /= total > 0 ? total : 1;
+            a->shares[((size_t)i * count + k) * step] /= total > 0 ? total : 1;
         }
     }
 }

@@ -2,45 +2,25 @@
  * a matrix (T, W), W the rows of the longest segment: row i of a segment of L rows has its edge to row j of the
  * same segment in column j < L, and zeros after those.
  *
- *     adjacency             a[i,j] = sigmoid(<q_i, k_j>), q and k (T, D)
- *     normalise_adjacency   with m = a + 1 on the diagonal and d_i = sum over j of m[i,j]
- *                           row: m[i,j] / d_i;  symmetric: m[i,j] / sqrt(d_i d_j);  none: a as it is
- *     neighbours            y_i = sum over j of a[i,j] x_j, x and y (T, D)
+ *     adjacency    a[i,j] = sigmoid(<q_i, k_j>), q and k (T, D)
+ *     neighbours   y_i = sum over j of n[i,j] x_j, x and y (T, D), where with m = a + 1 on the diagonal and
+ *                  d_i = sum over j of m[i,j]
+ *                  row: n[i,j] = m[i,j] / d_i;  symmetric: m[i,j] / sqrt(d_i d_j);  none: a[i,j]
  *
- * Backward: with s = g a (1 - a), dq_i += sum over j of s[i,j] k_j and dk_j += sum over i of s[i,j] q_i; that of a
- * sum of products for neighbours; for row, da[i,j] += (g[i,j] - <g_i, y_i>) / d_i, and for symmetric
- * da[i,j] += g[i,j] / sqrt(d_i d_j) - (sum over j of g[i,j] y[i,j] + g[j,i] y[j,i]) / (2 d_i). */
+ * Backward, with s = g a (1 - a): dq_i += sum over j of s[i,j] k_j and dk_j += sum over i of s[i,j] q_i. With
+ * p[i,j] = <g_i, x_j>: dx_j += sum over i of n[i,j] g_i and da[i,j] += p[i,j] n[i,j] / m[i,j], less what the
+ * degrees pull: for row sum over j of p[i,j] n[i,j] / d_i, for symmetric
+ * sum over j of (p[i,j] n[i,j] + p[j,i] n[j,i]) / (2 d_i). */
 #include "graph/ops.h"
 
 #include <string.h>
 
 typedef struct {
-    pq_var *a, *x, *k, *y;
+    pq_var *a, *x, *y;
     const pq_segments *segments;
     pq_degree degree;
-    pq_real *factors; /* [T] 1 / d or its root */
+    pq_real *factors; /* [T] 1 / d or its root; NULL: edges as they are */
 } record;
-
-/* One product of a segment's L rows: `run` with c = or += a b. */
-typedef struct {
-    const pq_real *a, *b;
-    pq_real *c;
-    uint32_t lda, ldb, n, k;
-    bool accumulate;
-} product;
-
-static void multiply(pq_kernel_gemm *run, uint32_t rows, const product *p, uint32_t ldc) {
-    run(&(pq_gemm_args){.m = rows,
-                        .n = p->n,
-                        .k = p->k,
-                        .a = p->a,
-                        .lda = p->lda,
-                        .b = p->b,
-                        .ldb = p->ldb,
-                        .c = p->c,
-                        .ldc = ldc,
-                        .accumulate = p->accumulate});
-}
 
 static uint32_t longest(const pq_segments *segments) {
     uint32_t most = 1;
@@ -77,30 +57,34 @@ static pq_var *finish(pq_tape *t, record *r, pq_backward *backward) {
     return r->y;
 }
 
+/* The rows of the segment of row i, which are asked for in order: *b is its number and starts with 0. */
+static uint32_t first_row(const pq_segments *segments, uint32_t i, uint32_t *b) {
+    while (segments->starts[*b + 1] <= i) {
+        ++*b;
+    }
+    return segments->starts[*b];
+}
+
 /* ---- adjacency: a is q, x is k ---- */
 
 static void adjacency_backward(pq_tape *t, void *data) {
     const record *r = data;
-    const uint32_t w = r->y->cols, d = r->x->cols;
-    pq_real *s = pq_tape_take(t, (size_t)r->y->rows * w, sizeof(*s));
-    if (!r->y->grad || !s) {
+    const size_t w = r->y->cols, d = r->x->cols;
+    if (!r->y->grad) {
         return;
     }
-    for (size_t i = 0; i < (size_t)r->y->rows * w; i++) {
-        s[i] = r->y->grad[i] * r->y->value[i] * (1 - r->y->value[i]);
-    }
     pq_real *dq = pq_tape_grad(t, r->a), *dk = pq_tape_grad(t, r->x);
-    for (uint32_t b = 0; b < r->segments->count; b++) {
-        uint32_t first = r->segments->starts[b], length = pq_segment_length(r->segments, b);
-        const pq_real *own = s + (size_t)first * w;
-        size_t at = (size_t)first * d;
-        if (dq) {
-            product p = {own, r->x->value + at, dq + at, w, d, d, length, true};
-            multiply(t->kernels->gemm_nn, length, &p, d);
-        }
-        if (dk) {
-            product p = {own, r->a->value + at, dk + at, w, d, d, length, true};
-            multiply(t->kernels->gemm_tn, length, &p, d);
+    for (uint32_t i = 0, b = 0; i < r->y->rows; i++) {
+        const uint32_t first = first_row(r->segments, i, &b);
+        for (uint32_t j = first; j < r->segments->starts[b + 1]; j++) {
+            size_t at = i * w + (j - first);
+            pq_real s = r->y->grad[at] * r->y->value[at] * (1 - r->y->value[at]);
+            if (dq) {
+                t->kernels->axpy(s, r->x->value + j * d, dq + i * d, d);
+            }
+            if (dk) {
+                t->kernels->axpy(s, r->a->value + i * d, dk + j * d, d);
+            }
         }
     }
 }
@@ -110,105 +94,80 @@ pq_var *pq_op_adjacency(pq_tape *t, pq_var *q, pq_var *k, const pq_segments *seg
     if (!r) {
         return NULL;
     }
-    const uint32_t w = r->y->cols, d = k->cols;
-    for (uint32_t b = 0; b < segments->count; b++) {
-        uint32_t first = segments->starts[b], length = pq_segment_length(segments, b);
-        size_t at = (size_t)first * d;
-        product p = {q->value + at, k->value + at, r->y->value + (size_t)first * w, d, d, length, d,
-                     false};
-        multiply(t->kernels->gemm_nt, length, &p, w);
-        for (uint32_t i = 0; i < length; i++) {
-            t->kernels->sigmoid(p.c + (size_t)i * w, p.c + (size_t)i * w, length);
+    const size_t w = r->y->cols, d = k->cols;
+    for (uint32_t i = 0, b = 0; i < k->rows; i++) {
+        const uint32_t first = first_row(segments, i, &b), length = segments->starts[b + 1] - first;
+        pq_real *edges = r->y->value + i * w;
+        for (uint32_t j = 0; j < length; j++) {
+            edges[j] = t->kernels->dot(q->value + i * d, k->value + (first + j) * d, d);
         }
+        t->kernels->sigmoid(edges, edges, length);
     }
     return finish(t, r, adjacency_backward);
 }
 
-/* ---- normalise_adjacency ---- */
+/* ---- neighbours ---- */
 
-/* The factors beside m[i,j] in y[i,j]. */
+/* What n[i,j] is of m[i,j]. */
 static pq_real factor(const record *r, uint32_t i, uint32_t j) {
+    if (!r->factors) {
+        return 1;
+    }
     return r->factors[i] * (r->degree == PQ_DEGREE_SYMMETRIC ? r->factors[j] : 1);
 }
 
-static void normalise_backward(pq_tape *t, void *data) {
-    const record *r = data;
-    const uint32_t w = r->y->cols;
-    pq_real *da = r->y->grad ? pq_tape_grad(t, r->a) : NULL;
-    pq_real *pull = pq_tape_take(t, r->y->rows, sizeof(*pull));
-    for (uint32_t b = 0; da && pull && b < r->segments->count; b++) {
-        const uint32_t first = r->segments->starts[b], end = r->segments->starts[b + 1];
-        for (uint32_t i = first; i < end; i++) {
-            size_t row = (size_t)i * w;
-            pull[i] = t->kernels->dot(r->y->grad + row, r->y->value + row, end - first);
-            for (uint32_t j = first; r->degree == PQ_DEGREE_SYMMETRIC && j < end; j++) {
-                size_t turned = (size_t)j * w + (i - first);
-                pull[i] += r->y->grad[turned] * r->y->value[turned];
-            }
-            /* The square of the root's factor is 1 / d. */
-            pull[i] *= r->degree == PQ_DEGREE_SYMMETRIC ? r->factors[i] * r->factors[i] / 2
-                                                        : r->factors[i];
-            for (uint32_t j = first; j < end; j++) {
-                size_t at = row + (j - first);
-                da[at] += r->y->grad[at] * factor(r, i, j) - pull[i];
-            }
+/* n[i,j]; first: the first row of the segment. */
+static pq_real edge(const record *r, uint32_t i, uint32_t j, uint32_t first) {
+    pq_real m = r->a->value[(size_t)i * r->a->cols + (j - first)] + (r->factors && i == j);
+    return m * factor(r, i, j);
+}
+
+/* da from p [T, W]. */
+static void edges_backward(const record *r, const pq_real *p, pq_real *da) {
+    const size_t w = r->a->cols;
+    const bool both = r->degree == PQ_DEGREE_SYMMETRIC;
+    for (uint32_t i = 0, b = 0; i < r->y->rows; i++) {
+        const uint32_t first = first_row(r->segments, i, &b), end = r->segments->starts[b + 1];
+        pq_real pull = 0;
+        for (uint32_t j = first; r->factors && j < end; j++) {
+            pull += p[i * w + (j - first)] * edge(r, i, j, first);
+            pull += both ? p[j * w + (i - first)] * edge(r, j, i, first) : 0;
+        }
+        if (r->factors) { /* the square of a root's factor is 1 / d */
+            pull *= both ? r->factors[i] * r->factors[i] / 2 : r->factors[i];
+        }
+        for (uint32_t j = first; j < end; j++) {
+            size_t at = i * w + (j - first);
+            da[at] += p[at] * factor(r, i, j) - pull;
         }
     }
 }
-
-pq_var *pq_op_normalise_adjacency(pq_tape *t, pq_var *a, const pq_segments *segments,
-                                  pq_degree degree) {
-    if (!a || degree == PQ_DEGREE_NONE) {
-        return a;
-    }
-    record *r = begin(t, a, a, segments, a->cols);
-    pq_real *factors = pq_tape_take(t, a->rows, sizeof(*factors));
-    if (!r || !factors) {
-        return NULL;
-    }
-    r->degree = degree;
-    r->factors = factors;
-    for (uint32_t i = 0; i < a->rows; i++) {
-        pq_real d = 1 + t->kernels->sum(a->value + (size_t)i * a->cols, a->cols);
-        factors[i] = degree == PQ_DEGREE_SYMMETRIC ? (pq_real)(1 / pq_sqrt(d)) : 1 / d;
-    }
-    for (uint32_t b = 0; b < segments->count; b++) {
-        const uint32_t first = segments->starts[b], end = segments->starts[b + 1];
-        for (uint32_t i = first; i < end; i++) {
-            for (uint32_t j = first; j < end; j++) {
-                size_t at = (size_t)i * a->cols + (j - first);
-                r->y->value[at] = (a->value[at] + (i == j)) * factor(r, i, j);
-            }
-        }
-    }
-    return finish(t, r, normalise_backward);
-}
-
-/* ---- neighbours ---- */
 
 static void neighbours_backward(pq_tape *t, void *data) {
     const record *r = data;
-    const uint32_t w = r->a->cols, d = r->y->cols;
+    const size_t w = r->a->cols, d = r->y->cols;
     const pq_real *g = r->y->grad;
-    if (!g) {
+    pq_real *p = pq_tape_take(t, r->y->rows * w, sizeof(*p));
+    if (!g || !p) {
         return;
     }
     pq_real *da = pq_tape_grad(t, r->a), *dx = pq_tape_grad(t, r->x);
-    for (uint32_t b = 0; b < r->segments->count; b++) {
-        uint32_t first = r->segments->starts[b], length = pq_segment_length(r->segments, b);
-        size_t edges = (size_t)first * w, at = (size_t)first * d;
-        if (da) {
-            product p = {g + at, r->x->value + at, da + edges, d, d, length, d, true};
-            multiply(t->kernels->gemm_nt, length, &p, w);
+    for (uint32_t i = 0, b = 0; i < r->y->rows; i++) {
+        const uint32_t first = first_row(r->segments, i, &b);
+        for (uint32_t j = first; j < r->segments->starts[b + 1]; j++) {
+            p[i * w + (j - first)] = t->kernels->dot(g + i * d, r->x->value + j * d, d);
+            if (dx) {
+                t->kernels->axpy(edge(r, i, j, first), g + i * d, dx + j * d, d);
+            }
         }
-        if (dx) {
-            product p = {r->a->value + edges, g + at, dx + at, w, d, d, length, true};
-            multiply(t->kernels->gemm_tn, length, &p, d);
-        }
+    }
+    if (da) {
+        edges_backward(r, p, da);
     }
 }
 
-pq_var *pq_op_neighbours(pq_tape *t, pq_var *a, pq_var *x, const pq_segments *segments) {
+pq_var *pq_op_neighbours(pq_tape *t, pq_var *a, pq_var *x, const pq_segments *segments,
+                         pq_degree degree) {
     record *r = begin(t, a, x, segments, x ? x->cols : 0);
     if (!r) {
         return NULL;
@@ -217,18 +176,20 @@ pq_var *pq_op_neighbours(pq_tape *t, pq_var *a, pq_var *x, const pq_segments *se
         return PQ_MISFIT(t, "neighbours", "%u columns of edges, segments of %u rows",
                          (unsigned)a->cols, (unsigned)longest(segments));
     }
-    const uint32_t d = x->cols;
-    for (uint32_t b = 0; b < segments->count; b++) {
-        uint32_t first = segments->starts[b], length = pq_segment_length(segments, b);
-        product p = {a->value + (size_t)first * a->cols,
-                     x->value + (size_t)first * d,
-                     r->y->value + (size_t)first * d,
-                     a->cols,
-                     d,
-                     d,
-                     length,
-                     false};
-        multiply(t->kernels->gemm_nn, length, &p, d);
+    const size_t d = x->cols;
+    if (degree != PQ_DEGREE_NONE) {
+        r->degree = degree;
+        r->factors = pq_tape_take(t, a->rows, sizeof(*r->factors));
+        for (uint32_t i = 0; r->factors && i < a->rows; i++) {
+            pq_real sum = 1 + t->kernels->sum(a->value + (size_t)i * a->cols, a->cols);
+            r->factors[i] = 1 / (degree == PQ_DEGREE_SYMMETRIC ? (pq_real)pq_sqrt(sum) : sum);
+        }
+    }
+    for (uint32_t i = 0, b = 0; i < x->rows; i++) {
+        const uint32_t first = first_row(segments, i, &b);
+        for (uint32_t j = first; j < segments->starts[b + 1]; j++) {
+            t->kernels->axpy(edge(r, i, j, first), x->value + j * d, r->y->value + i * d, d);
+        }
     }
     return finish(t, r, neighbours_backward);
 }

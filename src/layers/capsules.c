@@ -150,17 +150,16 @@ static const bool *live_rows(pq_tape *t, const uint32_t *live, uint32_t b, uint3
     return keep;
 }
 
-pq_var *pq_capsules_run(pq_tape *t, const pq_capsules *c, pq_var *x, const pq_segments *history,
-                        const uint32_t *age, const uint32_t *live, pq_var *profile,
-                        pq_real *shares) {
+pq_var *pq_capsules_run(pq_tape *t, const pq_capsules *c, pq_var *x, const pq_capsule_input *in) {
+    const pq_segments *history = in->history;
     uint32_t rows = history->starts[history->count], k = (uint32_t)c->interests;
     pq_var *map = pq_tape_param(t, c->map);
-    pq_var *u = per_position(c) ? pq_op_linear_by_group(t, x, map, age, (uint32_t)c->history)
+    pq_var *u = per_position(c) ? pq_op_linear_by_group(t, x, map, in->age, (uint32_t)c->history)
                                 : pq_op_linear(t, x, map, NULL);
     pq_route route = {.segments = history,
-                      .live = live,
-                      .logits = start_logits(t, c, age, rows),
-                      .mass = fading(t, c, age, rows),
+                      .live = in->live,
+                      .logits = start_logits(t, c, in->age, rows),
+                      .mass = fading(t, c, in->age, rows),
                       .interests = k,
                       .per_interest = per_interest(c),
                       .rounds = (uint32_t)c->rounds,
@@ -168,10 +167,11 @@ pq_var *pq_capsules_run(pq_tape *t, const pq_capsules *c, pq_var *x, const pq_se
                       .full_gradient = c->route_full,
                       .epsilon = c->squash_epsilon,
                       .residual = sequence(t, c, u, history),
-                      .shares = shares};
-    pq_var *v = finish(t, c, pq_op_route(t, u, &route), profile);
+                      .shares = in->shares,
+                      .share_step = in->share_step};
+    pq_var *v = finish(t, c, pq_op_route(t, u, &route), in->profile);
     if (c->cosine) {
         v = pq_op_normalise(t, v, 1e-12);
     }
-    return pq_op_mask_rows(t, v, live_rows(t, live, history->count, k));
+    return pq_op_mask_rows(t, v, live_rows(t, in->live, history->count, k));
 }

@@ -77,10 +77,16 @@ typedef struct {
 void pq_capsules_declare(pq_capsules *c, pq_params *params, uint32_t d, uint32_t profile);
 /* live [B]: interests in use for each history, 1..K. */
 void pq_capsules_live(const pq_capsules *c, const pq_segments *history, uint32_t *live);
-/* x (T, D) behaviours of these ages, profile (B, ·) or NULL without one, to interests (B * K, D), zero where not
- * live. shares: NULL or [T, K], the share of each behaviour in each interest. */
-pq_var *pq_capsules_run(pq_tape *t, const pq_capsules *c, pq_var *x, const pq_segments *history,
-                        const uint32_t *age, const uint32_t *live, pq_var *profile,
-                        pq_real *shares);
+/* What a history is routed from. */
+typedef struct {
+    const pq_segments *history; /* B segments */
+    const uint32_t *age, *live; /* [T] of the behaviours (layers/ages.h); [B] */
+    pq_var *profile;            /* (B, ·), or NULL without one */
+    pq_real *shares;            /* NULL or [T, K]: the share of each behaviour in each interest */
+    uint32_t share_step;        /* one number in so many; 0: one after the other */
+} pq_capsule_input;
+
+/* Behaviours x (T, D) to interests (B * K, D), zero where not live. */
+pq_var *pq_capsules_run(pq_tape *t, const pq_capsules *c, pq_var *x, const pq_capsule_input *in);
 
 #endif

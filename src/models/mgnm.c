@@ -1,7 +1,7 @@
 /* mgnm.c — MGNM: interests of several levels (Tian et al., "When multi-level meets multi-interest", SIGIR 2022,
  * arXiv 2205.01286). A history of T behaviours is a graph whose edges depend on the user:
  *     x          behaviour vectors                                              (T, D)    layers/items.h
- *     u          the user, W [mean of x; profile] + b, or b alone               (B, D)
+ *     u          the user, W [mean of x; profile] + b                           (B, D)
  *     A_ij     = sigmoid(sum over f of x_if u_f x_jf), and normalised by degree            op_segment_graph.c
  *     H^0 = x;   H^l = leaky_relu(A H^(l-1) W_l + b_l), l < levels              (T, D)
  *     v_lk     = sequential capsules of H^l, with the maps of all levels        (B K, D)  layers/capsules.h
@@ -23,11 +23,10 @@
 #define MOST_LEVELS 4
 #define SLOPE 0.2 /* of leaky_relu below zero */
 
-typedef enum { USER_HISTORY, USER_SHARED } user_source;
 typedef enum { REDUCE_MEAN, REDUCE_SUM } reduce;
 
 typedef struct {
-    int32_t dim, levels, norm, user, profile_dim, pool, reduce;
+    int32_t dim, levels, norm, profile_dim, pool, reduce;
     bool user_aware, skip, profile, hard, attention_stop;
     double l1, graph_scale, power, temperature, dropout, init_scale;
     pq_capsules capsules;
@@ -40,12 +39,10 @@ typedef struct {
 
 static const pq_field fields[] = {
     PQ_FIELD("dim", AT(dim), "int 4 1024", "64", "16", "16", "width D of all vectors"),
-    PQ_FIELD("levels", AT(levels), "int 1 " PQ_DIGITS(MOST_LEVELS), "3", "4", "3",
+    PQ_FIELD("levels", AT(levels), "int 1 " PQ_DIGITS(MOST_LEVELS), "2", "4", "3",
              "levels, of which the first has the behaviours themselves"),
     PQ_FIELD("user_aware", AT(user_aware), "bool", "1", "0", "1",
              "edges depend on the user, not only on the two items"),
-    PQ_FIELD("user", AT(user), "history,shared", "history", NULL, NULL,
-             "user_aware: the user's vector from history and profile, or one for all"),
     PQ_FIELD("norm", AT(norm), PQ_DEGREE_CHOICES, "sym", "none", "sym",
              "edges by the degrees of both rows, by that of their row, or as they are"),
     PQ_FIELD("skip", AT(skip), "bool", "1", "0", "0",
@@ -53,12 +50,10 @@ static const pq_field fields[] = {
     PQ_CAPSULES_FIELDS(AT(capsules), "shared", "per_position_interest", "per_position_interest",
                        "log2", "all", "all", "linear", "none", "none", "0.2", "1", "1", "0.2", "4",
                        "100", "1", "table", "1e-9", "20"),
-    PQ_FIELD("sequential", AT(capsules.sequential), "bool", "1", NULL, NULL,
+    PQ_FIELD("sequential", AT(capsules.sequential), "bool", "0", "1", "1",
              "an LSTM from both ends guides the middle rounds of routing"),
     PQ_FIELD("sequence_hidden", AT(capsules.sequence_hidden), "int 0 1024", "16", "0", "0",
              "sequential: width of the LSTM's states from each end; 0: D"),
-    PQ_FIELD("sequence_scale", AT(capsules.sequence_scale), "real 0 10", "0.01", "0", "0",
-             "sequential: deviation of new weights from the LSTM to routing; 0: Glorot uniform"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_FIELD("profile_dim", AT(profile_dim), "int 1 256", "16", NULL, NULL,
              "width of each profile field's embedding"),
@@ -68,6 +63,7 @@ static const pq_field fields[] = {
              "label-aware attention takes the best interest alone"),
     PQ_FIELD("power", AT(power), "real 0 100", "1", NULL, NULL,
              "p: the fit is multiplied by it before the softmax"),
+#if PQ_TRAINING /* what a model that serves does not look at */
     PQ_FIELD("attention_stop", AT(attention_stop), "bool", "1", "0", "0",
              "no gradient through the label-aware attention's weights"),
     PQ_FIELD("temperature", AT(temperature), "real 1e-3 100", "0.1", "1", "1",
@@ -78,10 +74,13 @@ static const pq_field fields[] = {
              "the loss of a batch: the mean over its labels (bce: and negatives), or the sum"),
     PQ_FIELD("graph_scale", AT(graph_scale), "real 0 10", "0.01", NULL, NULL,
              "deviation of new weights between levels; 0: Glorot uniform"),
+    PQ_FIELD("sequence_scale", AT(capsules.sequence_scale), "real 0 10", "0.01", "0", "0",
+             "sequential: deviation of new weights from the LSTM to routing; 0: Glorot uniform"),
     PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0.2", "0", "0",
              "share of the elements of behaviours that are dropped in training"),
     PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "0", "0",
              "deviation of new item embeddings; 0: Glorot uniform"),
+#endif
     {.name = NULL},
 };
 
@@ -90,10 +89,8 @@ static void declare_graph(mgnm *c, pq_params *p, uint32_t d, uint32_t profile) {
                        .scale = c->graph_scale};
     if (c->levels > 1 && c->user_aware) {
         c->user_b = pq_params_add(p, "user.b", 1, d, (pq_init){.kind = PQ_INIT_ONE});
-        if (c->user == USER_HISTORY) {
-            c->user_w =
-                pq_params_add(p, "user.w", d, d + profile, (pq_init){PQ_INIT_NORMAL, 0.01, false});
-        }
+        c->user_w =
+            pq_params_add(p, "user.w", d, d + profile, (pq_init){PQ_INIT_NORMAL, 0.01, false});
     }
     for (uint32_t l = 1; l < (uint32_t)c->levels; l++) {
         char name[24];
@@ -131,63 +128,43 @@ typedef struct {
 } encoded;
 
 /* The edges between the behaviours of each history. */
-static pq_var *draw_edges(pq_tape *t, const mgnm *c, const pq_segments *history, pq_var *x,
-                          pq_var *profile) {
-    pq_var *from = x;
-    if (c->user_b) {
-        pq_var *u = pq_tape_param(t, c->user_b);
-        if (c->user_w) {
-            pq_pool_segments mean = {.segments = history, .mean = true};
-            pq_var *seen = pq_op_pool_segments(t, x, NULL, &mean);
-            seen = profile ? pq_op_concat(t, seen, profile) : seen;
-            u = pq_op_linear(t, seen, pq_tape_param(t, c->user_w), u);
-        } else {
-            u = pq_op_repeat(t, u, history->count);
-        }
-        const pq_pairs *own = pq_pairs_of_segments(t, history);
-        from = own ? pq_op_multiply_pairs(t, u, x, own) : NULL;
+static pq_var *draw_edges(pq_tape *t, const mgnm *c, const pq_capsule_input *in, pq_var *x) {
+    if (!c->user_w) {
+        return pq_op_adjacency(t, x, x, in->history);
     }
-    return pq_op_adjacency(t, from, x, history);
-}
-
-/* The part of the shares of one level in those of all interests. */
-static void put_shares(const pq_batch *b, const pq_real *own, uint32_t level, uint32_t levels,
-                       uint32_t interests) {
-    size_t n = (size_t)b->history.starts[b->history.count] * interests;
-    for (size_t i = 0; own && i < n; i++) {
-        b->shares[i * levels + level] = own[i];
-    }
+    const pq_pool_segments mean = {.segments = in->history, .mean = true};
+    pq_var *u = pq_op_pool_segments(t, x, NULL, &mean);
+    u = in->profile ? pq_op_concat(t, u, in->profile) : u;
+    u = pq_dense(t, u, c->user_w, c->user_b);
+    const pq_pairs *own = pq_pairs_of_segments(t, in->history);
+    return own ? pq_op_adjacency(t, pq_op_multiply_pairs(t, u, x, own), x, in->history) : NULL;
 }
 
 static void encode(pq_tape *t, const pq_model *m, const pq_batch *b, encoded *out) {
     const mgnm *c = m->self;
-    uint32_t rows = b->history.starts[b->history.count];
-    uint32_t k = (uint32_t)c->capsules.interests, levels = (uint32_t)c->levels;
-    const uint32_t *age = pq_ages(t, &b->history, m->max_history);
-    *out = (encoded){.live = pq_tape_take(t, b->history.count, sizeof(*out->live))};
-    pq_real *shares = b->shares ? pq_tape_take(t, (size_t)rows * k, sizeof(*shares)) : NULL;
-    if (!age || !out->live) {
+    const uint32_t users = b->history.count, levels = (uint32_t)c->levels;
+    *out = (encoded){.live = pq_tape_take(t, users, sizeof(*out->live))};
+    pq_capsule_input in = {.history = &b->history,
+                           .age = pq_ages(t, &b->history, m->max_history),
+                           .live = out->live,
+                           .share_step = levels};
+    if (!in.age || !in.live) {
         return;
     }
     pq_capsules_live(&c->capsules, &b->history, out->live);
-    pq_var *h = pq_items_behaviours(t, &m->items, b->items, rows);
+    in.profile = pq_profile_vector(t, &m->profile, b->profile, users);
+    pq_var *h = pq_items_behaviours(t, &m->items, b->items, b->history.starts[users]);
     h = pq_op_dropout(t, h, c->dropout);
-    pq_var *profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
-    pq_var *edges = NULL;
     for (uint32_t l = 0; l < levels; l++) {
-        if (l == 1) {
-            out->edges = draw_edges(t, c, &b->history, h, profile);
-            edges = pq_op_normalise_adjacency(t, out->edges, &b->history, (pq_degree)c->norm);
-        }
         if (l > 0) {
-            pq_var *near = pq_op_neighbours(t, edges, h, &b->history);
+            out->edges = l == 1 ? draw_edges(t, c, &in, h) : out->edges;
+            pq_var *near = pq_op_neighbours(t, out->edges, h, in.history, (pq_degree)c->norm);
             near = pq_dense(t, near, c->graph_w[l], c->graph_b[l]);
             near = pq_op_leaky_relu(t, near, SLOPE, SLOPE);
             h = c->skip ? pq_op_add(t, h, near) : near;
         }
-        out->levels[l] =
-            pq_capsules_run(t, &c->capsules, h, &b->history, age, out->live, profile, shares);
-        put_shares(b, shares, l, levels, k);
+        in.shares = b->shares ? b->shares + l : NULL;
+        out->levels[l] = pq_capsules_run(t, &c->capsules, h, &in);
     }
 }
 
@@ -218,19 +195,8 @@ static pq_label_attention attention(const mgnm *c, const uint32_t *live) {
 /* z of one level for items e (C, D), each of one of the users: (C, 1). */
 static pq_var *fit(pq_tape *t, const pq_model *m, const encoded *from, uint32_t level,
                    const uint32_t *users, pq_var *e) {
-    const mgnm *c = m->self;
-    const uint32_t k = (uint32_t)c->capsules.interests;
-    uint32_t *live = e ? pq_tape_take(t, e->rows, sizeof(*live)) : NULL;
-    for (uint32_t i = 0; live && i < e->rows; i++) {
-        live[i] = from->live[users[i]];
-    }
-    if (!live) {
-        return NULL;
-    }
-    pq_label_attention args = attention(c, live);
-    pq_var *v = pq_op_reshape(t, from->levels[level], k * m->width);
-    v = pq_op_reshape(t, pq_op_select_rows(t, v, users, e->rows), m->width);
-    return pq_op_dot_rows(t, pq_op_label_attention(t, v, e, &args), e);
+    pq_label_attention args = attention(m->self, from->live);
+    return pq_op_interest_score(t, from->levels[level], e, users, &args);
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
@@ -238,14 +204,15 @@ static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
     encoded from;
     encode(t, m, b, &from);
     pq_var *e = pq_items_vectors(t, &m->items, b->candidates, b->candidate_count);
-    pq_var *best = fit(t, m, &from, 0, b->candidate_users, e);
-    for (uint32_t l = 1; l < (uint32_t)c->levels; l++) {
-        const pq_var *z = fit(t, m, &from, l, b->candidate_users, e);
-        for (uint32_t i = 0; z && i < b->candidate_count; i++) {
-            best->value[i] = PQ_MAX(best->value[i], z->value[i]);
+    pq_var *best = NULL;
+    for (uint32_t l = 0; l < (uint32_t)c->levels; l++) {
+        pq_var *z = fit(t, m, &from, l, b->candidate_users, e);
+        for (uint32_t i = 0; best && z && i < b->candidate_count; i++) {
+            z->value[i] = PQ_MAX(best->value[i], z->value[i]);
         }
+        best = z;
     }
-    return t->status == PIQUE_OK ? best : NULL;
+    return best;
 }
 
 /* Binary cross-entropy of every label and its negatives, as pairs of a user and an item. */

@@ -76,8 +76,13 @@ static pq_var *user(pq_tape *t, const pq_model *m, const pq_batch *b, uint32_t *
     pq_capsules_live(&c->capsules, &b->history, live);
     pq_var *x = pq_items_behaviours(t, &m->items, b->items, b->history.starts[b->history.count]);
     x = pq_op_dropout(t, x, c->dropout);
-    pq_var *p = pq_profile_vector(t, &m->profile, b->profile, b->history.count);
-    return pq_capsules_run(t, &c->capsules, x, &b->history, age, live, p, b->shares);
+    const pq_capsule_input in = {
+        .history = &b->history,
+        .age = age,
+        .live = live,
+        .profile = pq_profile_vector(t, &m->profile, b->profile, b->history.count),
+        .shares = b->shares};
+    return pq_capsules_run(t, &c->capsules, x, &in);
 }
 
 static pq_var *loss(pq_tape *t, const pq_model *m, const pq_batch *b) {

@@ -3,9 +3,9 @@
 #include "tests/golden/golden_check.h"
 
 static const char *const fixtures[] = {
-    "paper",       "seed",        "aware-sym",  "aware-none", "aware-row", "plain-sym",
-    "plain-none",  "shared-user", "pointwise",  "pairs-bpr",  "one-level", "no-sequence",
-    "four-rounds", "two-rounds",  "route-full", "bare",
+    "paper",       "seed",         "aware-sym",  "aware-none", "aware-row", "plain-sym",
+    "plain-none",  "per-position", "pointwise",  "pairs-bpr",  "one-level", "no-sequence",
+    "four-rounds", "two-rounds",   "route-full", "bare",
 };
 
 int main(void) {

@@ -56,7 +56,7 @@ grad_cases grad_gru_before, grad_agru_before, grad_augru_before;
 grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scale_rows;
 grad_cases grad_batch_norm, grad_dice, grad_prelu, grad_leaky_relu;
 grad_cases grad_fm_pool, grad_reshape, grad_conv1d, grad_pick_columns, grad_straight_through;
-grad_cases grad_adjacency, grad_normalise_adjacency, grad_neighbours, grad_total;
+grad_cases grad_adjacency, grad_neighbours, grad_total, grad_interest_score;
 /* And what is made of ops. */
 void grad_tape(void **state);
 void grad_layers(void **state);

@@ -17,15 +17,10 @@ static pq_var *edges(pq_tape *t, const void *argument) {
     return pq_op_adjacency(t, pq_tape_param(t, in->q), pq_tape_param(t, in->k), &segments);
 }
 
-/* Of edges that are positive, as they come from pq_op_adjacency. */
-static pq_var *normalised(pq_tape *t, const void *argument) {
-    const inputs *in = argument;
-    return pq_op_normalise_adjacency(t, edges(t, argument), &segments, in->degree);
-}
-
+/* Edges are positive as they come from pq_op_adjacency. */
 static pq_var *gathered(pq_tape *t, const void *argument) {
     const inputs *in = argument;
-    return pq_op_neighbours(t, edges(t, argument), pq_tape_param(t, in->x), &segments);
+    return pq_op_neighbours(t, edges(t, argument), pq_tape_param(t, in->x), &segments, in->degree);
 }
 
 static void open(grad_bench *g, inputs *in, uint64_t seed, bool alike) {
@@ -68,49 +63,43 @@ void grad_adjacency(void) {
     }
 }
 
-/* Rows of edges that all are 0.5 come out alike: sums of 1 in both ways, and 0.5 L without. */
+/* Where all edges are 0.5 and all rows alike, rows stay what they are in both ways, and become 0.5 L times that
+ * without. */
 static void check_sums(pq_degree degree) {
     grad_bench g;
     inputs in = {.degree = degree};
     open(&g, &in, 2, true);
+    in.x = grad_input(&g, "x", ROWS, 1);
     memset(in.q->value, 0, (size_t)ROWS * 3 * sizeof(*in.q->value));
+    for (uint32_t i = 0; i < ROWS; i++) {
+        in.x->value[i] = 3;
+    }
     pq_tape t;
     pq_tape_init(&t, &g.t.ctx);
     pq_tape_begin(&t, NULL, false, (pq_rng){0});
-    const pq_var *y = normalised(&t, &in);
+    const pq_var *y = gathered(&t, &in);
     for (uint32_t b = 0; b < segments.count; b++) {
         for (uint32_t i = starts[b]; i < starts[b + 1]; i++) {
-            double sum = 0;
-            for (uint32_t j = 0; j < LONGEST; j++) {
-                sum += y->value[i * LONGEST + j];
-            }
-            double plain = 0.5 * pq_segment_length(&segments, b);
-            grad_close_to("sum of a row's edges", sum, degree == PQ_DEGREE_NONE ? plain : 1, 1e-12);
+            double plain = 1.5 * pq_segment_length(&segments, b);
+            grad_close_to("sum along a row's edges", y->value[i],
+                          degree == PQ_DEGREE_NONE ? plain : 3, 1e-12);
         }
     }
     pq_tape_free(&t);
     grad_close(&g);
 }
 
-void grad_normalise_adjacency(void) {
+void grad_neighbours(void) {
     static const pq_degree degrees[] = {PQ_DEGREE_SYMMETRIC, PQ_DEGREE_ROW, PQ_DEGREE_NONE};
     for (size_t i = 0; i < PQ_COUNT(degrees); i++) {
         grad_bench g;
         inputs in = {.degree = degrees[i]};
         open(&g, &in, i, false); /* no graph that is symmetric by itself */
-        grad_check(&g, "normalise_adjacency", normalised, NULL, &in);
+        in.x = grad_input(&g, "x", ROWS, 4);
+        grad_check(&g, "neighbours", gathered, NULL, &in);
         grad_close(&g);
         check_sums(degrees[i]);
     }
-}
-
-void grad_neighbours(void) {
-    grad_bench g;
-    inputs in = {0};
-    open(&g, &in, 3, false);
-    in.x = grad_input(&g, "x", ROWS, 4);
-    grad_check(&g, "neighbours", gathered, NULL, &in);
-    grad_close(&g);
 }
 
 static pq_var *half(pq_tape *t, const void *argument) {

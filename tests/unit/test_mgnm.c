@@ -9,7 +9,7 @@
 #define USERS 5
 #define K 3
 #define D 4
-#define SIZES MIND_CASE_SIZES "sequence_hidden=0 dropout=0 "
+#define SIZES MIND_CASE_SIZES "sequential=1 sequence_hidden=0 dropout=0 "
 
 typedef struct {
     testing t;
@@ -276,7 +276,7 @@ static void learns_by_heart(void **state) {
     t.ctx.kernels = pq_kernels_find("best");
     assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("mgnm", 4), "best"));
     assert_ok(&t.ctx,
-              mind_case_set(&t.ctx, &m, "dim=16 interests=2 history=8 hidden=32 dropout=0"));
+              mind_case_set(&t.ctx, &m, "dim=16 levels=3 sequential=1 interests=2 history=8 hidden=32 dropout=0"));
     m.items.rows = 66;
     assert_ok(&t.ctx, pq_model_declare(&m));
     pq_params_draw(&m.params, 1);
@@ -345,7 +345,7 @@ done:
 static void short_of_memory(void **state) {
     (void)state;
     testing_fail_each(step, "dim=64 history=7 levels=3");
-    testing_fail_each(serve, "dim=512 interests=16");
+    testing_fail_each(serve, "dim=512 interests=16 sequential=1");
 }
 
 int main(void) {
