@@ -33,6 +33,7 @@ static const pq_field fields[] = {
              "behaviour vector: the item's pooled vector, or SELU of a projection of all fields"),
     PQ_FIELD("pool", AT(pool), "mean,sum", "sum", "mean", "mean",
              "how the embeddings of an item's fields become one vector"),
+#if PQ_TRAINING /* what a model that serves does not look at */
     PQ_FIELD("hard", AT(hard), "bool", "0", "1", "0",
              "label-aware attention takes the best interest alone"),
     PQ_FIELD("power", AT(power), "real 0 100", "1", "2", "2", "p of the label-aware attention"),
@@ -46,6 +47,7 @@ static const pq_field fields[] = {
              "share of the elements of behaviours that are dropped in training"),
     PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "0", "0",
              "deviation of new item embeddings; 0: Glorot uniform"),
+#endif
     {.name = NULL},
 };
 

@@ -199,7 +199,7 @@ static void who_learns(void **state) {
     } cases[] = {
         {"levels=1", "sequence.", true},          {"levels=1 rounds=2", "sequence.", false},
         {"levels=2", "graph1.w", true},           {"levels=2", "user.w", true},
-        {"levels=2 user=shared", "user.b", true}, {"levels=3", "graph2.w", true},
+        {"levels=2", "user.b", true}, {"levels=3", "graph2.w", true},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         bench b;
