@@ -197,9 +197,9 @@ static void who_learns(void **state) {
         const char *settings, *prefix;
         bool learns;
     } cases[] = {
-        {"levels=1", "sequence.", true},          {"levels=1 rounds=2", "sequence.", false},
-        {"levels=2", "graph1.w", true},           {"levels=2", "user.w", true},
-        {"levels=2", "user.b", true}, {"levels=3", "graph2.w", true},
+        {"levels=1", "sequence.", true}, {"levels=1 rounds=2", "sequence.", false},
+        {"levels=2", "graph1.w", true},  {"levels=2", "user.w", true},
+        {"levels=2", "user.b", true},    {"levels=3", "graph2.w", true},
     };
     for (size_t i = 0; i < PQ_COUNT(cases); i++) {
         bench b;
@@ -275,8 +275,10 @@ static void learns_by_heart(void **state) {
     testing_open(&t);
     t.ctx.kernels = pq_kernels_find("best");
     assert_ok(&t.ctx, pq_model_init(&m, &t.ctx, pq_model_find("mgnm", 4), "best"));
-    assert_ok(&t.ctx,
-              mind_case_set(&t.ctx, &m, "dim=16 levels=3 sequential=1 interests=2 history=8 hidden=32 dropout=0"));
+    assert_ok(
+        &t.ctx,
+        mind_case_set(&t.ctx, &m,
+                      "dim=16 levels=3 sequential=1 interests=2 history=8 hidden=32 dropout=0"));
     m.items.rows = 66;
     assert_ok(&t.ctx, pq_model_declare(&m));
     pq_params_draw(&m.params, 1);

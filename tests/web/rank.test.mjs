@@ -93,7 +93,7 @@ const variants = [
 ];
 
 /** Models that retrieve, without and with a score of their own. */
-const retrieving = ['mind', 'mgnm'];
+const retrieving = ['mind', 'mgnm', 'mgnm levels=3 sequential=1'];
 
 for (const model of [...ranking.map(({ name }) => name), ...variants, ...retrieving]) {
   describe(`rank by ${model}`, () => {
