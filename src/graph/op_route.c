@@ -24,37 +24,27 @@ typedef struct {
     pq_route args;
     /* Of every round r: w at weights + r T K; z at sums + r B K D. */
     pq_real *weights, *sums;
+    pq_real *between;  /* [T, K, D] u and the residual; NULL without one */
     pq_real *d_logits; /* [T, K], where gradients pass through the couplings */
 } record;
 
-/* Where behaviour t keeps its vector for interest k. */
+/* Where behaviour t keeps its vector for interest k, in u or in the residual. */
 static size_t place(const record *r, uint32_t t, uint32_t k) {
     return (size_t)t * r->u->cols + (r->args.per_interest ? (size_t)k * r->y->cols : 0);
 }
 
-/* Where the residual of behaviour t for interest k stands; NO_RESIDUAL in a round that adds none. */
-#define NO_RESIDUAL SIZE_MAX
-static size_t residual_place(const record *r, uint32_t round, uint32_t t, uint32_t k) {
-    bool added = r->args.residual && round > 0 && round + 1 < r->args.rounds;
-    return added ? ((size_t)t * r->args.interests + k) * r->y->cols : NO_RESIDUAL;
+static size_t place_between(const record *r, uint32_t t, uint32_t k) {
+    return ((size_t)t * r->args.interests + k) * r->y->cols;
 }
 
-/* <x, u[t,k]> and z += w u[t,k], with the residual where the round adds it. */
-static pq_real project(const pq_kernels *f, const record *r, uint32_t round, uint32_t t, uint32_t k,
-                       const pq_real *x) {
-    size_t extra = residual_place(r, round, t, k);
-    pq_real sum = f->dot(x, r->u->value + place(r, t, k), r->y->cols);
-    return extra == NO_RESIDUAL ? sum
-                                : sum + f->dot(x, r->args.residual->value + extra, r->y->cols);
+/* Whether a round adds the residual, and the vector of behaviour t for interest k in it. */
+static bool is_between(const record *r, uint32_t round) {
+    return r->between && round > 0 && round + 1 < r->args.rounds;
 }
 
-static void collect(const pq_kernels *f, const record *r, uint32_t round, uint32_t t, uint32_t k,
-                    pq_real w, pq_real *z) {
-    size_t extra = residual_place(r, round, t, k);
-    f->axpy(w, r->u->value + place(r, t, k), z, r->y->cols);
-    if (extra != NO_RESIDUAL) {
-        f->axpy(w, r->args.residual->value + extra, z, r->y->cols);
-    }
+static const pq_real *vector(const record *r, uint32_t round, uint32_t t, uint32_t k) {
+    return is_between(r, round) ? r->between + place_between(r, t, k)
+                                : r->u->value + place(r, t, k);
 }
 
 static void squash(const pq_kernels *f, const pq_real *z, double epsilon, pq_real *c, uint32_t d) {
@@ -99,7 +89,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
         for (uint32_t i = first; i < last; i++) {
             couple(f, a, i, logits + (size_t)i * count, w + (size_t)i * count, routed);
             for (uint32_t k = 0; k < routed; k++) {
-                collect(f, r, round, i, k, w[(size_t)i * count + k], z + (size_t)k * d);
+                f->axpy(w[(size_t)i * count + k], vector(r, round, i, k), z + (size_t)k * d, d);
             }
         }
         for (uint32_t k = 0; k < routed; k++) {
@@ -107,7 +97,8 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
         }
         for (uint32_t i = first; round + 1 < a->rounds && i < last; i++) {
             for (uint32_t k = 0; k < routed; k++) {
-                logits[(size_t)i * count + k] += project(f, r, round, i, k, c + (size_t)k * d);
+                logits[(size_t)i * count + k] +=
+                    f->dot(c + (size_t)k * d, vector(r, round, i, k), d);
             }
         }
     }
@@ -148,12 +139,11 @@ typedef struct {
 /* The vector of behaviour t for interest k, in a round that has it, receives a x. */
 static void spread(const pq_kernels *f, const record *r, const slopes *s, uint32_t round,
                    uint32_t t, uint32_t k, pq_real a, const pq_real *x) {
-    size_t extra = s->ds ? residual_place(r, round, t, k) : NO_RESIDUAL;
     if (s->du) {
         f->axpy(a, x, s->du + place(r, t, k), r->y->cols);
     }
-    if (extra != NO_RESIDUAL) {
-        f->axpy(a, x, s->ds + extra, r->y->cols);
+    if (s->ds && is_between(r, round)) {
+        f->axpy(a, x, s->ds + place_between(r, t, k), r->y->cols);
     }
 }
 
@@ -184,7 +174,7 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
         for (uint32_t k = 0; k < routed; k++) {
             spread(f, r, s, round, i, k, wi[k], dz + (size_t)k * d);
             if (further) {
-                dw[k] = project(f, r, round, i, k, dz + (size_t)k * d);
+                dw[k] = f->dot(dz + (size_t)k * d, vector(r, round, i, k), d);
                 mean += wi[k] * dw[k];
             }
         }
@@ -212,7 +202,7 @@ static void logits_backward(pq_tape *t, const record *r, uint32_t b, uint32_t ro
         squash(f, z + (size_t)k * d, a->epsilon, c, d);
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real g = r->d_logits[(size_t)i * count + k];
-            collect(f, r, round, i, k, g, s->dc + (size_t)k * d);
+            f->axpy(g, vector(r, round, i, k), s->dc + (size_t)k * d, d);
             spread(f, r, s, round, i, k, g, c);
         }
     }
@@ -242,6 +232,20 @@ static void backward(pq_tape *t, void *data) {
     }
 }
 
+static pq_real *add_residual(pq_tape *t, const record *r, const pq_var *more) {
+    pq_real *sum = pq_tape_take(t, (size_t)more->rows * more->cols, sizeof(*sum));
+    for (uint32_t i = 0; sum && i < more->rows; i++) {
+        for (uint32_t k = 0; k < r->args.interests; k++) {
+            const pq_real *u = r->u->value + place(r, i, k);
+            const size_t at = place_between(r, i, k);
+            for (uint32_t j = 0; j < r->y->cols; j++) {
+                sum[at + j] = u[j] + more->value[at + j];
+            }
+        }
+    }
+    return sum;
+}
+
 pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
     if (!u || !args->logits) {
         return NULL;
@@ -267,7 +271,11 @@ pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
     memset(y->value, 0, (size_t)y->rows * d * sizeof(pq_real));
     memcpy(logits, args->logits, logits_size * sizeof(*logits));
     memset(d_logits, 0, logits_size * sizeof(*d_logits));
-    *r = (record){u, y, *args, weights, sums, d_logits};
+    *r = (record){
+        .u = u, .y = y, .args = *args, .weights = weights, .sums = sums, .d_logits = d_logits};
+    if (more && !(r->between = add_residual(t, r, more))) {
+        return NULL;
+    }
     for (uint32_t b = 0; b < segments; b++) {
         route_segment(t, r, b, logits);
         if (args->shares) {
