@@ -20,7 +20,7 @@ static pique_status check(const pique_session *s, const pique_query *q, const pi
     if (!r->session || !r->person || r->session == s) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "ranker: it needs a session of its own, and a person");
     }
-    if (!r->session->model->m.def->score) {
+    if (r->session->model->m.def->task != PQ_TASK_RANKING) {
         PQ_FAIL(s->ctx, PIQUE_UNSUPPORTED,
                 "ranker: %s finds items in a catalogue and does not rank given ones",
                 r->session->model->m.def->name);

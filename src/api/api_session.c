@@ -385,9 +385,10 @@ pique_status pique_session_rank(pique_session *session, const pique_query *query
     for (uint32_t i = 0; i < count; i++) {
         known[i] = candidates[i] == 0 || candidates[i] > unknown ? unknown : candidates[i];
     }
-    pique_status status = s->model->m.def->score
-                              ? rank_by_model(s, query, known, count, scores)
-                              : rank_by_interests(s, query, known, count, scores);
+    const pq_model_def *def = s->model->m.def;
+    bool by_interests = !def->score || (def->task == PQ_TASK_RETRIEVAL && nothing_known(s, query));
+    pique_status status = by_interests ? rank_by_interests(s, query, known, count, scores)
+                                       : rank_by_model(s, query, known, count, scores);
     for (uint32_t i = 0; i < count; i++) {
         if (!s->model->shortlist && pq_table_lacks(&s->model->vectors, known[i])) {
             scores[i] = -HUGE_VALF;

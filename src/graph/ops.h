@@ -34,7 +34,11 @@ typedef struct {
     uint32_t routed;             /* interests that compete in the softmax: 0 for the live ones */
     bool full_gradient;          /* differentiate through all rounds, not only the last */
     double epsilon;              /* inside the square root of squash */
-    pq_real *shares;             /* NULL or [T, K]: how much each row gives to each interest */
+    pq_var
+        *residual;   /* NULL or (T, K * D): added to the vectors in all rounds but the first and the
+                         last; it learns through the couplings */
+    pq_real *shares;     /* NULL or [T, K]: how much each row gives to each interest, */
+    uint32_t share_step; /* one number in so many; 0: one after the other */
 } pq_route;
 
 /* Pairs of a query (C rows) and a key (T rows). */
@@ -170,6 +174,10 @@ typedef struct {
     const uint32_t *ids; /* [T] the row of each, 0..n - 1; NULL: one after the other */
     bool lengths;        /* each is multiplied by the length of the row of x */
 } pq_straight_through;
+
+/* What the edges of a graph are divided by (op_segment_graph.c). */
+typedef enum { PQ_DEGREE_SYMMETRIC, PQ_DEGREE_ROW, PQ_DEGREE_NONE } pq_degree;
+#define PQ_DEGREE_CHOICES "sym,row,none" /* for a field of options */
 
 #define PQ_NO_COLUMN UINT32_MAX
 

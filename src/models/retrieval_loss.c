@@ -58,8 +58,7 @@ static pq_var *softmax(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch 
                         (pq_soft_softmax){.first = args.first, .last = args.last, .scale = scale});
 }
 
-/* Each label and its negatives, [P, 1 + n]. NULL when memory is short. */
-static uint32_t *pair_slates(pq_tape *t, const pq_batch *b, uint32_t n) {
+uint32_t *pq_pair_slates(pq_tape *t, const pq_batch *b, uint32_t n) {
     const size_t width = (size_t)n + 1;
     uint32_t *ids = pq_tape_take(t, b->label_count * width, sizeof(*ids));
     for (size_t p = 0; ids && p < b->label_count; p++) {
@@ -82,7 +81,7 @@ static pq_var *pairs(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b
     pq_var *positive = pq_items_vectors(t, &m->items, b->targets, b->label_count);
     pq_var *negative = pq_items_vectors(t, &m->items, b->pair_negatives, b->label_count * n);
     pq_var *loss = pq_op_pair_loss(t, u, positive, negative, &args);
-    const uint32_t *ids = b->soft ? pair_slates(t, b, n) : NULL;
+    const uint32_t *ids = b->soft ? pq_pair_slates(t, b, n) : NULL;
     if (!ids) {
         return b->soft ? NULL : loss;
     }

@@ -10,6 +10,9 @@
 pq_var *pq_retrieval_loss(pq_tape *t, const pq_model *m, pq_var *u, const pq_batch *b,
                           double scale);
 
+/* Each label and its n negatives, [P, 1 + n]. NULL when memory is short. */
+uint32_t *pq_pair_slates(pq_tape *t, const pq_batch *b, uint32_t n);
+
 /* For models with a state after every row, states (T, D). The loss of the rows that labels follow: */
 pq_var *pq_causal_loss(pq_tape *t, const pq_model *m, pq_var *states, const pq_batch *b,
                        double scale);

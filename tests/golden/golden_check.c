@@ -236,11 +236,12 @@ static void open_batch(golden *g, int at) {
     open_history(g, at, prefix);
     uint32_t users = (uint32_t)tensor(g, prefix, "starts")->count - 1;
     const pq_tensor *candidates = optional(g, prefix, "candidates");
-    const pq_tensor *targets = candidates ? NULL : tensor(g, prefix, "targets");
+    bool ranks = g->model.def->task == PQ_TASK_RANKING;
+    const pq_tensor *targets = ranks ? NULL : tensor(g, prefix, "targets");
     const pq_tensor *rows = optional(g, prefix, "label_rows");
     const pq_tensor *negatives = optional(g, prefix, "negatives");
-    const pq_tensor *labels = candidates ? candidates : targets;
-    assert_true(candidates || targets->count == (rows ? rows->count : users));
+    const pq_tensor *labels = ranks ? candidates : targets;
+    assert_true(ranks || targets->count == (rows ? rows->count : users));
     g->codes[at] = (pq_codes){testing_one_each(), optional_data(g, prefix, "profile")};
     g->batches[at] = (pq_batch){.history = {g->starts[at], users},
                                 .items = g->items[at],

@@ -9,8 +9,8 @@
  *     a.<member>, b.<member>                     two batches: starts, items, targets, and label_rows
  *                                                (of the newest behaviours, which the model looks at),
  *                                                profile, negatives, target_log_q, negative_log_q,
- *                                                pair_negatives; in ranking candidates,
- *                                                candidate_users, candidate_labels
+ *                                                pair_negatives; where there are scores candidates,
+ *                                                candidate_users, in ranking candidate_labels
  *     a.teacher, b.teacher                       logits of a teacher (kd.* are in the config), [P, slate] with
  *                                                -1e30 for an item that it does not know, or [C]; and
  *     a.taught, b.taught                         1 for labels that it knows, else 0

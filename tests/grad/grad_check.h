@@ -57,6 +57,7 @@ grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scal
 grad_cases grad_batch_norm, grad_dice, grad_prelu, grad_leaky_relu;
 grad_cases grad_fm_pool, grad_reshape, grad_conv1d, grad_pick_columns, grad_straight_through,
     grad_squared_error;
+grad_cases grad_adjacency, grad_neighbours, grad_total, grad_interest_score;
 /* And what is made of ops. */
 void grad_tape(void **state);
 void grad_layers(void **state);

@@ -111,6 +111,76 @@ void grad_label_attention(void) {
     }
 }
 
+/* ---- scores by interests ---- */
+
+#define CANDIDATES 5
+
+static const uint32_t candidate_users[CANDIDATES] = {2, 0, 0, 1, 2};
+
+typedef struct {
+    attention interests; /* whose e has a row for each candidate */
+    double weights[CANDIDATES][K];
+} scored;
+
+static pq_var *score(pq_tape *t, const void *argument) {
+    const attention *a = &((const scored *)argument)->interests;
+    return pq_op_interest_score(t, pq_tape_param(t, a->v), pq_tape_param(t, a->e), candidate_users,
+                                &a->args);
+}
+
+static double candidate_fit(const attention *a, uint32_t c, uint32_t k) {
+    double sum = 0;
+    for (uint32_t i = 0; i < D; i++) {
+        sum += a->v->value[(candidate_users[c] * K + k) * D + i] * a->e->value[c * D + i];
+    }
+    return sum;
+}
+
+/* The attention by the equations, left in `s`. */
+static void weigh_candidates(scored *s) {
+    const attention *a = &s->interests;
+    for (uint32_t c = 0; c < CANDIDATES; c++) {
+        double total = 0;
+        uint32_t live = a->live[candidate_users[c]], best = 0;
+        for (uint32_t k = 0; k < live; k++) {
+            total += exp(a->args.power * candidate_fit(a, c, k));
+            best = candidate_fit(a, c, k) > candidate_fit(a, c, best) ? k : best;
+        }
+        for (uint32_t k = 0; k < live; k++) {
+            s->weights[c][k] =
+                a->args.hard ? k == best : exp(a->args.power * candidate_fit(a, c, k)) / total;
+        }
+    }
+}
+
+static double frozen_score(const void *argument) {
+    const scored *s = argument;
+    double loss = 0;
+    for (uint32_t c = 0; c < CANDIDATES; c++) {
+        for (uint32_t k = 0; k < s->interests.live[candidate_users[c]]; k++) {
+            loss += s->weights[c][k] * candidate_fit(&s->interests, c, k) * grad_probe(c);
+        }
+    }
+    return loss;
+}
+
+void grad_interest_score(void) {
+    for (int way = 0; way < 4; way++) {
+        scored s = {0};
+        attention *a = &s.interests;
+        attention_open(a, (uint64_t)way);
+        a->e = grad_input(&a->g, "candidates", CANDIDATES, D);
+        a->args.kind = PQ_POWER_TEMPERATURE;
+        a->args.power = 1.7;
+        a->args.hard = way / 2;
+        a->args.stop_gradient = way % 2;
+        weigh_candidates(&s);
+        grad_close_to("interest_score", grad_loss(&a->g, score, &s), frozen_score(&s), 1e-12);
+        grad_check(&a->g, "interest_score", score, way == 1 ? frozen_score : NULL, &s);
+        grad_close(&a->g);
+    }
+}
+
 /* ---- sampled softmax ---- */
 
 typedef struct {

@@ -19,6 +19,7 @@ static const struct {
     {"normalise", grad_normalise},
     {"route", grad_route},
     {"label_attention", grad_label_attention},
+    {"interest_score", grad_interest_score},
     {"sampled_softmax", grad_sampled_softmax},
     {"select_rows", grad_select_rows},
     {"layer_norm", grad_layer_norm},
@@ -54,6 +55,9 @@ static const struct {
     {"pick_columns", grad_pick_columns},
     {"straight_through", grad_straight_through},
     {"squared_error", grad_squared_error},
+    {"adjacency", grad_adjacency},
+    {"neighbours", grad_neighbours},
+    {"total", grad_total},
 };
 
 static const char *const ops[] = {

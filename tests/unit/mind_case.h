@@ -34,9 +34,9 @@ static inline const pq_codes *mind_case_codes(void) {
     return &codes;
 }
 
-/* mind_case_close is due also after a failure. */
-static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char *preset,
-                                          const char *settings) {
+/* The same with another model of interests. mind_case_close is due also after a failure. */
+static inline pique_status mind_case_open_as(mind_case *c, pq_ctx *ctx, const char *model,
+                                             const char *preset, const char *settings) {
     /* Items 0 PAD, 1..10, 11 UNKNOWN; item 4 has no genre, item 7 three, item 9 a PAD among them. */
     static const uint32_t genre_offsets[] = {0, 0, 1, 3, 4, 4, 5, 7, 10, 11, 13, 14, 14};
     static const uint32_t genre_values[] = {1, 1, 2, 3, 2, 3, 1, 1, 2, 3, 4, 0, 2, 3};
@@ -53,7 +53,7 @@ static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char 
     static const pq_real negative_q[] = {(pq_real)-0.6, (pq_real)-0.2, (pq_real)0.3,
                                          (pq_real)-0.9, (pq_real)-0.2, (pq_real)-1.5};
 
-    PQ_TRY(pq_model_init(&c->model, ctx, pq_model_find("mind", 4), preset));
+    PQ_TRY(pq_model_init(&c->model, ctx, pq_model_find(model, strlen(model)), preset));
     PQ_TRY(mind_case_set(ctx, &c->model, settings));
     c->model.items.rows = 12;
     c->model.items.columns = columns;
@@ -73,6 +73,11 @@ static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char 
                           .target_log_q = target_q,
                           .negative_log_q = negative_q};
     return PIQUE_OK;
+}
+
+static inline pique_status mind_case_open(mind_case *c, pq_ctx *ctx, const char *preset,
+                                          const char *settings) {
+    return mind_case_open_as(c, ctx, "mind", preset, settings);
 }
 
 /* Every parameter N(0, scale), biases too, save the rows of PAD. */

@@ -26,7 +26,7 @@ const movielens = path.join(process.env.PIQUE_DATA ?? '', 'ml-latest-small');
 const hasMovielens = Boolean(process.env.PIQUE_DATA) && existsSync(movielens);
 
 /** The systems of the runs on invented data, which bear their names. */
-const invented = ['mind', 'comirec', 'pmgt'];
+const invented = ['mind', 'comirec', 'mgnm', 'pmgt'];
 
 let folder;
 const at = (...names) => path.join(folder, ...names);
