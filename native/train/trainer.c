@@ -68,8 +68,8 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
     }
     for (uint32_t f = 0; f < count; f++) {
         PQ_TRY(check_name(ctx, features[f].name));
-        out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
-                             features[f].values, features[f].quantile};
+        out[f] = (pq_column){features[f].name,   features[f].rows,     features[f].offsets,
+                             features[f].values, features[f].quantile, features[f].width > 0};
     }
     return PIQUE_OK;
 }
@@ -140,6 +140,10 @@ static pique_status open_model(trainer *t) {
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
     t->sampler.history_negatives = m->def->history_negatives;
+    t->sampler.positives = m->def->positives;
+    if (pq_sampler_epoch_size(&t->sampler) == 0) {
+        PQ_FAIL(t->ctx, PIQUE_DATA, "no pair of label 1 is there to learn from");
+    }
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
     if (t->asked->teacher) {
         PQ_TRY(pq_teachers_open(&t->teachers, t->ctx, d, m->def->task, t->asked->teacher));

@@ -1,4 +1,6 @@
-/* op_route.c — behaviour-to-interest capsule routing (Li et al., MIND, CIKM 2019, section 3.3).
+/* op_route.c — capsule routing: of behaviours to interests (Li et al., MIND, CIKM 2019, section 3.3), or of capsules to
+ * those of the layer above (Sabour, Frosst & Hinton, NIPS 2017, procedure 1), where every one of them has a map of its
+ * own for each above and logits begin at zero.
  *
  * u (T, D): one vector per behaviour, the same for every interest, or (T, K * D): one per interest.
  * y (B * K, D): the interest capsules of each segment; rows of interests not in use are zero.
@@ -8,13 +10,15 @@
  *     w[t,k] = p[t,k] mass[t,k]                            (mass is 1 in the paper)
  *     z[k]   = sum over t of w[t,k] u[t,k];   c[k] = squash(z[k])
  *     b[t,k] += <c[k], u[t,k]>                             (not after the last round)
- * squash(z) = |z|² / (1 + |z|²) * z / sqrt(|z|² + eps).
+ * squash.h has squash.
  *
  * Backward, with gradients stopped before the last round (the default): dz = squash'(z) dc and
  * du[t,k] += w[t,k] dz[k]. With full_gradient also through w, b and the earlier rounds. */
 #include "graph/ops.h"
 
 #include <string.h>
+
+#include "graph/squash.h"
 
 typedef struct {
     pq_var *u, *y;
@@ -27,25 +31,6 @@ typedef struct {
 /* Where behaviour t keeps its vector for interest k. */
 static size_t place(const record *r, uint32_t t, uint32_t k) {
     return (size_t)t * r->u->cols + (r->args.per_interest ? (size_t)k * r->y->cols : 0);
-}
-
-static void squash(const pq_kernels *f, const pq_real *z, double epsilon, pq_real *c, uint32_t d) {
-    pq_real q = f->dot(z, z, d);
-    pq_real factor = (pq_real)(q / ((1 + q) * pq_sqrt(q + epsilon)));
-    for (uint32_t i = 0; i < d; i++) {
-        c[i] = factor * z[i];
-    }
-}
-
-/* dz += f g + 2 f' <g, z> z, where c = f(|z|²) z. */
-static void squash_backward(const pq_kernels *f, const pq_real *z, double epsilon, const pq_real *g,
-                            pq_real *dz, uint32_t d) {
-    double q = f->dot(z, z, d);
-    double root = pq_sqrt(q + epsilon);
-    double factor = q / ((1 + q) * root);
-    double slope = 1 / ((1 + q) * (1 + q) * root) - q / (2 * (1 + q) * (q + epsilon) * root);
-    f->axpy((pq_real)factor, g, dz, d);
-    f->axpy((pq_real)(2 * slope * f->dot(g, z, d)), z, dz, d);
 }
 
 /* The coupling of behaviour i to the first `routed` interests; the others get none. */
@@ -76,7 +61,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
             }
         }
         for (uint32_t k = 0; k < routed; k++) {
-            squash(f, z + (size_t)k * d, a->epsilon, c + (size_t)k * d, d);
+            pq_squash(f, z + (size_t)k * d, a->epsilon, c + (size_t)k * d, d);
         }
         for (uint32_t i = first; round + 1 < a->rounds && i < last; i++) {
             for (uint32_t k = 0; k < routed; k++) {
@@ -127,8 +112,8 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
     }
     memset(dz, 0, (size_t)count * d * sizeof(*dz));
     for (uint32_t k = 0; k < routed; k++) {
-        squash_backward(f, z + (size_t)k * d, a->epsilon, dc + (size_t)k * d, dz + (size_t)k * d,
-                        d);
+        pq_squash_backward(f, z + (size_t)k * d, a->epsilon, dc + (size_t)k * d, dz + (size_t)k * d,
+                           d);
     }
     for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
         const pq_real *wi = w + (size_t)i * count;
@@ -162,7 +147,7 @@ static void logits_backward(pq_tape *t, const record *r, uint32_t b, uint32_t ro
     }
     memset(dc, 0, (size_t)count * d * sizeof(*dc));
     for (uint32_t k = 0; k < routed; k++) {
-        squash(f, z + (size_t)k * d, a->epsilon, c, d);
+        pq_squash(f, z + (size_t)k * d, a->epsilon, c, d);
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real g = r->d_logits[(size_t)i * count + k];
             size_t at = place(r, i, k);

@@ -14,12 +14,13 @@ typedef enum {
 } pq_activation;
 
 /* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
- * PAD values count as absent; an empty bag gives zeros. Values of `quantile` are codes of quantiles (base/buckets.h). */
+ * PAD values count as absent; an empty bag gives zeros. Values of `quantile` are codes of quantiles (base/buckets.h). Of
+ * a `vector` they are the bits of floats, the j-th of which is how often row j + 1 counts, and their sum is meant. */
 typedef struct {
     const uint32_t *owners;  /* [n] */
     const uint32_t *offsets; /* [owner count + 1] */
     const uint32_t *values;
-    bool quantile;
+    bool quantile, vector;
 } pq_bag;
 
 typedef struct {
@@ -163,6 +164,18 @@ typedef struct {
     const uint32_t *ids; /* [T] the row of each, 0..n - 1; NULL: one after the other */
     bool lengths;        /* each is multiplied by the length of the row of x */
 } pq_straight_through;
+
+typedef struct {
+    uint32_t height, width, channels; /* H, W, I of an image */
+    uint32_t size, stride;            /* S: side of a patch */
+} pq_patches;
+
+typedef struct {
+    const uint32_t *targets; /* [B] class of each row; one from `classes` on: none of them */
+    uint32_t classes;        /* C */
+    double high, low, down;
+    double weight; /* of each row in the sum */
+} pq_margin_loss;
 
 #define PQ_NO_COLUMN UINT32_MAX
 

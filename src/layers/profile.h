@@ -28,6 +28,9 @@ typedef struct {
 void pq_profile_declare(pq_profile *profile, pq_params *params);
 /* codes NULL: none known. The result is NULL when there are no fields. */
 pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const pq_codes *codes, uint32_t b);
+/* The n numbers of field f, which is a vector, as they are: (B, n), zeros where none are known. */
+pq_var *pq_profile_numbers(pq_tape *t, const pq_profile *profile, uint32_t f, const pq_codes *codes,
+                           uint32_t b);
 /* The sum of the fields' linear weights, (B, 1); NULL when there are no fields. */
 pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const pq_codes *codes, uint32_t b);
 

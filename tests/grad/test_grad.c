@@ -53,6 +53,9 @@ static const struct {
     {"conv1d", grad_conv1d},
     {"pick_columns", grad_pick_columns},
     {"straight_through", grad_straight_through},
+    {"squash", grad_squash},
+    {"patches", grad_patches},
+    {"margin_loss", grad_margin_loss},
 };
 
 static const char *const ops[] = {
@@ -77,7 +80,7 @@ int main(void) {
         cmocka_unit_test(grad_tape),       cmocka_unit_test(grad_layers),
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
         cmocka_unit_test(grad_rnn_family), cmocka_unit_test(grad_interest),
-        cmocka_unit_test(grad_fm_family),
+        cmocka_unit_test(grad_fm_family),  cmocka_unit_test(grad_capsnet),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {
