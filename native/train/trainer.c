@@ -231,6 +231,8 @@ static double chosen(const trainer *t, const pique_eval_result *result) {
         return result->labels.auc;
     case PQ_METRIC_GAUC:
         return result->labels.gauc;
+    case PQ_METRIC_TOP1:
+        return result->labels.top1;
     case PQ_METRIC_LOGLOSS:
         return 1 / (1 + result->labels.logloss); /* best_metric begins at -1 */
     }
@@ -289,11 +291,10 @@ static void metric_list(const trainer *t, const pique_eval_result *r, bool json,
     const figure of_lists[] = {{"recall", true, r->model.recall[0]},
                                {"ndcg", true, r->model.ndcg[0]},
                                {"mrr", false, r->model.mrr}};
-    const figure of_labels[] = {{"auc", false, r->labels.auc},
-                                {"gauc", false, r->labels.gauc},
-                                {"logloss", false, r->labels.logloss},
-                                {"accuracy", false, r->labels.accuracy},
-                                {"ece", false, r->labels.ece}};
+    const figure of_labels[] = {
+        {"auc", false, r->labels.auc},           {"gauc", false, r->labels.gauc},
+        {"top1", false, r->labels.top1},         {"logloss", false, r->labels.logloss},
+        {"accuracy", false, r->labels.accuracy}, {"ece", false, r->labels.ece}};
     const figure *list = r->ranking ? of_labels : of_lists;
     size_t count = r->ranking ? PQ_COUNT(of_labels) : PQ_COUNT(of_lists);
     for (size_t i = 0; i < count; i++) {

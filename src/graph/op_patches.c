@@ -39,14 +39,12 @@ pq_var *pq_op_patches(pq_tape *t, pq_var *x, const pq_patches *a) {
     if (!x) {
         return NULL;
     }
-    if (!a->size || !a->stride || a->size > a->height || a->size > a->width ||
-        x->cols != a->height * a->width * a->channels) {
+    uint32_t down = pq_patches_fit(a->height, a), across = pq_patches_fit(a->width, a);
+    if (!down || !across || x->cols != a->height * a->width * a->channels) {
         return PQ_MISFIT(t, "patches", "%u columns for %u x %u places, patches of %u",
                          (unsigned)x->cols, (unsigned)a->height, (unsigned)a->width,
                          (unsigned)a->size);
     }
-    uint32_t down = (a->height - a->size) / a->stride + 1;
-    uint32_t across = (a->width - a->size) / a->stride + 1;
     uint32_t run = a->size * a->channels;
     pq_var *y = pq_tape_var(t, x->rows * down * across, a->size * run, x->needs_grad);
     record *r = pq_tape_take(t, 1, sizeof(*r));

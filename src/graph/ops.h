@@ -170,6 +170,11 @@ typedef struct {
     uint32_t size, stride;            /* S: side of a patch */
 } pq_patches;
 
+/* Patches along a side of so many places; 0 when it is too short for one. */
+static inline uint32_t pq_patches_fit(uint32_t side, const pq_patches *a) {
+    return side < a->size ? 0 : (side - a->size) / a->stride + 1;
+}
+
 typedef struct {
     const uint32_t *targets; /* [B] class of each row; one from `classes` on: none of them */
     uint32_t classes;        /* C */

@@ -51,6 +51,15 @@ pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const pq_codes 
     return all;
 }
 
+uint32_t pq_profile_find_vector(const pq_profile *profile, uint32_t n) {
+    uint32_t f = 0;
+    while (f < profile->column_count &&
+           (!profile->columns[f].vector || profile->columns[f].rows != n + 2)) {
+        f++;
+    }
+    return f;
+}
+
 pq_var *pq_profile_numbers(pq_tape *t, const pq_profile *profile, uint32_t f, const pq_codes *codes,
                            uint32_t b) {
     uint32_t n = profile->columns[f].rows - 2;

@@ -1,5 +1,6 @@
 /* capsnet.c — a capsule network (Sabour, Frosst & Hinton, NIPS 2017, arXiv 1710.09829): tells which of C items an image
- * shows. The image is the one column of the users' profile, a vector of H x W numbers; the items are the classes.
+ * shows. The image is a field of the
+ * users' profile, the first vector of H W numbers; the items are the classes.
  *     h = relu(convolution of the image)                       (B, P1 F)
  *     u = squash(convolution of h with a stride), a capsule for each place and type       (B n_in, P)
  *     v = routing of W_ij u_i over R rounds                     (B C, D)    graph/op_route.c, as MIND's
@@ -14,14 +15,13 @@
 #include "layers/dense.h"
 #include "models/model.h"
 
-#define MOST_CLASSES 1024
-
 typedef struct {
     int32_t height, width, filters, kernel, primary_kernel, stride, types, type_dim, dim, rounds;
     int32_t hidden1, hidden2;
     bool route_full;
     double squash_epsilon, init_scale, margin_high, margin_low, margin_down, reconstruction;
 
+    uint32_t image;           /* field of the profile */
     uint32_t classes, inputs; /* C, n_in */
     pq_patches first, second;
     pq_param *conv[2], *primary[2], *decoder[6]; /* of each layer weights and bias */
@@ -42,10 +42,11 @@ static const pq_field fields[] = {
     PQ_FIELD("type_dim", AT(type_dim), "int 1 64", "8", NULL, NULL, "width of these"),
     PQ_FIELD("dim", AT(dim), "int 1 64", "16", NULL, NULL, "width D of the items' capsules"),
     PQ_FIELD("rounds", AT(rounds), "int 1 10", "3", NULL, NULL, "routing rounds R"),
-    PQ_FIELD("route_full", AT(route_full), "bool", "0", "1", "0",
-             "gradients through all routing rounds, not only the last"),
     PQ_FIELD("squash_epsilon", AT(squash_epsilon), "real 1e-30 1", "1e-9", NULL, NULL,
              "inside the square root of squash"),
+#if PQ_TRAINING /* what is served does not depend on these */
+    PQ_FIELD("route_full", AT(route_full), "bool", "0", "1", "0",
+             "gradients through all routing rounds, not only the last"),
     PQ_FIELD("init_scale", AT(init_scale), "real 1e-6 10", "0.1", NULL, NULL,
              "deviation of the maps W of new capsules"),
     PQ_FIELD("margin_high", AT(margin_high), "real 0 1", "0.9", NULL, NULL,
@@ -59,41 +60,31 @@ static const pq_field fields[] = {
     PQ_FIELD("hidden1", AT(hidden1), "int 1 4096", "128", "512", "512",
              "width of the decoder's first layer"),
     PQ_FIELD("hidden2", AT(hidden2), "int 1 4096", "256", "1024", "1024", "of its second"),
+#endif
     {.name = NULL},
 };
 
 /* ---- making ready ---- */
 
-/* Sides of the square that a convolution leaves of a * b places; false when it does not fit. */
-static bool shrink(uint32_t *height, uint32_t *width, const pq_patches *p) {
-    bool fits = p->size <= *height && p->size <= *width;
-    *height = fits ? (*height - p->size) / p->stride + 1 : 0;
-    *width = fits ? (*width - p->size) / p->stride + 1 : 0;
-    return fits;
-}
-
 static pique_status measure(pq_model *m) {
     capsnet *c = m->self;
     uint32_t height = (uint32_t)c->height, width = (uint32_t)c->width;
     c->classes = m->items.rows - 2;
-    if (m->profile.column_count != 1 || !m->profile.columns[0].vector ||
-        m->profile.columns[0].rows - 2 != height * width) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
-                "capsnet takes users with one column, a vector of %u x %u numbers",
-                (unsigned)height, (unsigned)width);
+    c->image = pq_profile_find_vector(&m->profile, height * width);
+    if (m->profile.columns && c->image == m->profile.column_count) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "no column of the users is a vector of %u numbers",
+                (unsigned)(height * width));
     }
     c->first = (pq_patches){height, width, 1, (uint32_t)c->kernel, 1};
-    bool fits = shrink(&height, &width, &c->first);
-    c->second = (pq_patches){height, width, (uint32_t)c->filters, (uint32_t)c->primary_kernel,
-                             (uint32_t)c->stride};
-    if (!fits || !shrink(&height, &width, &c->second)) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "the filters are larger than the image");
-    }
-    c->inputs = height * width * (uint32_t)c->types;
-    if (c->classes > MOST_CLASSES ||
-        (uint64_t)c->inputs * c->classes * (uint32_t)c->dim > INT32_MAX) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "capsnet has too many capsules for %u items",
-                (unsigned)c->classes);
+    c->second =
+        (pq_patches){pq_patches_fit(height, &c->first), pq_patches_fit(width, &c->first),
+                     (uint32_t)c->filters, (uint32_t)c->primary_kernel, (uint32_t)c->stride};
+    c->inputs = pq_patches_fit(c->second.height, &c->second) *
+                pq_patches_fit(c->second.width, &c->second) * (uint32_t)c->types;
+    uint64_t maps = (uint64_t)c->inputs * c->classes * (uint32_t)c->dim;
+    if (maps == 0 || maps > INT32_MAX) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
+                "the image has no room for the filters, or for too many capsules");
     }
     return PIQUE_OK;
 }
@@ -145,7 +136,8 @@ static pique_status declare(pq_model *m) {
 /* ---- passes ---- */
 
 static pq_var *image(pq_tape *t, const pq_model *m, const pq_batch *b) {
-    return pq_profile_numbers(t, &m->profile, 0, b->profile, b->history.count);
+    const capsnet *c = m->self;
+    return pq_profile_numbers(t, &m->profile, c->image, b->profile, b->history.count);
 }
 
 /* x (B, H W I) to (B P, filters) */
@@ -153,47 +145,55 @@ static pq_var *convolve(pq_tape *t, pq_var *x, const pq_patches *p, pq_param *co
     return pq_dense(t, pq_op_patches(t, x, p), with[0], with[1]);
 }
 
-/* u (B n_in, C D), what each input says of each item's capsule, to capsules (B C, D). */
-static pq_var *route(pq_tape *t, const capsnet *c, pq_var *u, uint32_t b) {
-    size_t coupled = (size_t)b * c->inputs * c->classes;
-    pq_segments *segments = pq_tape_take(t, 1, sizeof(*segments));
-    uint32_t *starts = pq_tape_take(t, 2 * (size_t)b + 1, sizeof(*starts));
+/* Which images and items the rows of u (B n_in, P) and of the capsules belong to. */
+typedef struct {
+    pq_segments segments; /* of each image */
+    uint32_t *inputs;     /* [B n_in] places in their image */
+    uint32_t *live;       /* [B] all C */
+    pq_real *logits;      /* [B n_in, C] zeros */
+} places;
+
+static places *number_places(pq_tape *t, const capsnet *c, uint32_t b) {
+    const uint32_t rows = b * c->inputs;
+    const size_t coupled = (size_t)rows * c->classes;
+    places *p = pq_tape_take(t, 1, sizeof(*p));
+    uint32_t *numbers = pq_tape_take(t, 2 * (size_t)b + 1 + rows, sizeof(*numbers));
     pq_real *logits = pq_tape_take(t, coupled, sizeof(*logits));
-    if (!segments || !starts || !logits) {
+    if (!p || !numbers || !logits) {
         return NULL;
     }
-    uint32_t *live = starts + b + 1;
-    starts[0] = 0;
-    for (uint32_t i = 0; i < b; i++) {
-        starts[i + 1] = (i + 1) * c->inputs;
-        live[i] = c->classes;
+    *p = (places){{numbers, b}, numbers + 2 * (size_t)b + 1, numbers + b + 1, logits};
+    for (uint32_t i = 0; i <= b; i++) {
+        p->live[i] = c->classes; /* that behind the last is an input's, which comes after */
+        numbers[i] = i * c->inputs;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        p->inputs[i] = i % c->inputs;
     }
     memset(logits, 0, coupled * sizeof(*logits));
-    *segments = (pq_segments){starts, b};
+    return p;
+}
+
+/* The items' capsules of b images, (B C, D). */
+static pq_var *capsules(pq_tape *t, const capsnet *c, pq_var *x, uint32_t b) {
+    places *p = number_places(t, c, b);
+    if (!p) {
+        return NULL;
+    }
+    pq_var *h = pq_op_activate(t, convolve(t, x, &c->first, c->conv), PQ_RELU);
+    h = pq_op_reshape(t, h, c->second.height * c->second.width * c->second.channels);
+    pq_var *u = pq_op_reshape(t, convolve(t, h, &c->second, c->primary), (uint32_t)c->type_dim);
+    u = pq_op_squash(t, u, c->squash_epsilon);
+    u = pq_op_linear_by_group(t, u, pq_tape_param(t, c->map), p->inputs, c->inputs);
     return pq_op_route(t, u,
-                       &(pq_route){.segments = segments,
-                                   .live = live,
-                                   .logits = logits,
+                       &(pq_route){.segments = &p->segments,
+                                   .live = p->live,
+                                   .logits = p->logits,
                                    .interests = c->classes,
                                    .per_interest = true,
                                    .rounds = (uint32_t)c->rounds,
                                    .full_gradient = c->route_full,
                                    .epsilon = c->squash_epsilon});
-}
-
-/* The items' capsules of b images, (B C, D). */
-static pq_var *capsules(pq_tape *t, const capsnet *c, pq_var *x, uint32_t b) {
-    uint32_t rows = b * c->inputs;
-    pq_var *h = pq_op_activate(t, convolve(t, x, &c->first, c->conv), PQ_RELU);
-    h = pq_op_reshape(t, h, c->second.height * c->second.width * c->second.channels);
-    pq_var *u = pq_op_reshape(t, convolve(t, h, &c->second, c->primary), (uint32_t)c->type_dim);
-    u = pq_op_squash(t, u, c->squash_epsilon);
-    uint32_t *inputs = pq_tape_take(t, rows, sizeof(*inputs));
-    for (uint32_t i = 0; inputs && i < rows; i++) {
-        inputs[i] = i % c->inputs;
-    }
-    u = inputs ? pq_op_linear_by_group(t, u, pq_tape_param(t, c->map), inputs, c->inputs) : NULL;
-    return route(t, c, u, b);
 }
 
 static pq_var *score(pq_tape *t, const pq_model *m, const pq_batch *b) {
