@@ -31,8 +31,8 @@ typedef struct {
 #define AT(member) offsetof(capsnet, member)
 
 static const pq_field fields[] = {
-    PQ_FIELD("height", AT(height), "int 2 128", "28", NULL, NULL, "rows of an image"),
-    PQ_FIELD("width", AT(width), "int 2 128", "28", NULL, NULL, "columns of an image"),
+    PQ_FIELD("height", AT(height), "int 1 128", "28", NULL, NULL, "rows of an image"),
+    PQ_FIELD("width", AT(width), "int 1 128", "28", NULL, NULL, "columns of an image"),
     PQ_FIELD("filters", AT(filters), "int 1 1024", "32", NULL, "256", "of the first convolution"),
     PQ_FIELD("kernel", AT(kernel), "int 1 32", "9", NULL, NULL, "side of its filters"),
     PQ_FIELD("primary_kernel", AT(primary_kernel), "int 1 32", "9", NULL, NULL,
