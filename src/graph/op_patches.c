@@ -14,6 +14,10 @@ typedef struct {
     uint32_t down, across; /* P_h, P_w */
 } record;
 
+uint32_t pq_patches_fit(uint32_t side, const pq_patches *a) {
+    return side < a->size ? 0 : (side - a->size) / a->stride + 1;
+}
+
 /* Where line `line` of patch `patch` begins in x; in y lines stand one after the other. */
 static size_t place(const record *r, uint32_t patch, uint32_t line) {
     const pq_patches *a = &r->args;

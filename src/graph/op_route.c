@@ -28,6 +28,10 @@ typedef struct {
     pq_real *d_logits; /* [T, K], full gradient only */
 } record;
 
+static uint32_t live(const pq_route *a, uint32_t b) {
+    return a->live ? a->live[b] : a->interests;
+}
+
 /* Where behaviour t keeps its vector for interest k. */
 static size_t place(const record *r, uint32_t t, uint32_t k) {
     return (size_t)t * r->u->cols + (r->args.per_interest ? (size_t)k * r->y->cols : 0);
@@ -47,7 +51,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
     uint32_t first = a->segments->starts[b], last = a->segments->starts[b + 1];
-    uint32_t live = a->live[b], routed = a->routed ? a->routed : live;
+    uint32_t in_use = live(a, b), routed = a->routed ? a->routed : in_use;
     pq_real *c = r->y->value + (size_t)b * count * d;
     for (uint32_t round = 0; round < a->rounds; round++) {
         pq_real *w = r->weights + (size_t)round * r->u->rows * count;
@@ -70,7 +74,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
             }
         }
     }
-    memset(c + (size_t)live * d, 0, (size_t)(count - live) * d * sizeof(*c));
+    memset(c + (size_t)in_use * d, 0, (size_t)(count - in_use) * d * sizeof(*c));
 }
 
 /* What behaviour t adds to interest k, as a share of the interest: w <u, z> / |z|², which sums to 1
@@ -85,7 +89,7 @@ static void fill_shares(pq_tape *t, const record *r, uint32_t b) {
         pq_real total = 0;
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real along = t->kernels->dot(r->u->value + place(r, i, k), z + (size_t)k * d, d);
-            pq_real share = k < a->live[b] ? w[(size_t)i * count + k] * along : 0;
+            pq_real share = k < live(a, b) ? w[(size_t)i * count + k] * along : 0;
             a->shares[(size_t)i * count + k] = share > 0 ? share : 0;
             total += share > 0 ? share : 0;
         }
@@ -102,7 +106,7 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
     const pq_route *a = &r->args;
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
-    uint32_t routed = a->routed ? a->routed : a->live[b];
+    uint32_t routed = a->routed ? a->routed : live(a, b);
     const pq_real *w = r->weights + (size_t)round * r->u->rows * count;
     const pq_real *z = r->sums + ((size_t)round * r->y->rows + (size_t)b * count) * d;
     pq_real *dz = pq_tape_take(t, (size_t)count * d, sizeof(*dz));
@@ -139,7 +143,7 @@ static void logits_backward(pq_tape *t, const record *r, uint32_t b, uint32_t ro
     const pq_route *a = &r->args;
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
-    uint32_t routed = a->routed ? a->routed : a->live[b];
+    uint32_t routed = a->routed ? a->routed : live(a, b);
     const pq_real *z = r->sums + ((size_t)round * r->y->rows + (size_t)b * count) * d;
     pq_real *c = pq_tape_take(t, d, sizeof(*c));
     if (!c) {
@@ -171,7 +175,7 @@ static void backward(pq_tape *t, void *data) {
     }
     for (uint32_t b = 0; b < a->segments->count && t->status == PIQUE_OK; b++) {
         memset(dc, 0, (size_t)count * d * sizeof(*dc));
-        memcpy(dc, r->y->grad + (size_t)b * count * d, (size_t)a->live[b] * d * sizeof(*dc));
+        memcpy(dc, r->y->grad + (size_t)b * count * d, (size_t)live(a, b) * d * sizeof(*dc));
         round_backward(t, r, b, a->rounds - 1, dc, du);
         for (uint32_t round = a->rounds - 1; a->full_gradient && round > 0; round--) {
             logits_backward(t, r, b, round - 1, dc, du);
@@ -181,7 +185,7 @@ static void backward(pq_tape *t, void *data) {
 }
 
 pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
-    if (!u || !args->logits) {
+    if (!u) {
         return NULL;
     }
     uint32_t count = args->interests, segments = args->segments->count;
@@ -201,7 +205,11 @@ pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
         return NULL;
     }
     memset(y->value, 0, (size_t)y->rows * d * sizeof(pq_real));
-    memcpy(logits, args->logits, logits_size * sizeof(*logits));
+    if (args->logits) {
+        memcpy(logits, args->logits, logits_size * sizeof(*logits));
+    } else {
+        memset(logits, 0, logits_size * sizeof(*logits));
+    }
     memset(d_logits, 0, logits_size * sizeof(*d_logits));
     *r = (record){u, y, *args, weights, sums, d_logits};
     for (uint32_t b = 0; b < segments; b++) {

@@ -25,17 +25,18 @@ typedef struct {
 
 typedef struct {
     const pq_segments *segments; /* B segments over the T rows of u */
-    const uint32_t *live;        /* [B] interests in use, 1..interests; the rest come out zero */
-    const pq_real *logits;       /* [T, interests] where routing starts; not trained */
-    const pq_real *mass;         /* NULL or [T, interests] > 0: how much a behaviour counts in each
+    const uint32_t *live;        /* NULL: all; or [B] interests in use, 1..interests; the rest come
+                                    out zero */
+    const pq_real *logits; /* NULL: zeros; or [T, interests] where routing starts; not trained */
+    const pq_real *mass;   /* NULL or [T, interests] > 0: how much a behaviour counts in each
                                     interest, multiplied after the softmax; not trained */
-    uint32_t interests;          /* K */
-    bool per_interest;           /* u has K vectors side by side instead of one */
-    uint32_t rounds;             /* R >= 1 */
-    uint32_t routed;             /* interests that compete in the softmax: 0 for the live ones */
-    bool full_gradient;          /* differentiate through all rounds, not only the last */
-    double epsilon;              /* inside the square root of squash */
-    pq_real *shares;             /* NULL or [T, K]: how much each row gives to each interest */
+    uint32_t interests;    /* K */
+    bool per_interest;     /* u has K vectors side by side instead of one */
+    uint32_t rounds;       /* R >= 1 */
+    uint32_t routed;       /* interests that compete in the softmax: 0 for the live ones */
+    bool full_gradient;    /* differentiate through all rounds, not only the last */
+    double epsilon;        /* inside the square root of squash */
+    pq_real *shares;       /* NULL or [T, K]: how much each row gives to each interest */
 } pq_route;
 
 /* Pairs of a query (C rows) and a key (T rows). */
@@ -171,9 +172,7 @@ typedef struct {
 } pq_patches;
 
 /* Patches along a side of so many places; 0 when it is too short for one. */
-static inline uint32_t pq_patches_fit(uint32_t side, const pq_patches *a) {
-    return side < a->size ? 0 : (side - a->size) / a->stride + 1;
-}
+uint32_t pq_patches_fit(uint32_t side, const pq_patches *a);
 
 typedef struct {
     const uint32_t *targets; /* [B] class of each row; one from `classes` on: none of them */

@@ -9,21 +9,18 @@
  * decoder is no part of a model file.
  *
  * A patch of a convolution has its places in rows, each with its channels (graph/op_patches.c). */
-#include <string.h>
-
 #include "graph/squash.h"
 #include "layers/dense.h"
 #include "models/model.h"
 
 typedef struct {
-    int32_t height, width, filters, kernel, primary_kernel, stride, types, type_dim, dim, rounds;
-    int32_t hidden1, hidden2;
+    int32_t types, type_dim, dim, rounds, hidden1, hidden2;
     bool route_full;
     double squash_epsilon, init_scale, margin_high, margin_low, margin_down, reconstruction;
 
-    uint32_t image;           /* field of the profile */
-    uint32_t classes, inputs; /* C, n_in */
-    pq_patches first, second;
+    uint32_t image;                              /* field of the profile */
+    uint32_t classes, inputs;                    /* C, n_in */
+    pq_patches first, second;                    /* their sizes are options */
     pq_param *conv[2], *primary[2], *decoder[6]; /* of each layer weights and bias */
     pq_param *map;
 } capsnet;
@@ -31,13 +28,14 @@ typedef struct {
 #define AT(member) offsetof(capsnet, member)
 
 static const pq_field fields[] = {
-    PQ_FIELD("height", AT(height), "int 1 128", "28", NULL, NULL, "rows of an image"),
-    PQ_FIELD("width", AT(width), "int 1 128", "28", NULL, NULL, "columns of an image"),
-    PQ_FIELD("filters", AT(filters), "int 1 1024", "32", NULL, "256", "of the first convolution"),
-    PQ_FIELD("kernel", AT(kernel), "int 1 32", "9", NULL, NULL, "side of its filters"),
-    PQ_FIELD("primary_kernel", AT(primary_kernel), "int 1 32", "9", NULL, NULL,
+    PQ_FIELD("height", AT(first.height), "int 1 128", "28", NULL, NULL, "rows of an image"),
+    PQ_FIELD("width", AT(first.width), "int 1 128", "28", NULL, NULL, "columns of an image"),
+    PQ_FIELD("filters", AT(second.channels), "int 1 1024", "32", NULL, "256",
+             "of the first convolution"),
+    PQ_FIELD("kernel", AT(first.size), "int 1 32", "9", NULL, NULL, "side of its filters"),
+    PQ_FIELD("primary_kernel", AT(second.size), "int 1 32", "9", NULL, NULL,
              "side of the filters of the second convolution, which makes capsules"),
-    PQ_FIELD("stride", AT(stride), "int 1 32", "2", NULL, NULL, "of the second convolution"),
+    PQ_FIELD("stride", AT(second.stride), "int 1 32", "2", NULL, NULL, "of the second convolution"),
     PQ_FIELD("types", AT(types), "int 1 256", "8", NULL, "32", "of capsules at each place"),
     PQ_FIELD("type_dim", AT(type_dim), "int 1 64", "8", NULL, NULL, "width of these"),
     PQ_FIELD("dim", AT(dim), "int 1 64", "16", NULL, NULL, "width D of the items' capsules"),
@@ -66,22 +64,22 @@ static const pq_field fields[] = {
 
 /* ---- making ready ---- */
 
+/* The sizes that follow from the options. */
 static pique_status measure(pq_model *m) {
     capsnet *c = m->self;
-    uint32_t height = (uint32_t)c->height, width = (uint32_t)c->width;
-    c->classes = m->items.rows - 2;
-    c->image = pq_profile_find_vector(&m->profile, height * width);
-    if (m->profile.columns && c->image == m->profile.column_count) {
-        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "no column of the users is a vector of %u numbers",
-                (unsigned)(height * width));
-    }
-    c->first = (pq_patches){height, width, 1, (uint32_t)c->kernel, 1};
-    c->second =
-        (pq_patches){pq_patches_fit(height, &c->first), pq_patches_fit(width, &c->first),
-                     (uint32_t)c->filters, (uint32_t)c->primary_kernel, (uint32_t)c->stride};
+    const uint32_t pixels = c->first.height * c->first.width;
+    c->first.channels = c->first.stride = 1;
+    c->second.height = pq_patches_fit(c->first.height, &c->first);
+    c->second.width = pq_patches_fit(c->first.width, &c->first);
     c->inputs = pq_patches_fit(c->second.height, &c->second) *
                 pq_patches_fit(c->second.width, &c->second) * (uint32_t)c->types;
-    uint64_t maps = (uint64_t)c->inputs * c->classes * (uint32_t)c->dim;
+    c->classes = m->items.rows - 2;
+    c->image = pq_profile_find_vector(&m->profile, pixels);
+    const uint64_t maps = (uint64_t)c->inputs * c->classes * (uint32_t)c->dim;
+    if (m->profile.columns && c->image == m->profile.column_count) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "no column of the users is a vector of %u numbers",
+                (unsigned)pixels);
+    }
     if (maps == 0 || maps > INT32_MAX) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
                 "the image has no room for the filters, or for too many capsules");
@@ -92,7 +90,7 @@ static pique_status measure(pq_model *m) {
 /* A layer of (out, in) with a bias; PyTorch's initial values. */
 static void layer(pq_params *p, const char *name, uint32_t out, uint32_t in, pq_param **place) {
     char part[16];
-    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(in)};
+    pq_init init = {.kind = PQ_INIT_SYMMETRIC, .scale = PQ_TRAINING ? 1 / pq_sqrt(in) : 0};
     (void)pq_format(part, sizeof(part), "%s.w", name);
     place[0] = pq_params_add(p, part, out, in, init);
     (void)pq_format(part, sizeof(part), "%s.b", name);
@@ -100,7 +98,7 @@ static void layer(pq_params *p, const char *name, uint32_t out, uint32_t in, pq_
 }
 
 static void declare_decoder(capsnet *c, pq_params *p) {
-    uint32_t pixels = (uint32_t)c->height * (uint32_t)c->width;
+    uint32_t pixels = c->first.height * c->first.width;
     layer(p, "decoder1", (uint32_t)c->hidden1, c->classes * (uint32_t)c->dim, c->decoder);
     layer(p, "decoder2", (uint32_t)c->hidden2, (uint32_t)c->hidden1, c->decoder + 2);
     layer(p, "decoder3", pixels, (uint32_t)c->hidden2, c->decoder + 4);
@@ -118,11 +116,12 @@ static pique_status declare(pq_model *m) {
     m->items.column_count = 0;
     PQ_TRY(measure(m));
     pq_items_declare(&m->items, p);
-    if (m->items.ids) { /* an item is a capsule; the row that every item of a file has is idle */
+    if (PQ_TRAINING &&
+        m->items.ids) { /* an item is a capsule; the row that every item of a file has is idle */
         m->items.ids->init.kind = PQ_INIT_ZERO;
         m->items.ids->frozen = true;
     }
-    layer(p, "conv", (uint32_t)c->filters, c->first.size * c->first.size, c->conv);
+    layer(p, "conv", c->second.channels, c->first.size * c->first.size, c->conv);
     layer(p, "primary", (uint32_t)c->types * (uint32_t)c->type_dim,
           c->second.size * c->second.size * c->second.channels, c->primary);
     c->map = pq_params_add(p, "caps.w", c->inputs * c->classes * (uint32_t)c->dim,
@@ -145,50 +144,28 @@ static pq_var *convolve(pq_tape *t, pq_var *x, const pq_patches *p, pq_param *co
     return pq_dense(t, pq_op_patches(t, x, p), with[0], with[1]);
 }
 
-/* Which images and items the rows of u (B n_in, P) and of the capsules belong to. */
-typedef struct {
-    pq_segments segments; /* of each image */
-    uint32_t *inputs;     /* [B n_in] places in their image */
-    uint32_t *live;       /* [B] all C */
-    pq_real *logits;      /* [B n_in, C] zeros */
-} places;
-
-static places *number_places(pq_tape *t, const capsnet *c, uint32_t b) {
-    const uint32_t rows = b * c->inputs;
-    const size_t coupled = (size_t)rows * c->classes;
-    places *p = pq_tape_take(t, 1, sizeof(*p));
-    uint32_t *numbers = pq_tape_take(t, 2 * (size_t)b + 1 + rows, sizeof(*numbers));
-    pq_real *logits = pq_tape_take(t, coupled, sizeof(*logits));
-    if (!p || !numbers || !logits) {
-        return NULL;
-    }
-    *p = (places){{numbers, b}, numbers + 2 * (size_t)b + 1, numbers + b + 1, logits};
-    for (uint32_t i = 0; i <= b; i++) {
-        p->live[i] = c->classes; /* that behind the last is an input's, which comes after */
-        numbers[i] = i * c->inputs;
-    }
-    for (uint32_t i = 0; i < rows; i++) {
-        p->inputs[i] = i % c->inputs;
-    }
-    memset(logits, 0, coupled * sizeof(*logits));
-    return p;
-}
-
 /* The items' capsules of b images, (B C, D). */
 static pq_var *capsules(pq_tape *t, const capsnet *c, pq_var *x, uint32_t b) {
-    places *p = number_places(t, c, b);
-    if (!p) {
+    pq_segments *images = pq_tape_take(t, 1, sizeof(*images));
+    uint32_t *starts = pq_tape_take(t, (size_t)b + 1, sizeof(*starts));
+    uint32_t *inputs = pq_tape_take(t, (size_t)b * c->inputs, sizeof(*inputs));
+    if (!images || !starts || !inputs) {
         return NULL;
+    }
+    *images = (pq_segments){starts, b};
+    for (uint32_t i = 0; i <= b; i++) {
+        starts[i] = i * c->inputs;
+    }
+    for (uint32_t i = 0; i < starts[b]; i++) {
+        inputs[i] = i % c->inputs;
     }
     pq_var *h = pq_op_activate(t, convolve(t, x, &c->first, c->conv), PQ_RELU);
     h = pq_op_reshape(t, h, c->second.height * c->second.width * c->second.channels);
     pq_var *u = pq_op_reshape(t, convolve(t, h, &c->second, c->primary), (uint32_t)c->type_dim);
     u = pq_op_squash(t, u, c->squash_epsilon);
-    u = pq_op_linear_by_group(t, u, pq_tape_param(t, c->map), p->inputs, c->inputs);
+    u = pq_op_linear_by_group(t, u, pq_tape_param(t, c->map), inputs, c->inputs);
     return pq_op_route(t, u,
-                       &(pq_route){.segments = &p->segments,
-                                   .live = p->live,
-                                   .logits = p->logits,
+                       &(pq_route){.segments = images,
                                    .interests = c->classes,
                                    .per_interest = true,
                                    .rounds = (uint32_t)c->rounds,
@@ -258,8 +235,7 @@ const pq_model_def pq_model_capsnet = {
     .task = PQ_TASK_RANKING,
     .summary = PQ_HELP("capsules with dynamic routing: tells which item an image shows"),
     .fields = fields,
-    .training_best = PQ_HELP("batch=64 lr=0.001 schedule=cosine clip=0 epochs=10 patience=0 "
-                             "eval_every=1 metric=gauc"),
+    .training_best = PQ_HELP("batch=64 lr=0.001 epochs=6 eval_every=1 metric=logloss"),
     .positives = true,
     .self_size = sizeof(capsnet),
     .declare = declare,

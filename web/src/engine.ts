@@ -21,7 +21,7 @@ export interface EngineQuery {
   explain: boolean;
   diversity: number;
   diversityBy: string | undefined;
-  profile: Record<string, string | number | readonly string[]>;
+  profile: Record<string, string | number | readonly (string | number)[]>;
   /** Values that an item must have in columns of categories. */
   filter?: Record<string, string[]> | undefined;
   /** Further items to leave out: bit item % 8 of byte item / 8. */
@@ -428,9 +428,13 @@ export class Engine {
         throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
       }
       // Empty texts are no values, but with them any array is several, where one belongs too.
-      for (const text of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
+      for (const value of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
+        const text = typeof value === 'number' ? `${value}` : value;
         if (typeof text !== 'string') {
-          throw new PiqueError('ARGUMENT', `Profile field "${name}" takes texts, not ${text}`);
+          throw new PiqueError(
+            'ARGUMENT',
+            `Profile field "${name}" takes texts or numbers, not ${text}`,
+          );
         }
         const bytes = this.#encoder.encode(text);
         size += bytes.length + VALUE_BYTES;
