@@ -169,7 +169,7 @@ test('several where one belongs, or what is no text, rejects and names the field
     }
     assert.deepEqual(await scores({ mood: lengths[0] }), await scores({}), place);
     for (const value of [null, undefined, ['a1'], {}, true]) {
-      const message = `Profile field "tags" takes texts or numbers, not ${value}`;
+      const message = `Profile field "tags" takes no ${value}`;
       await assert.rejects(scores({ tags: ['a1', value] }), { code: 'ARGUMENT', message }, place);
     }
     // Without a history only the profile tells something, if it does.

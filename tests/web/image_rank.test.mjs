@@ -84,7 +84,7 @@ test('too many pixels, too few, and what is none reject; no image is a black one
     await refuses([...black, 0], 'profile field "pixels" takes 196 numbers, not 197');
     await refuses([...black.slice(1), 'x'], 'profile field "pixels" takes a number, not "x"');
     await refuses([...black.slice(1), Number.NaN], /"pixels" takes a number, not "NaN"/);
-    await refuses([...black.slice(1), null], /"pixels" takes texts or numbers, not null/);
+    await refuses([...black.slice(1), null], /"pixels" takes no null/);
     const nothing = await rank();
     assert.equal(nothing.personal, false);
     assert.deepEqual(nothing.items, (await rank(black)).items);

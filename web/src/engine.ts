@@ -429,14 +429,10 @@ export class Engine {
       }
       // Empty texts are no values, but with them any array is several, where one belongs too.
       for (const value of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
-        const text = typeof value === 'number' ? `${value}` : value;
-        if (typeof text !== 'string') {
-          throw new PiqueError(
-            'ARGUMENT',
-            `Profile field "${name}" takes texts or numbers, not ${text}`,
-          );
+        if (typeof value !== 'string' && typeof value !== 'number') {
+          throw new PiqueError('ARGUMENT', `Profile field "${name}" takes no ${value}`);
         }
-        const bytes = this.#encoder.encode(text);
+        const bytes = this.#encoder.encode(value as string); // which makes texts of numbers
         size += bytes.length + VALUE_BYTES;
         values.push([bytes, names.indexOf(name)]); // not one of this model's: no value of its
       }
