@@ -243,6 +243,9 @@ typedef struct {
     double auc; /* chance that a pair with label 1 stands above one with label 0; ties count half */
     double
         gauc; /* mean of the users' AUC, weighted by their pairs; users with one label are left out */
+    double
+        top1; /* share of users whose best pair has label 1, those with one label left out; of equal
+                    best ones the mean */
     double logloss;  /* mean of -log of the probability given to the label */
     double accuracy; /* at probability 0.5 */
     double ece;      /* expected calibration error over 10 equal bins of probability */
@@ -375,6 +378,23 @@ PIQUE_API void pique_simulate_options_default(pique_simulate_options *options);
 PIQUE_API PIQUE_CHECKED pique_status pique_simulate(pique_context *ctx,
                                                     const pique_simulate_options *options,
                                                     const pique_listener *listener);
+
+/* Images of digits, drawn from strokes that are scaled, slanted, turned and moved at random. */
+typedef struct {
+    const char *out; /* directory that receives users.csv (the image, a vector of size * size
+                        numbers), interactions.csv, schema.json and about.txt */
+    uint32_t count;
+    uint32_t size;   /* side of an image, 8 to 64 */
+    uint32_t rotate; /* turned by up to so many degrees each way, 0 to 180 */
+    uint32_t slant;  /* slanted by up to so many percent of the height each way, 0 to 100 */
+    uint32_t seed;
+} pique_digits_options;
+
+PIQUE_API void pique_digits_options_default(pique_digits_options *options);
+/* Labelled pairs for models that rank: for every image the ten digits as items, of which one is right. */
+PIQUE_API PIQUE_CHECKED pique_status pique_digits(pique_context *ctx,
+                                                  const pique_digits_options *options,
+                                                  const pique_listener *listener);
 
 #ifdef __cplusplus
 }

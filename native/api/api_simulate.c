@@ -1,17 +1,24 @@
-/* api_simulate.c — pique_simulate: reads the catalogue, simulates in memory, and writes the files of the
- * data set together or not at all. */
+/* api_simulate.c — pique_simulate and pique_digits: simulated in memory (the one's catalogue is read), then the files of
+ * the data set are written together or not at all. */
 #include "native/data/dataset.h"
+#include "native/data/digits.h"
 #include "native/data/fileio.h"
+#include "native/data/schema.h"
 #include "native/data/simulate.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { ITEMS, INTERACTIONS, TRUTH, ABOUT, FILES };
+#define FILES 4
+
+enum { ITEMS, INTERACTIONS, TRUTH, ABOUT };
+enum { USERS, PAIRS, SCHEMA }; /* and ABOUT, of digits */
 
 static const char *const names[FILES] = {"items.csv", "interactions.csv", "truth.csv",
                                          PQ_ABOUT_FILE};
+static const char *const digit_names[FILES] = {"users.csv", "interactions.csv", PQ_SCHEMA_FILE,
+                                               PQ_ABOUT_FILE};
 
 void pique_simulate_options_default(pique_simulate_options *options) {
     *options = (pique_simulate_options){.users = 10000, .interests = 4, .seed = 1};
@@ -83,19 +90,42 @@ static pique_status simulate(pq_ctx *ctx, const pique_simulate_options *options,
     return status;
 }
 
+/* Where the files go, and what is in them. */
+typedef struct {
+    char *paths[FILES];
+    pq_text texts[FILES];
+} folder;
+
+static pique_status folder_open(folder *f, pq_ctx *ctx, const char *out,
+                                const char *const file_names[FILES]) {
+    pique_status status = PIQUE_OK;
+    for (int i = 0; i < FILES; i++) {
+        pq_text_init(&f->texts[i], ctx);
+        f->paths[i] = pq_path_join(ctx, out, file_names[i]);
+        status = f->paths[i] ? status : PIQUE_NO_MEMORY;
+    }
+    return status;
+}
+
+static void folder_close(folder *f, pq_ctx *ctx) {
+    for (int i = 0; i < FILES; i++) {
+        pq_text_free(&f->texts[i]);
+        pq_free(ctx, f->paths[i]);
+    }
+}
+
 static pique_status simulate_files(pq_ctx *ctx, const pique_simulate_options *options,
-                                   const pique_listener *listener, char *const paths[FILES],
-                                   pq_text texts[FILES]) {
+                                   const pique_listener *listener, folder *f) {
     void *bytes;
     size_t size;
-    PQ_TRY(check_paths(ctx, options->catalog, paths[ITEMS]));
+    PQ_TRY(check_paths(ctx, options->catalog, f->paths[ITEMS]));
     PQ_TRY(pq_file_read(ctx, options->catalog, SIZE_MAX / 4, &bytes, &size));
     pq_source source = {.name = options->catalog, .bytes = bytes, .size = size};
-    pique_status status = simulate(ctx, options, listener, source, texts);
+    pique_status status = simulate(ctx, options, listener, source, f->texts);
     pq_free(ctx, bytes);
     PQ_TRY(status);
     PQ_TRY(pq_folder_make(ctx, options->out));
-    return write_files(ctx, paths, texts);
+    return write_files(ctx, f->paths, f->texts);
 }
 
 pique_status pique_simulate(pique_context *ctx, const pique_simulate_options *options,
@@ -103,20 +133,44 @@ pique_status pique_simulate(pique_context *ctx, const pique_simulate_options *op
     if (!options->catalog || !options->out) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "simulate needs a catalogue and a folder for its output");
     }
-    char *paths[FILES] = {NULL};
-    pq_text texts[FILES];
-    pique_status status = PIQUE_OK;
-    for (int i = 0; i < FILES; i++) {
-        pq_text_init(&texts[i], ctx);
-        paths[i] = pq_path_join(ctx, options->out, names[i]);
-        status = paths[i] ? status : PIQUE_NO_MEMORY;
-    }
+    folder f;
+    pique_status status = folder_open(&f, ctx, options->out, names);
     if (status == PIQUE_OK) {
-        status = simulate_files(ctx, options, listener, paths, texts);
+        status = simulate_files(ctx, options, listener, &f);
     }
-    for (int i = 0; i < FILES; i++) {
-        pq_text_free(&texts[i]);
-        pq_free(ctx, paths[i]);
+    folder_close(&f, ctx);
+    return status;
+}
+
+void pique_digits_options_default(pique_digits_options *options) {
+    *options = (pique_digits_options){.count = 10000, .size = 28, .slant = 20, .seed = 1};
+}
+
+static pique_status digit_files(pq_ctx *ctx, const pique_digits_options *options,
+                                const pique_listener *listener, folder *f) {
+    PQ_TRY(
+        pq_digits(ctx, options, listener, &f->texts[USERS], &f->texts[PAIRS], &f->texts[SCHEMA]));
+    pq_text_add(&f->texts[ABOUT],
+                "Digits drawn from strokes (pique simulate --digits %lu --size %lu --rotate %lu "
+                "--slant %lu --seed %lu).\n",
+                (unsigned long)options->count, (unsigned long)options->size,
+                (unsigned long)options->rotate, (unsigned long)options->slant,
+                (unsigned long)options->seed);
+    PQ_TRY(pq_text_status(&f->texts[ABOUT]));
+    PQ_TRY(pq_folder_make(ctx, options->out));
+    return write_files(ctx, f->paths, f->texts);
+}
+
+pique_status pique_digits(pique_context *ctx, const pique_digits_options *options,
+                          const pique_listener *listener) {
+    if (!options->out) {
+        PQ_FAIL(ctx, PIQUE_ARGUMENT, "digits need a folder");
     }
+    folder f;
+    pique_status status = folder_open(&f, ctx, options->out, digit_names);
+    if (status == PIQUE_OK) {
+        status = digit_files(ctx, options, listener, &f);
+    }
+    folder_close(&f, ctx);
     return status;
 }

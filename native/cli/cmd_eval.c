@@ -327,6 +327,7 @@ static const struct {
     size_t offset;
 } label_figures[] = {{"auc", offsetof(pique_label_metrics, auc)},
                      {"gauc", offsetof(pique_label_metrics, gauc)},
+                     {"top1", offsetof(pique_label_metrics, top1)},
                      {"logloss", offsetof(pique_label_metrics, logloss)},
                      {"accuracy", offsetof(pique_label_metrics, accuracy)},
                      {"ece", offsetof(pique_label_metrics, ece)}};

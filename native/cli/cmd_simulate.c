@@ -27,15 +27,51 @@ static cli_exit simulate(const pique_simulate_options *o) {
     return code;
 }
 
+static cli_exit digits(const pique_digits_options *o) {
+    pique_context *ctx;
+    progress shown;
+    cli_exit code = cli_open(COMMAND, &ctx);
+    if (code != CLI_OK) {
+        return code;
+    }
+    progress_begin(&shown, NULL);
+    pique_listener listener = progress_listener(&shown);
+    pique_status status = pique_digits(ctx, o, &listener);
+    progress_end(&shown);
+    if (status == PIQUE_OK) {
+        printf("%s: users.csv, interactions.csv and schema.json of %lu images of digits\n", o->out,
+               (unsigned long)o->count);
+    } else {
+        code = cli_failed(COMMAND, ctx, status);
+    }
+    pique_context_free(ctx);
+    return code;
+}
+
+/* Viewers of a catalogue, or digits. */
+static cli_exit run(const pique_simulate_options *o, pique_digits_options *d, bool of_digits) {
+    if (of_digits == (o->catalog != NULL)) {
+        return cli_error(COMMAND, CLI_USAGE, "either --catalog or --digits is needed");
+    }
+    if (!of_digits) {
+        return simulate(o);
+    }
+    d->out = o->out;
+    d->seed = o->seed;
+    return digits(d);
+}
+
 cli_exit cmd_simulate(int count, char **arguments) {
     pique_simulate_options o;
+    pique_digits_options d;
+    bool of_digits = false;
     pique_simulate_options_default(&o);
+    pique_digits_options_default(&d);
     const arg_option table[] = {
         {.name = "catalog",
          .kind = ARG_TEXT,
          .target = &o.catalog,
          .value = "items.csv",
-         .required = true,
          .help = "item, title, and columns of categories joined by '|'"},
         {.name = "users",
          .kind = ARG_COUNT,
@@ -59,6 +95,34 @@ cli_exit cmd_simulate(int count, char **arguments) {
          .value = "DIR",
          .required = true,
          .help = "folder for interactions.csv, items.csv, truth.csv, about.txt"},
+        {.name = "digits",
+         .kind = ARG_COUNT,
+         .target = &d.count,
+         .given = &of_digits,
+         .value = "N",
+         .min = 1,
+         .max = UINT32_MAX,
+         .help =
+             "in place of viewers N images of digits: interactions.csv, users.csv, schema.json"},
+        {.name = "size",
+         .kind = ARG_COUNT,
+         .target = &d.size,
+         .value = "SIDE",
+         .min = 1,
+         .max = UINT32_MAX,
+         .help = "of an image (default 28)"},
+        {.name = "rotate",
+         .kind = ARG_COUNT,
+         .target = &d.rotate,
+         .value = "DEGREES",
+         .max = UINT32_MAX,
+         .help = "digits are turned by up to so much each way (default 0)"},
+        {.name = "slant",
+         .kind = ARG_COUNT,
+         .target = &d.slant,
+         .value = "PERCENT",
+         .max = UINT32_MAX,
+         .help = "and slanted by up to so much of their height (default 20)"},
         {.name = "columns",
          .kind = ARG_TEXT,
          .target = &o.columns,
@@ -66,10 +130,12 @@ cli_exit cmd_simulate(int count, char **arguments) {
          .help = "columns that interests are made of (default: all but item, title, popularity)"},
         {ARG_POPULARITY(&o.popularity)},
     };
-    const arg_spec spec = {.command = COMMAND,
-                           .summary = "Makes viewers with known interests and what they watched.",
-                           .options = table,
-                           .option_count = CLI_COUNT(table)};
+    const arg_spec spec = {
+        .command = COMMAND,
+        .summary = "Makes viewers with known interests and what they watched, or images "
+                   "of digits.",
+        .options = table,
+        .option_count = CLI_COUNT(table)};
     cli_exit code;
-    return args_parse(&spec, count, arguments, &code) ? simulate(&o) : code;
+    return args_parse(&spec, count, arguments, &code) ? run(&o, &d, of_digits) : code;
 }

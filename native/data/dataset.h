@@ -29,7 +29,8 @@
 
 /* A column as codes. Where it is numbers, `terms` is empty, `bounds` cut them into buckets, value v is bucket
  * v, and UNKNOWN is what is missing if that has a code of its own; or `bounds` are landmarks of quantiles, which are
- * the values (base/buckets.h). Where it is text, value v is hash v - 1 of the words, and both are empty. */
+ * the values (base/buckets.h). Where it is text, value v is hash v - 1 of the words, and both are empty; where a
+ * vector, an owner has the codes of its numbers (base/buckets.h), or none. */
 typedef struct {
     char *name;        /* column name: "genres" */
     pq_strings terms;  /* of categories: value v is term v - 1 */
@@ -51,6 +52,7 @@ typedef struct {
     bool newest;    /* of more than `most` values the last count, else the first */
     uint32_t most;  /* 0: all */
     uint32_t words; /* buckets of the hashes of text; 0: no text */
+    uint32_t width; /* numbers of a vector; 0: no vector */
 
     /* Of the profile, what the file said: cells[cell[user] - 1], 0: nothing. A model encodes it by itself. */
     pq_strings cells;

@@ -3,6 +3,8 @@
 
 #include "base/decimal.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -306,6 +308,32 @@ static pique_status add_cell(pq_ctx *ctx, pq_raw_column *column, uint32_t owner,
     return PIQUE_OK;
 }
 
+/* Why a cell is no vector, for a bad row; NULL when it is one. */
+static const char *vector_problem(const pq_raw_column *column, pq_span cell, char *reason,
+                                  size_t room) {
+    char separator = column->spec.separator, quote[PQ_QUOTE_SIZE];
+    long count = 0;
+    for (bool more = true; more; count++) {
+        const char *end = memchr(cell.bytes, separator, cell.size);
+        size_t size = end ? (size_t)(end - cell.bytes) : cell.size;
+        double number;
+        if (!pq_decimal_parse(cell.bytes, size, &number) || fabs(number) > FLT_MAX) {
+            snprintf(reason, room, "\"%s\" in column \"%.60s\" is not a finite number",
+                     pq_source_quote(quote, cell.bytes, size), column->name);
+            return reason;
+        }
+        more = end != NULL;
+        cell.bytes += size + more;
+        cell.size -= size + more;
+    }
+    if (count != column->spec.width) {
+        snprintf(reason, room, "column \"%.60s\" has %ld numbers instead of %d", column->name,
+                 count, (int)column->spec.width);
+        return reason;
+    }
+    return NULL;
+}
+
 pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t at, uint32_t owner,
                              pq_span cell, char separator) {
     pq_raw_column *column = &table->columns[at];
@@ -325,6 +353,13 @@ pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t 
     }
     if (column->spec.separator == 0) {
         column->spec.separator = separator || !column->spec.declared ? separator : '|';
+    }
+    if (column->spec.kind == PQ_COLUMN_VECTOR) {
+        char reason[PQ_QUOTE_SIZE + 128];
+        const char *problem = vector_problem(column, cell, reason, sizeof(reason));
+        if (problem) {
+            return pq_builder_bad(builder, problem);
+        }
     }
     return add_cell(builder->ctx, column, owner, cell);
 }

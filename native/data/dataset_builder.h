@@ -123,7 +123,7 @@ pique_status pq_builder_check_schema(pq_builder *builder, const pq_raw_table *ta
 pique_status pq_builder_owner(pq_builder *builder, pq_raw_table *table, pq_span id,
                               uint32_t *owner);
 /* Adds a cell to a column of the owner; an empty one is nothing, and one that is not UTF-8, or no number
- * where the schema wants one, is left out as pq_builder_bad. `separator`, where the schema does not name
+ * (or vector of its width) where the schema wants one, is left out as pq_builder_bad. `separator`, where the schema does not name
  * another, stands between the values of a cell; 0: the cell is one value. */
 pique_status pq_builder_cell(pq_builder *builder, pq_raw_table *table, uint32_t column,
                              uint32_t owner, pq_span cell, char separator);

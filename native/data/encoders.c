@@ -355,6 +355,27 @@ static pique_status encode_numbers(encoding *e) {
     return status;
 }
 
+/* ---- vectors ---- */
+
+/* The builder has seen to it that every cell has as many numbers as the column. */
+static pique_status add_numbers(encoding *e, void *user, uint32_t row, pq_span cell) {
+    (void)user;
+    for (uint32_t j = 0; j < e->out->width; j++) {
+        pq_span part = next_term(&cell, e->out->separator, false);
+        double number = 0;
+        (void)pq_decimal_parse(part.bytes, part.size, &number);
+        PQ_TRY(append(e, row, pq_number_code((float)number)));
+    }
+    return PIQUE_OK;
+}
+
+static pique_status encode_vectors(encoding *e) {
+    e->out->width = (uint32_t)e->column->spec.width;
+    e->out->rows = e->out->width + 2;
+    e->out->trains_unknown = true; /* no code stands for it: nothing is to be filled in */
+    return each_cell(e, add_numbers, NULL);
+}
+
 /* ---- what a column is ---- */
 
 /* "007" is a name: as a number it would lose its zeros. */
@@ -429,7 +450,8 @@ static pique_status keep_cells(encoding *e) {
 
 static pique_status encode(encoding *e) {
     const pq_column_spec *spec = &e->column->spec;
-    bool joined = spec->kind == PQ_COLUMN_MULTI || spec->kind == PQ_COLUMN_SEQUENCE;
+    bool joined = spec->kind == PQ_COLUMN_MULTI || spec->kind == PQ_COLUMN_SEQUENCE ||
+                  spec->kind == PQ_COLUMN_VECTOR;
     e->out->separator = joined ? spec->separator : 0;
     e->out->newest = spec->kind == PQ_COLUMN_SEQUENCE;
     e->out->most = (uint32_t)spec->max_values;
@@ -439,6 +461,9 @@ static pique_status encode(encoding *e) {
         break;
     case PQ_COLUMN_TEXT:
         PQ_TRY(encode_text(e));
+        break;
+    case PQ_COLUMN_VECTOR:
+        PQ_TRY(encode_vectors(e));
         break;
     default:
         PQ_TRY(encode_categories(e));

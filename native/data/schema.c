@@ -11,14 +11,14 @@
 #define DEFAULT_QUANTILES 1000
 
 typedef struct {
-    int32_t type, buckets, min_count, max_values, as;
+    int32_t type, buckets, min_count, max_values, as, width;
 } options;
 
 #define AT(member) offsetof(options, member)
 
 static const pq_field fields[] = {
-    PQ_FIELD("type", AT(type), "category,multi,sequence,number,text,skip", "category", NULL, NULL,
-             "what the column's values are"),
+    PQ_FIELD("type", AT(type), "category,multi,sequence,number,text,vector,skip", "category", NULL,
+             NULL, "what the column's values are"),
     PQ_FIELD("buckets", AT(buckets), "int 2 65536", "2", NULL, NULL,
              "codes that numbers or words are mapped to"),
     PQ_FIELD("min_count", AT(min_count), "int 1 1073741824", "1", NULL, NULL,
@@ -27,6 +27,7 @@ static const pq_field fields[] = {
              "so many values of one cell count: the first, of a sequence the last"),
     PQ_FIELD("as", AT(as), "buckets,quantile", "buckets", NULL, NULL,
              "a number is a bucket with a vector of its own, or its quantile times one vector"),
+    PQ_FIELD("width", AT(width), "int 1 1048576", "1", NULL, NULL, "numbers of a vector"),
     {0},
 };
 
@@ -43,7 +44,8 @@ static const struct {
     {"max_values", JOINED | BIT(PQ_COLUMN_TEXT)},
     {"missing", BIT(PQ_COLUMN_NUMBER)},
     {"as", BIT(PQ_COLUMN_NUMBER)},
-    {"separator", JOINED},
+    {"width", BIT(PQ_COLUMN_VECTOR)},
+    {"separator", JOINED | BIT(PQ_COLUMN_VECTOR)},
 };
 
 /* A column of the schema, for messages. */
@@ -104,7 +106,8 @@ void pq_schema_free(pq_schema *schema) {
 static pique_status fail_kind(const place *p, pq_span given) {
     char quote[PQ_QUOTE_SIZE];
     PQ_FAIL(p->ctx, PIQUE_DATA,
-            "%s: %s.\"%s\" is \"%s\", not one of category, multi, sequence, number, text, skip",
+            "%s: %s.\"%s\" is \"%s\", not one of category, multi, sequence, number, text, "
+            "vector, skip",
             p->schema->file, p->part, p->name, pq_source_quote(quote, given.bytes, given.size));
 }
 
@@ -154,7 +157,8 @@ static pique_status read_missing(const place *p, int at, pq_column_spec *spec) {
 
 /* Whether the schema may say `key` of such a column. */
 static pique_status check_key(const place *p, pq_span key, int32_t kind) {
-    static const char *const names[] = {"category", "multi", "sequence", "number", "text", "skip"};
+    static const char *const names[] = {"category", "multi",  "sequence", "number",
+                                        "text",     "vector", "skip"};
     char quote[PQ_QUOTE_SIZE];
     pq_source_quote(quote, key.bytes, key.size);
     for (size_t i = 0; i < PQ_COUNT(meanings); i++) {
@@ -168,7 +172,7 @@ static pique_status check_key(const place *p, pq_span key, int32_t kind) {
     }
     PQ_FAIL(p->ctx, PIQUE_DATA,
             "%s: %s.\"%s\": unknown key \"%s\" (type, buckets, min_count, max_values, missing, as, "
-            "separator)",
+            "width, separator)",
             p->schema->file, p->part, p->name, quote);
 }
 
@@ -201,6 +205,7 @@ static pique_status read_options(const place *p, int object, pq_column_spec *spe
     spec->buckets = steps ? DEFAULT_QUANTILES : given.buckets;
     spec->min_count = given.min_count;
     spec->max_values = given.max_values;
+    spec->width = given.width;
     return PIQUE_OK;
 }
 
@@ -218,7 +223,12 @@ static pique_status read_column(const place *p, int at, pq_column_spec *spec) {
     PQ_TRY(read_kind(p, type, &kind));
     *spec = pq_column_spec_default((pq_column_kind)kind);
     spec->declared = true;
-    return type == at ? PIQUE_OK : read_options(p, at, spec);
+    PQ_TRY(type == at ? PIQUE_OK : read_options(p, at, spec));
+    if (kind == PQ_COLUMN_VECTOR && spec->width == 0) {
+        PQ_FAIL(p->ctx, PIQUE_DATA, "%s: %s.\"%s\": a vector needs its \"width\"", p->schema->file,
+                p->part, p->name);
+    }
+    return PIQUE_OK;
 }
 
 static int find_part(const pq_schema *schema, const char *part) {

@@ -18,6 +18,7 @@ typedef enum {
     PQ_COLUMN_SEQUENCE,
     PQ_COLUMN_NUMBER,
     PQ_COLUMN_TEXT,
+    PQ_COLUMN_VECTOR,
     PQ_COLUMN_SKIP,
     PQ_COLUMN_AUTO
 } pq_column_kind;
@@ -30,6 +31,7 @@ typedef struct {
     int32_t buckets; /* of quantiles: landmarks */
     int32_t min_count;
     int32_t max_values; /* 0: all */
+    int32_t width;      /* of a vector */
     pq_missing missing;
     double constant; /* of PQ_MISSING_CONSTANT */
     bool quantile;   /* numbers: one vector times the quantile instead of a vector for each code */

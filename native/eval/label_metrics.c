@@ -43,8 +43,18 @@ static double area(const pq_judged *pairs, size_t count) {
     return right / (ones * below); /* 0 / 0: NaN */
 }
 
-static double area_of_users(pq_judged *pairs, size_t count) {
-    double sum = 0, weight = 0;
+/* Of the pairs with the highest score, which stand last: the share with label 1. */
+static double best_share(const pq_judged *pairs, size_t count) {
+    double ones = 0;
+    size_t best = 0;
+    while (best < count && pairs[count - 1 - best].score == pairs[count - 1].score) {
+        ones += pairs[count - 1 - best++].label;
+    }
+    return ones / (double)best;
+}
+
+static void judge_users(pq_judged *pairs, size_t count, pique_label_metrics *out) {
+    double sum = 0, weight = 0, first = 0, users = 0;
     qsort(pairs, count, sizeof(*pairs), by_user_and_score);
     for (size_t i = 0; i < count;) {
         size_t end = i;
@@ -55,15 +65,18 @@ static double area_of_users(pq_judged *pairs, size_t count) {
         if (one == one) {
             sum += one * (double)(end - i);
             weight += (double)(end - i);
+            first += best_share(pairs + i, end - i);
+            users++;
         }
         i = end;
     }
-    return sum / weight;
+    out->gauc = sum / weight;
+    out->top1 = first / users;
 }
 
 void pq_label_metrics(pq_judged *pairs, size_t count, pique_label_metrics *out) {
     double loss = 0, right = 0, predicted[BINS] = {0}, happened[BINS] = {0};
-    out->gauc = area_of_users(pairs, count);
+    judge_users(pairs, count, out);
     qsort(pairs, count, sizeof(*pairs), by_score);
     out->auc = area(pairs, count);
     for (size_t i = 0; i < count; i++) {
@@ -96,21 +109,39 @@ uint64_t pq_label_pairs(const pique_dataset *d, pq_split split) {
 
 typedef struct {
     pq_model_scorer model;
+    uint64_t *runs;         /* [run_count + 1] the first of those that share user and history */
     const uint64_t *places; /* of the pairs in the data set's list */
-    uint64_t count;
+    uint64_t run_count;
     pq_judged *pairs;
     bool forgets; /* without the histories */
 } judging;
 
-static pique_status judge_one(pq_ctx *ctx, const judging *j, pq_model_user *user, uint64_t i) {
-    const pq_labelled *pair = &j->model.dataset->labelled[j->places[i]];
-    pq_view view = pq_dataset_pair_view(j->model.dataset, pair);
-    pq_judged *out = &j->pairs[i];
+#define LONGEST_RUN 64
+
+/* Whether a pair is asked about together with the one before it. */
+static bool follows(const pq_labelled *pair, const pq_labelled *before) {
+    return pair->user == before->user && pair->first == before->first &&
+           pair->history == before->history;
+}
+
+static pique_status judge_run(pq_ctx *ctx, const judging *j, pq_model_user *user, uint64_t run) {
+    const pq_labelled *all = j->model.dataset->labelled;
+    const uint64_t first = j->runs[run];
+    const uint32_t count = (uint32_t)(j->runs[run + 1] - first);
+    pq_view view = pq_dataset_pair_view(j->model.dataset, &all[j->places[first]]);
+    uint32_t candidates[LONGEST_RUN];
+    float scores[LONGEST_RUN];
     view.history_count = j->forgets ? 0 : view.history_count;
-    *out = (pq_judged){.user = pair->user, .label = pair->label};
-    PQ_TRY(pq_model_user_query(ctx, &j->model, user, pair->user, &view));
-    return pique_session_rank(user->session, &user->query, &j->model.numbers[pair->item], 1,
-                              &out->score);
+    PQ_TRY(pq_model_user_query(ctx, &j->model, user, all[j->places[first]].user, &view));
+    for (uint32_t i = 0; i < count; i++) {
+        candidates[i] = j->model.numbers[all[j->places[first + i]].item];
+    }
+    PQ_TRY(pique_session_rank(user->session, &user->query, candidates, count, scores));
+    for (uint32_t i = 0; i < count; i++) {
+        const pq_labelled *pair = &all[j->places[first + i]];
+        j->pairs[first + i] = (pq_judged){pair->user, scores[i], pair->label};
+    }
+    return PIQUE_OK;
 }
 
 static pique_status judge_part(pq_ctx *ctx, void *user, pq_team *team, uint32_t member) {
@@ -118,8 +149,8 @@ static pique_status judge_part(pq_ctx *ctx, void *user, pq_team *team, uint32_t 
     pq_model_user *own = NULL;
     PQ_TRY(pq_model_user_open(ctx, &j->model, &own));
     pique_status status = PIQUE_OK;
-    for (uint64_t i = member; i < j->count && status == PIQUE_OK; i += team->size) {
-        status = judge_one(ctx, j, own, i);
+    for (uint64_t i = member; i < j->run_count && status == PIQUE_OK; i += team->size) {
+        status = judge_run(ctx, j, own, i);
         if (status == PIQUE_OK) {
             status = pq_team_progress(team, member, ctx);
         }
@@ -131,29 +162,37 @@ static pique_status judge_part(pq_ctx *ctx, void *user, pq_team *team, uint32_t 
 pique_status pq_judge_by_model(pq_ctx *ctx, const pique_model *model, const pique_dataset *d,
                                pq_split split, const pique_eval_options *options,
                                pq_judged *pairs) {
-    judging j = {.count = pq_label_pairs(d, split),
+    const size_t count = (size_t)pq_label_pairs(d, split);
+    uint64_t *places = pq_alloc(ctx, count, sizeof(*places));
+    judging j = {.runs = pq_alloc(ctx, count + 1, sizeof(*j.runs)),
                  .pairs = pairs,
                  .forgets = strcmp(options->split, "cold-users") == 0};
-    uint64_t *places = pq_alloc(ctx, (size_t)j.count, sizeof(*places));
-    pique_status status = places ? PIQUE_OK : PIQUE_NO_MEMORY;
+    pique_status status = places && j.runs ? PIQUE_OK : PIQUE_NO_MEMORY;
     if (status == PIQUE_OK) {
         status = pq_model_scorer_init(&j.model, ctx, model, d);
     }
     for (uint64_t i = 0, at = 0; status == PIQUE_OK && i < d->labelled_count; i++) {
-        if (pq_dataset_pair_in(d, &d->labelled[i], split)) {
-            places[at++] = i;
+        if (!pq_dataset_pair_in(d, &d->labelled[i], split)) {
+            continue;
         }
+        if (at == 0 || !follows(&d->labelled[i], &d->labelled[places[at - 1]]) ||
+            at - j.runs[j.run_count - 1] == LONGEST_RUN) {
+            j.runs[j.run_count++] = at;
+        }
+        places[at++] = i;
+        j.runs[j.run_count] = at;
     }
     if (status == PIQUE_OK) {
         pq_team team = {.size = options->threads,
                         .phase = "eval",
-                        .total = j.count,
+                        .total = j.run_count,
                         .listener = options->listener};
         j.places = places;
         status = pq_team_run(&team, ctx, judge_part, &j);
     }
     pq_model_scorer_free(&j.model);
     pq_free(ctx, places);
+    pq_free(ctx, j.runs);
     return status;
 }
 

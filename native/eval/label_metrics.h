@@ -13,7 +13,7 @@ typedef struct {
 } pq_judged;
 
 /* AUC by ranks, equal scores counting half; NaN when all labels are the same. GAUC likewise within each user,
- * weighted by pairs; NaN when no user has both labels. Log loss and ECE take the probability 1 / (1 +
+ * weighted by pairs; top1 by the best pair of each user; NaN when no user has both labels. Log loss and ECE take the probability 1 / (1 +
  * e^-score); accuracy counts a score above 0 as label 1. Reorders the pairs. */
 void pq_label_metrics(pq_judged *pairs, size_t count, pique_label_metrics *out);
 

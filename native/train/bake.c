@@ -333,8 +333,8 @@ static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature 
             return PIQUE_NO_MEMORY;
         }
         several[PQ_SEVERAL_SEPARATOR] = (unsigned char)feature->separator;
-        several[PQ_SEVERAL_MOST] = feature->most;
-        several[PQ_SEVERAL_NEWEST] = feature->newest;
+        several[PQ_SEVERAL_MOST] = feature->width ? feature->width : feature->most;
+        several[PQ_SEVERAL_NEWEST] = feature->width ? PQ_VECTOR : feature->newest;
         several[PQ_SEVERAL_WORDS] = feature->words;
         PQ_TRY(add_part(w, arena, feature, PQ_SEVERAL_SUFFIX, PQ_U32, PQ_SEVERAL, several));
     }
@@ -342,7 +342,8 @@ static pique_status add_encoder(pq_writer *w, pq_arena *arena, const pq_feature 
     if (!name) {
         return PIQUE_NO_MEMORY;
     }
-    return feature->words ? PIQUE_OK : add_strings(w, arena, name, &feature->terms);
+    return feature->words || feature->width ? PIQUE_OK
+                                            : add_strings(w, arena, name, &feature->terms);
 }
 
 static pique_status bake(pq_writer *w, pq_arena *arena, const pq_model *m,

@@ -24,7 +24,8 @@ typedef enum {
     PQ_METRIC_MRR,
     PQ_METRIC_AUC,
     PQ_METRIC_GAUC,
-    PQ_METRIC_LOGLOSS
+    PQ_METRIC_LOGLOSS,
+    PQ_METRIC_TOP1
 } pq_metric;
 
 typedef enum { PQ_KD_BY_LABEL, PQ_KD_BY_SLATE } pq_kd_reduction;

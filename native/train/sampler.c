@@ -110,10 +110,15 @@ static uint32_t wanted(const pq_sampler *s, uint32_t available) {
     return most == 0 || most > available ? available : most;
 }
 
+/* Whether the pair is a sample of every epoch. */
+static bool trains(const pq_sampler *s, const pq_labelled *pair) {
+    return pair->split == PQ_SPLIT_TRAIN && (pair->label || !s->positives);
+}
+
 uint64_t pq_sampler_epoch_size(const pq_sampler *s) {
     uint64_t total = 0;
     for (uint64_t i = 0; i < s->dataset->labelled_count; i++) {
-        total += s->dataset->labelled[i].split == PQ_SPLIT_TRAIN;
+        total += trains(s, &s->dataset->labelled[i]);
     }
     if (s->dataset->labelled) {
         return total;
@@ -151,7 +156,7 @@ static pique_status take_pairs(pq_sampler *s) {
     PQ_TRY(pq_reserve(s->ctx, (void **)&s->samples, &s->capacity, (size_t)pq_sampler_epoch_size(s),
                       sizeof(*s->samples)));
     for (uint64_t i = 0; i < s->dataset->labelled_count; i++) {
-        if (s->dataset->labelled[i].split == PQ_SPLIT_TRAIN) {
+        if (trains(s, &s->dataset->labelled[i])) {
             uint32_t user = s->dataset->labelled[i].user;
             s->samples[s->count++] = (pq_sample){user, (uint32_t)i, false};
         }

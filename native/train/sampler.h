@@ -29,6 +29,7 @@ typedef struct {
     const pq_train_options *options;
     uint64_t seed;
     bool history_negatives; /* set by the caller: batches of pairs want them */
+    bool positives;         /* set by the caller: pairs of label 1 alone */
     pq_sample *samples;     /* of the current epoch, shuffled */
     size_t count, capacity;
     uint32_t *scratch; /* positions of one user */

@@ -103,7 +103,7 @@ static pique_status check_together(pq_ctx *ctx, pq_model *m, const pq_train_opti
     bool of_labels = train->metric >= PQ_METRIC_AUC;
     if (of_labels != (m->def->task == PQ_TASK_RANKING)) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "metric = %s is for models that %s, which %s does not",
-                of_labels ? "auc, gauc or logloss" : "recall, ndcg or mrr",
+                of_labels ? "auc, gauc, logloss or top1" : "recall, ndcg or mrr",
                 of_labels ? "rank" : "retrieve", m->def->name);
     }
     if (train->pretrain > 0 && !m->def->pretrains) {

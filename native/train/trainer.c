@@ -71,8 +71,8 @@ static pique_status columns(pq_ctx *ctx, const pq_feature *features, uint32_t co
     }
     for (uint32_t f = 0; f < count; f++) {
         PQ_TRY(check_name(ctx, features[f].name));
-        out[f] = (pq_column){features[f].name, features[f].rows, features[f].offsets,
-                             features[f].values, features[f].quantile};
+        out[f] = (pq_column){features[f].name,   features[f].rows,     features[f].offsets,
+                             features[f].values, features[f].quantile, features[f].width > 0};
     }
     return PIQUE_OK;
 }
@@ -170,6 +170,10 @@ static pique_status open_model(trainer *t) {
     pq_optimiser_limit_rows(&t->optimiser, t->options.max_norm);
     PQ_TRY(pq_sampler_init(&t->sampler, t->ctx, d, &t->options, t->asked->seed));
     t->sampler.history_negatives = m->def->history_negatives;
+    t->sampler.positives = m->def->positives;
+    if (pq_sampler_epoch_size(&t->sampler) == 0) {
+        PQ_FAIL(t->ctx, PIQUE_DATA, "no pair of label 1 is there to learn from");
+    }
     PQ_TRY(pq_shards_init(&t->shards, t->ctx, m, &t->sampler, t->threads));
     if (t->asked->teacher) {
         PQ_TRY(pq_teachers_open(&t->teachers, t->ctx, d, m->def->task, t->asked->teacher));
@@ -257,6 +261,8 @@ static double chosen(const trainer *t, const pique_eval_result *result) {
         return result->labels.auc;
     case PQ_METRIC_GAUC:
         return result->labels.gauc;
+    case PQ_METRIC_TOP1:
+        return result->labels.top1;
     case PQ_METRIC_LOGLOSS:
         return 1 / (1 + result->labels.logloss); /* best_metric begins at -1 */
     }
@@ -315,11 +321,10 @@ static void metric_list(const trainer *t, const pique_eval_result *r, bool json,
     const figure of_lists[] = {{"recall", true, r->model.recall[0]},
                                {"ndcg", true, r->model.ndcg[0]},
                                {"mrr", false, r->model.mrr}};
-    const figure of_labels[] = {{"auc", false, r->labels.auc},
-                                {"gauc", false, r->labels.gauc},
-                                {"logloss", false, r->labels.logloss},
-                                {"accuracy", false, r->labels.accuracy},
-                                {"ece", false, r->labels.ece}};
+    const figure of_labels[] = {
+        {"auc", false, r->labels.auc},           {"gauc", false, r->labels.gauc},
+        {"top1", false, r->labels.top1},         {"logloss", false, r->labels.logloss},
+        {"accuracy", false, r->labels.accuracy}, {"ece", false, r->labels.ece}};
     const figure *list = r->ranking ? of_labels : of_lists;
     size_t count = r->ranking ? PQ_COUNT(of_labels) : PQ_COUNT(of_lists);
     for (size_t i = 0; i < count; i++) {

@@ -1,4 +1,5 @@
 /* api_profile.c — the user's profile: how raw values become codes, from the file and for a session. */
+#include <math.h>
 #include <string.h>
 
 #include "api/session.h"
@@ -49,18 +50,21 @@ static pique_status open_number(pique_model *model, uint32_t f, const char *name
     return PIQUE_OK;
 }
 
-/* A field whose value may have several codes; *words: it is text, with so many buckets of hashes. */
+/* A field whose value may have several codes; *values: of text, its buckets of hashes, of a vector its numbers. */
 static pique_status open_several(pique_model *model, uint32_t f, const char *name,
-                                 uint32_t *words) {
+                                 uint32_t *values) {
     const pq_tensor *tensor;
     PQ_TRY(pq_container_get(&model->container, name, PQ_U32, PQ_SEVERAL, 0, &tensor));
     const uint32_t *several = tensor->data;
-    *words = several[PQ_SEVERAL_WORDS];
-    if (several[PQ_SEVERAL_SEPARATOR] > 127 || !several[PQ_SEVERAL_SEPARATOR] == !*words ||
-        several[PQ_SEVERAL_NEWEST] > 1 || *words > INT32_MAX) {
+    const bool vector = several[PQ_SEVERAL_NEWEST] == PQ_VECTOR;
+    const uint32_t words = several[PQ_SEVERAL_WORDS];
+    *values = vector ? several[PQ_SEVERAL_MOST] : words;
+    if (several[PQ_SEVERAL_SEPARATOR] > 127 || !several[PQ_SEVERAL_SEPARATOR] == !words ||
+        several[PQ_SEVERAL_NEWEST] > PQ_VECTOR || *values > INT32_MAX || (vector && !*values)) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT, "tensor \"%s\" makes no sense", name);
     }
     model->encoders[f].several = several;
+    model->columns[f].vector = vector;
     return PIQUE_OK;
 }
 
@@ -124,7 +128,7 @@ uint32_t pique_model_find_profile(const pique_model *model, uint32_t field, cons
         return pq_decimal_parse(value, length, &number) ? code_of_number(model, field, number)
                                                         : PIQUE_NOT_A_NUMBER;
     }
-    if (words_of(e)) {
+    if (words_of(e) || model->columns[field].vector) {
         return PIQUE_SEVERAL_CODES;
     }
     uint32_t term = pq_strings_find(&e->terms, value, length);
@@ -163,6 +167,15 @@ static pique_status add_value(const pique_session *s, adding *a, const pique_val
         return PIQUE_OK;
     }
     uint32_t code = pique_model_find_profile(model, value->field, value->bytes, value->length);
+    if (code == PIQUE_SEVERAL_CODES) { /* of a vector, whose numbers all count */
+        double number;
+        float x = pq_decimal_parse(value->bytes, value->length, &number) ? (float)number : INFINITY;
+        if (x - x == 0) {
+            a->codes[a->count++] = pq_number_code(x);
+            return PIQUE_OK;
+        }
+        code = PIQUE_NOT_A_NUMBER;
+    }
     if (code == PIQUE_NOT_A_NUMBER) {
         PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "profile field \"%s\" takes a number, not \"%.*s\"",
                 model->names[value->field], (int)PQ_MIN(value->length, 64), value->bytes);
@@ -183,7 +196,7 @@ static pique_status add_field(const pique_session *s, adding *a, uint32_t f,
     a->unknown = s->model->columns[f].rows - 1;
     for (uint32_t n = 0; n < count; n++) {
         const pique_value *value =
-            &values[several && several[PQ_SEVERAL_NEWEST] ? count - 1 - n : n];
+            &values[several && several[PQ_SEVERAL_NEWEST] == 1 ? count - 1 - n : n];
         if (value->field != f) {
             continue;
         }
@@ -193,6 +206,10 @@ static pique_status add_field(const pique_session *s, adding *a, uint32_t f,
         }
         given = true;
         PQ_TRY(add_value(s, a, value));
+    }
+    if (s->model->columns[f].vector && a->count > a->first && a->count - a->first != a->most) {
+        PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "profile field \"%s\" takes %u numbers, not %u",
+                s->model->names[f], (unsigned)a->most, (unsigned)(a->count - a->first));
     }
     return PIQUE_OK;
 }

@@ -60,7 +60,8 @@ static pique_status check_query(const pique_session *s, const pique_query *q) {
         }
     }
     for (uint32_t f = 0; q->profile && f < s->model->m.profile.column_count; f++) {
-        if (q->profile[f] >= s->model->columns[f].rows) {
+        const pq_column *column = &s->model->columns[f];
+        if (q->profile[f] >= (column->vector ? 1 : column->rows)) {
             PQ_FAIL(s->ctx, PIQUE_ARGUMENT, "query: profile field \"%s\" has no code %u",
                     s->model->names[f], (unsigned)q->profile[f]);
         }

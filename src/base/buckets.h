@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* 1 .. count + 1: one more than there are bounds below the value. */
 uint32_t pq_bucket(const float *bounds, uint32_t count, double value);
@@ -22,5 +23,17 @@ float pq_quantile(const float *landmarks, uint32_t count, double value);
 uint32_t pq_quantile_code(float quantile);
 /* The row of a code, and how often it counts. */
 uint32_t pq_quantile_row(uint32_t code, float *times);
+
+/* The numbers of a vector have codes too: the bits of a float. */
+static inline float pq_number_of_code(uint32_t code) {
+    float number;
+    memcpy(&number, &code, sizeof(number));
+    return number;
+}
+static inline uint32_t pq_number_code(float number) {
+    uint32_t code;
+    memcpy(&code, &number, sizeof(code));
+    return code;
+}
 
 #endif

@@ -28,7 +28,8 @@
  *            profile.<name>.missing (1) F32, the number that one that is not known counts as, or NaN: UNKNOWN.
  *            profile.<name>.several (4) U32 of a field whose value has several codes: the ASCII character between the
  *                                 values of a cell (0: it is one value), how many count at most (0: all), 1 when those
- *                                 are the last, and buckets of the hashes of text, which has no terms (0: no text)
+ *                                 are the last, and buckets of the hashes of text, which has no terms (0: no text).
+ *                                 2 in the place of 1: the field is a vector of so many numbers, and has no terms
  *            and the parameters of the model under their own names, F32, or of rank 2 also I8 with NAME.scale (rows)
  *            F16 may stand for F32 everywhere but in bounds, quantiles and missing
  * Row 0 of items is PAD, rows 1..n are the items in the order of their ids, row n + 1 is UNKNOWN. */
@@ -62,9 +63,11 @@
 enum {
     PQ_SEVERAL_SEPARATOR,
     PQ_SEVERAL_MOST,
-    PQ_SEVERAL_NEWEST,
+    PQ_SEVERAL_NEWEST, /* or PQ_VECTOR */
     PQ_SEVERAL_WORDS,
     PQ_SEVERAL /* numbers */
 };
+
+#define PQ_VECTOR 2
 
 #endif

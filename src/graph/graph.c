@@ -61,7 +61,8 @@ static pq_var *new_var(pq_tape *tape, pq_real *value, uint32_t rows, uint32_t co
 }
 
 pq_var *pq_tape_values(pq_tape *tape, uint32_t rows, uint32_t cols) {
-    pq_real *value = pq_tape_take(tape, (size_t)rows * cols, sizeof(*value));
+    /* By rows, so that a product which a size_t of 32 bits cannot hold is found out. */
+    pq_real *value = pq_tape_take(tape, rows, (size_t)cols * sizeof(*value));
     return value ? new_var(tape, value, rows, cols) : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* op_bag.c — y[r] = mean over the bag of row r of times E[value]: table (V, D), y (n, D). times is 1 except for
- * quantiles. An empty bag gives zeros. Backward: every value of the bag gets times g[r] / size. */
+ * quantiles. An empty bag gives zeros. Backward: every value of the bag gets times g[r] / size.
+ * Of a vector y[r] = sum over its numbers x_j of x_j E[j + 1], j from 0. */
 #include "graph/ops.h"
 
 #include <string.h>
@@ -21,10 +22,15 @@ static uint32_t bag_size(const pq_bag *bag, uint32_t r) {
     return size;
 }
 
-/* The row of value j, and how much of it counts. */
-static uint32_t row_of(const pq_bag *bag, uint32_t j, uint32_t size, pq_real *share) {
+/* The row of value j of an owner, and how much of it counts. */
+static uint32_t row_of(const pq_bag *bag, uint32_t owner, uint32_t j, uint32_t size,
+                       pq_real *share) {
     float times = 1;
     uint32_t value = bag->values[j];
+    if (bag->vector) {
+        *share = (pq_real)pq_number_of_code(value);
+        return j - bag->offsets[owner] + 1;
+    }
     uint32_t row = bag->quantile ? pq_quantile_row(value, &times) : value;
     *share = (pq_real)times / (pq_real)size;
     return row;
@@ -42,7 +48,7 @@ static void backward(pq_tape *t, void *data) {
         uint32_t owner = r->bag.owners[i];
         for (uint32_t j = r->bag.offsets[owner]; j < r->bag.offsets[owner + 1]; j++) {
             pq_real share;
-            uint32_t value = row_of(&r->bag, j, size, &share);
+            uint32_t value = row_of(&r->bag, owner, j, size, &share);
             if (value == 0) {
                 continue;
             }
@@ -69,7 +75,7 @@ pq_var *pq_op_bag(pq_tape *t, const pq_param *table, const pq_bag *bag, uint32_t
         uint32_t owner = bag->owners[i];
         for (uint32_t j = bag->offsets[owner]; j < bag->offsets[owner + 1]; j++) {
             pq_real share;
-            uint32_t value = row_of(bag, j, size, &share);
+            uint32_t value = row_of(bag, owner, j, size, &share);
             if (value >= table->rows) {
                 return pq_tape_fail(t, PIQUE_ARGUMENT, "row %u is outside table \"%s\" of %u rows",
                                     (unsigned)value, table->name, (unsigned)table->rows);

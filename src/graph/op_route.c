@@ -1,4 +1,6 @@
-/* op_route.c — behaviour-to-interest capsule routing (Li et al., MIND, CIKM 2019, section 3.3).
+/* op_route.c — capsule routing: of behaviours to interests (Li et al., MIND, CIKM 2019, section 3.3), or of capsules to
+ * those of the layer above (Sabour, Frosst & Hinton, NIPS 2017, procedure 1), where every one of them has a map of its
+ * own for each above and logits begin at zero.
  *
  * u (T, D): one vector per behaviour, the same for every interest, or (T, K * D): one per interest.
  * y (B * K, D): the interest capsules of each segment; rows of interests not in use are zero.
@@ -8,7 +10,7 @@
  *     w[t,k] = p[t,k] mass[t,k]                            (mass is 1 in the paper)
  *     z[k]   = sum over t of w[t,k] u[t,k];   c[k] = squash(z[k])
  *     b[t,k] += <c[k], u[t,k]>                             (not after the last round)
- * squash(z) = |z|² / (1 + |z|²) * z / sqrt(|z|² + eps).
+ * squash.h has squash.
  * With a residual s (T, K * D), u[t,k] + s[t,k] stands for u[t,k] in the rounds 2 .. R-1: the sequential capsules
  * of MGNM (Tian et al., SIGIR 2022).
  *
@@ -19,6 +21,8 @@
 
 #include <string.h>
 
+#include "graph/squash.h"
+
 typedef struct {
     pq_var *u, *y;
     pq_route args;
@@ -27,6 +31,10 @@ typedef struct {
     pq_real *between;  /* [T, K, D] u and the residual; NULL without one */
     pq_real *d_logits; /* [T, K], where gradients pass through the couplings */
 } record;
+
+static uint32_t live(const pq_route *a, uint32_t b) {
+    return a->live ? a->live[b] : a->interests;
+}
 
 /* Where behaviour t keeps its vector for interest k, in u or in the residual. */
 static size_t place(const record *r, uint32_t t, uint32_t k) {
@@ -47,25 +55,6 @@ static const pq_real *vector(const record *r, uint32_t round, uint32_t t, uint32
                                 : r->u->value + place(r, t, k);
 }
 
-static void squash(const pq_kernels *f, const pq_real *z, double epsilon, pq_real *c, uint32_t d) {
-    pq_real q = f->dot(z, z, d);
-    pq_real factor = (pq_real)(q / ((1 + q) * pq_sqrt(q + epsilon)));
-    for (uint32_t i = 0; i < d; i++) {
-        c[i] = factor * z[i];
-    }
-}
-
-/* dz += f g + 2 f' <g, z> z, where c = f(|z|²) z. */
-static void squash_backward(const pq_kernels *f, const pq_real *z, double epsilon, const pq_real *g,
-                            pq_real *dz, uint32_t d) {
-    double q = f->dot(z, z, d);
-    double root = pq_sqrt(q + epsilon);
-    double factor = q / ((1 + q) * root);
-    double slope = 1 / ((1 + q) * (1 + q) * root) - q / (2 * (1 + q) * (q + epsilon) * root);
-    f->axpy((pq_real)factor, g, dz, d);
-    f->axpy((pq_real)(2 * slope * f->dot(g, z, d)), z, dz, d);
-}
-
 /* The coupling of behaviour i to the first `routed` interests; the others get none. */
 static void couple(const pq_kernels *f, const pq_route *a, size_t i, const pq_real *logits,
                    pq_real *w, uint32_t routed) {
@@ -80,7 +69,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
     uint32_t first = a->segments->starts[b], last = a->segments->starts[b + 1];
-    uint32_t live = a->live[b], routed = a->routed ? a->routed : live;
+    uint32_t in_use = live(a, b), routed = a->routed ? a->routed : in_use;
     pq_real *c = r->y->value + (size_t)b * count * d;
     for (uint32_t round = 0; round < a->rounds; round++) {
         pq_real *w = r->weights + (size_t)round * r->u->rows * count;
@@ -93,7 +82,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
             }
         }
         for (uint32_t k = 0; k < routed; k++) {
-            squash(f, z + (size_t)k * d, a->epsilon, c + (size_t)k * d, d);
+            pq_squash(f, z + (size_t)k * d, a->epsilon, c + (size_t)k * d, d);
         }
         for (uint32_t i = first; round + 1 < a->rounds && i < last; i++) {
             for (uint32_t k = 0; k < routed; k++) {
@@ -102,7 +91,7 @@ static void route_segment(pq_tape *t, const record *r, uint32_t b, pq_real *logi
             }
         }
     }
-    memset(c + (size_t)live * d, 0, (size_t)(count - live) * d * sizeof(*c));
+    memset(c + (size_t)in_use * d, 0, (size_t)(count - in_use) * d * sizeof(*c));
 }
 
 /* What behaviour t adds to interest k, as a share of the interest: w <u, z> / |z|², which sums to 1
@@ -118,7 +107,7 @@ static void fill_shares(pq_tape *t, const record *r, uint32_t b) {
         pq_real total = 0;
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real along = t->kernels->dot(r->u->value + place(r, i, k), z + (size_t)k * d, d);
-            pq_real share = k < a->live[b] ? w[(size_t)i * count + k] * along : 0;
+            pq_real share = k < live(a, b) ? w[(size_t)i * count + k] * along : 0;
             a->shares[((size_t)i * count + k) * step] = share > 0 ? share : 0;
             total += share > 0 ? share : 0;
         }
@@ -154,7 +143,7 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
     const pq_route *a = &r->args;
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
-    uint32_t routed = a->routed ? a->routed : a->live[b];
+    uint32_t routed = a->routed ? a->routed : live(a, b);
     const pq_real *w = r->weights + (size_t)round * r->u->rows * count;
     const pq_real *z = r->sums + ((size_t)round * r->y->rows + (size_t)b * count) * d;
     bool further = round > s->first;
@@ -165,8 +154,8 @@ static void round_backward(pq_tape *t, const record *r, uint32_t b, uint32_t rou
     }
     memset(dz, 0, (size_t)count * d * sizeof(*dz));
     for (uint32_t k = 0; k < routed; k++) {
-        squash_backward(f, z + (size_t)k * d, a->epsilon, s->dc + (size_t)k * d, dz + (size_t)k * d,
-                        d);
+        pq_squash_backward(f, z + (size_t)k * d, a->epsilon, s->dc + (size_t)k * d,
+                           dz + (size_t)k * d, d);
     }
     for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
         const pq_real *wi = w + (size_t)i * count;
@@ -191,7 +180,7 @@ static void logits_backward(pq_tape *t, const record *r, uint32_t b, uint32_t ro
     const pq_route *a = &r->args;
     const pq_kernels *f = t->kernels;
     uint32_t d = r->y->cols, count = a->interests;
-    uint32_t routed = a->routed ? a->routed : a->live[b];
+    uint32_t routed = a->routed ? a->routed : live(a, b);
     const pq_real *z = r->sums + ((size_t)round * r->y->rows + (size_t)b * count) * d;
     pq_real *c = pq_tape_take(t, d, sizeof(*c));
     if (!c) {
@@ -199,7 +188,7 @@ static void logits_backward(pq_tape *t, const record *r, uint32_t b, uint32_t ro
     }
     memset(s->dc, 0, (size_t)count * d * sizeof(*s->dc));
     for (uint32_t k = 0; k < routed; k++) {
-        squash(f, z + (size_t)k * d, a->epsilon, c, d);
+        pq_squash(f, z + (size_t)k * d, a->epsilon, c, d);
         for (uint32_t i = a->segments->starts[b]; i < a->segments->starts[b + 1]; i++) {
             pq_real g = r->d_logits[(size_t)i * count + k];
             f->axpy(g, vector(r, round, i, k), s->dc + (size_t)k * d, d);
@@ -221,7 +210,7 @@ static void backward(pq_tape *t, void *data) {
     s.first = a->full_gradient ? 0 : s.ds ? PQ_MIN(1, last) : last;
     for (uint32_t b = 0; s.dc && b < a->segments->count && t->status == PIQUE_OK; b++) {
         memset(s.dc, 0, (size_t)count * d * sizeof(*s.dc));
-        memcpy(s.dc, r->y->grad + (size_t)b * count * d, (size_t)a->live[b] * d * sizeof(*s.dc));
+        memcpy(s.dc, r->y->grad + (size_t)b * count * d, (size_t)live(a, b) * d * sizeof(*s.dc));
         s.du = du;
         round_backward(t, r, b, last, &s);
         s.du = a->full_gradient ? du : NULL;
@@ -247,7 +236,7 @@ static pq_real *add_residual(pq_tape *t, const record *r, const pq_var *more) {
 }
 
 pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
-    if (!u || !args->logits) {
+    if (!u) {
         return NULL;
     }
     uint32_t count = args->interests, segments = args->segments->count;
@@ -269,7 +258,11 @@ pq_var *pq_op_route(pq_tape *t, pq_var *u, const pq_route *args) {
         return NULL;
     }
     memset(y->value, 0, (size_t)y->rows * d * sizeof(pq_real));
-    memcpy(logits, args->logits, logits_size * sizeof(*logits));
+    if (args->logits) {
+        memcpy(logits, args->logits, logits_size * sizeof(*logits));
+    } else {
+        memset(logits, 0, logits_size * sizeof(*logits));
+    }
     memset(d_logits, 0, logits_size * sizeof(*d_logits));
     *r = (record){
         .u = u, .y = y, .args = *args, .weights = weights, .sums = sums, .d_logits = d_logits};

@@ -14,30 +14,32 @@ typedef enum {
 } pq_activation;
 
 /* Row r of a bag is the mean of table rows values[offsets[o] .. offsets[o + 1] - 1], o = owners[r].
- * PAD values count as absent; an empty bag gives zeros. Values of `quantile` are codes of quantiles (base/buckets.h). */
+ * PAD values count as absent; an empty bag gives zeros. Values of `quantile` are codes of quantiles (base/buckets.h). Of
+ * a `vector` they are the bits of floats, the j-th of which is how often row j + 1 counts, and their sum is meant. */
 typedef struct {
     const uint32_t *owners;  /* [n] */
     const uint32_t *offsets; /* [owner count + 1] */
     const uint32_t *values;
-    bool quantile;
+    bool quantile, vector;
 } pq_bag;
 
 typedef struct {
     const pq_segments *segments; /* B segments over the T rows of u */
-    const uint32_t *live;        /* [B] interests in use, 1..interests; the rest come out zero */
-    const pq_real *logits;       /* [T, interests] where routing starts; not trained */
-    const pq_real *mass;         /* NULL or [T, interests] > 0: how much a behaviour counts in each
+    const uint32_t *live;        /* NULL: all; or [B] interests in use, 1..interests; the rest come
+                                    out zero */
+    const pq_real *logits; /* NULL: zeros; or [T, interests] where routing starts; not trained */
+    const pq_real *mass;   /* NULL or [T, interests] > 0: how much a behaviour counts in each
                                     interest, multiplied after the softmax; not trained */
-    uint32_t interests;          /* K */
-    bool per_interest;           /* u has K vectors side by side instead of one */
-    uint32_t rounds;             /* R >= 1 */
-    uint32_t routed;             /* interests that compete in the softmax: 0 for the live ones */
-    bool full_gradient;          /* differentiate through all rounds, not only the last */
-    double epsilon;              /* inside the square root of squash */
+    uint32_t interests;    /* K */
+    bool per_interest;     /* u has K vectors side by side instead of one */
+    uint32_t rounds;       /* R >= 1 */
+    uint32_t routed;       /* interests that compete in the softmax: 0 for the live ones */
+    bool full_gradient;    /* differentiate through all rounds, not only the last */
+    double epsilon;        /* inside the square root of squash */
     pq_var
         *residual;   /* NULL or (T, K * D): added to the vectors in all rounds but the first and the
                          last; it learns through the couplings */
-    pq_real *shares;     /* NULL or [T, K]: how much each row gives to each interest, */
+    pq_real *shares; /* NULL or [T, K]: how much each row gives to each interest, */
     uint32_t share_step; /* one number in so many; 0: one after the other */
 } pq_route;
 
@@ -178,6 +180,20 @@ typedef struct {
 /* What the edges of a graph are divided by (op_segment_graph.c). */
 typedef enum { PQ_DEGREE_SYMMETRIC, PQ_DEGREE_ROW, PQ_DEGREE_NONE } pq_degree;
 #define PQ_DEGREE_CHOICES "sym,row,none" /* for a field of options */
+typedef struct {
+    uint32_t height, width, channels; /* H, W, I of an image */
+    uint32_t size, stride;            /* S: side of a patch */
+} pq_patches;
+
+/* Patches along a side of so many places; 0 when it is too short for one. */
+uint32_t pq_patches_fit(uint32_t side, const pq_patches *a);
+
+typedef struct {
+    const uint32_t *targets; /* [B] class of each row; one from `classes` on: none of them */
+    uint32_t classes;        /* C */
+    double high, low, down;
+    double weight; /* of each row in the sum */
+} pq_margin_loss;
 
 #define PQ_NO_COLUMN UINT32_MAX
 

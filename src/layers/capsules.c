@@ -82,15 +82,13 @@ void pq_capsules_live(const pq_capsules *c, const pq_segments *history, uint32_t
     }
 }
 
-/* Where routing starts: fresh noise in training, the file's table otherwise, or zero. */
+/* Where routing starts: fresh noise in training, the file's table otherwise, or zero (NULL). */
 static const pq_real *start_logits(pq_tape *t, const pq_capsules *c, const uint32_t *age,
                                    uint32_t rows) {
     uint32_t k = (uint32_t)c->interests;
-    pq_real *logits = pq_tape_take(t, (size_t)rows * k, sizeof(*logits));
+    pq_real *logits = c->noise ? pq_tape_take(t, (size_t)rows * k, sizeof(*logits)) : NULL;
     for (size_t i = 0; logits && i < (size_t)rows * k; i++) {
-        if (!c->noise) {
-            logits[i] = 0;
-        } else if (t->training) {
+        if (t->training) {
             logits[i] = (pq_real)(c->sigma * pq_rng_truncated_normal(&t->rng));
         } else {
             logits[i] = c->noise->value[(size_t)age[i / k] * k + i % k];

@@ -80,7 +80,8 @@ pq_var *pq_column_vectors(pq_tape *t, const pq_param *table, const pq_column *co
     pq_bag bag = {.owners = owners,
                   .offsets = column->offsets,
                   .values = column->values,
-                  .quantile = column->quantile};
+                  .quantile = column->quantile,
+                  .vector = column->vector};
     return pq_op_bag(t, table, &bag, n);
 }
 

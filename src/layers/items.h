@@ -15,13 +15,13 @@
 
 /* A column of items (or of users): owner o has values[offsets[o] .. offsets[o + 1] - 1], codes 0 PAD, 1..rows - 2,
  * UNKNOWN. Of a number whose quantile counts, an owner has one code, which says how often the vector that all share
- * counts (base/buckets.h). */
+ * counts (base/buckets.h). Of a vector of rows - 2 numbers an owner has all of them as their codes, or none. */
 typedef struct {
     const char *name;
     uint32_t rows; /* codes */
     const uint32_t *offsets;
     const uint32_t *values;
-    bool quantile;
+    bool quantile, vector;
 } pq_column;
 
 /* Rows of the column's table. */

@@ -1,5 +1,7 @@
 #include "layers/profile.h"
 
+#include "base/buckets.h"
+
 static pq_param *add_table(pq_params *params, const pq_column *column, const char *what,
                            uint32_t width, pq_init init) {
     char name[48];
@@ -47,6 +49,27 @@ pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const pq_codes 
         all = f == 0 ? next : pq_op_concat(t, all, next);
     }
     return all;
+}
+
+uint32_t pq_profile_find_vector(const pq_profile *profile, uint32_t n) {
+    uint32_t f = 0;
+    while (f < profile->column_count &&
+           (!profile->columns[f].vector || profile->columns[f].rows != n + 2)) {
+        f++;
+    }
+    return f;
+}
+
+pq_var *pq_profile_numbers(pq_tape *t, const pq_profile *profile, uint32_t f, const pq_codes *codes,
+                           uint32_t b) {
+    uint32_t n = profile->columns[f].rows - 2;
+    pq_var *y = pq_tape_var(t, b, n, false);
+    for (size_t i = 0; y && i < (size_t)b * n; i++) {
+        const uint32_t *own = codes ? codes->offsets + i / n * profile->column_count + f : NULL;
+        bool known = own && own[1] - own[0] == n;
+        y->value[i] = known ? (pq_real)pq_number_of_code(codes->values[own[0] + i % n]) : 0;
+    }
+    return y;
 }
 
 pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const pq_codes *codes,

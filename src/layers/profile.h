@@ -28,6 +28,11 @@ typedef struct {
 void pq_profile_declare(pq_profile *profile, pq_params *params);
 /* codes NULL: none known. The result is NULL when there are no fields. */
 pq_var *pq_profile_vector(pq_tape *t, const pq_profile *profile, const pq_codes *codes, uint32_t b);
+/* The first field that is a vector of n numbers; column_count when there is none. */
+uint32_t pq_profile_find_vector(const pq_profile *profile, uint32_t n);
+/* The n numbers of field f, which is a vector, as they are: (B, n), zeros where none are known. */
+pq_var *pq_profile_numbers(pq_tape *t, const pq_profile *profile, uint32_t f, const pq_codes *codes,
+                           uint32_t b);
 /* The sum of the fields' linear weights, (B, 1); NULL when there are no fields. */
 pq_var *pq_profile_linear(pq_tape *t, const pq_profile *profile, const pq_codes *codes, uint32_t b);
 

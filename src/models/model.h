@@ -102,6 +102,7 @@ typedef struct {
     /* Whether a state is defined after every row, so that every event can be a label. */
     bool causal;
     bool history_negatives; /* training wants a negative for each behaviour */
+    bool positives;         /* training looks at pairs of label 1 alone */
     bool pretrains;         /* `loss` is another one while the model is `pretraining` */
     size_t self_size;
     /* Checks the hyper-parameters against each other and declares every parameter. */

@@ -57,9 +57,9 @@ describe('ranking', () => {
 
   test('the journal and the card have the figures of labels', () => {
     const last = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').at(-1);
-    const keys = ['auc', 'gauc', 'logloss', 'accuracy', 'ece'];
+    const keys = ['auc', 'gauc', 'top1', 'logloss', 'accuracy', 'ece'];
     for (const key of keys) assert.ok(key in JSON.parse(last));
-    assert.match(good(['info', model]), /labelled pairs: auc [01]\.\d+, gauc -, logloss/);
+    assert.match(good(['info', model]), /labelled pairs: auc [01]\.\d+, gauc -, top1 -, logloss/);
   });
 
   test('splits: random and by time cover a tenth each, and the seed decides', () => {

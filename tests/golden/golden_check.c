@@ -37,6 +37,7 @@ typedef struct {
     uint32_t *starts[2], *items[2], *negatives[2];
     int64_t *times[2];
     pq_codes codes[2];
+    uint32_t *ends[2]; /* of the numbers of each user */
     pq_batch batches[2];
     told told[2];
     pq_soft soft[2];
@@ -134,6 +135,14 @@ static void open_side(golden *g) {
 static void open_columns(golden *g) {
     static const char *const names[2] = {"genre", "brand"}, *const fields[2] = {"gender", "age"};
     char name[64];
+    const pq_tensor *pixels = optional(g, "a.pixels", "");
+    g->model.items.rows = tensor(g, "param.item.id", "")->shape[0];
+    if (pixels) {
+        g->profile[0] = (pq_column){.name = "pixels", .rows = pixels->shape[1] + 2, .vector = true};
+        g->model.profile.columns = g->profile;
+        g->model.profile.column_count = 1;
+        return;
+    }
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof(name), "param.item.%s", names[i]);
         g->columns[i].name = names[i];
@@ -145,7 +154,6 @@ static void open_columns(golden *g) {
         const pq_tensor *codes = optional(g, name, "");
         g->profile[i] = (pq_column){.name = fields[i], .rows = codes ? codes->shape[0] : 0};
     }
-    g->model.items.rows = tensor(g, "param.item.id", "")->shape[0];
     g->model.items.columns = g->columns;
     g->model.items.column_count = 2;
     g->model.profile.columns = g->profile;
@@ -231,6 +239,19 @@ static void open_teacher(golden *g, int at, const char *prefix) {
     batch->soft = &g->soft[at];
 }
 
+/* The codes of numbers are their bits, which is how the fixture has them. */
+static void open_pixels(golden *g, int at, const char *prefix) {
+    const pq_tensor *pixels = optional(g, prefix, "pixels");
+    if (pixels) {
+        g->ends[at] = calloc(pixels->shape[0] + 1, sizeof(uint32_t));
+        assert_non_null(g->ends[at]);
+        for (uint32_t b = 0; b <= pixels->shape[0]; b++) {
+            g->ends[at][b] = b * pixels->shape[1];
+        }
+        g->codes[at] = (pq_codes){g->ends[at], pixels->data};
+    }
+}
+
 static void open_batch(golden *g, int at) {
     const char *prefix = at ? "b." : "a.";
     open_history(g, at, prefix);
@@ -243,6 +264,7 @@ static void open_batch(golden *g, int at) {
     const pq_tensor *labels = ranks ? candidates : targets;
     assert_true(ranks || targets->count == (rows ? rows->count : users));
     g->codes[at] = (pq_codes){testing_one_each(), optional_data(g, prefix, "profile")};
+    open_pixels(g, at, prefix);
     g->batches[at] = (pq_batch){.history = {g->starts[at], users},
                                 .items = g->items[at],
                                 .times = g->times[at],
@@ -319,6 +341,7 @@ static void golden_close(golden *g) {
         free(g->negatives[i]);
         free(g->times[i]);
         free(g->hard[i]);
+        free(g->ends[i]);
         free(g->softened[i]);
     }
     free(g->bytes);

@@ -11,6 +11,7 @@
  *                                                profile, negatives, target_log_q, negative_log_q,
  *                                                pair_negatives; where there are scores candidates,
  *                                                candidate_users, in ranking candidate_labels
+ *     a.pixels, b.pixels                         numbers of each user, the one column of the profile
  *     a.teacher, b.teacher                       logits of a teacher (kd.* are in the config), [P, slate] with
  *                                                -1e30 for an item that it does not know, or [C]; and
  *     a.taught, b.taught                         1 for labels that it knows, else 0

@@ -55,6 +55,7 @@ grad_cases grad_softmax_loss, grad_pair_loss, grad_logistic_loss, grad_soft_soft
 grad_cases grad_gru_before, grad_agru_before, grad_augru_before;
 grad_cases grad_agru, grad_augru, grad_multiply_pairs, grad_add_pairs, grad_scale_rows;
 grad_cases grad_batch_norm, grad_dice, grad_prelu, grad_leaky_relu;
+grad_cases grad_squash, grad_patches, grad_margin_loss;
 grad_cases grad_fm_pool, grad_reshape, grad_conv1d, grad_pick_columns, grad_straight_through,
     grad_squared_error;
 grad_cases grad_adjacency, grad_neighbours, grad_total, grad_interest_score;
@@ -68,5 +69,6 @@ void grad_interest(void **state);
 void grad_pmgt(void **state);
 void grad_fm_family(void **state);
 void grad_mmrec(void **state);
+void grad_capsnet(void **state);
 
 #endif

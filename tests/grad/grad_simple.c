@@ -57,7 +57,7 @@ void grad_bag(void) {
     static const uint32_t owners[] = {2, 0, 1, 3, 2, 1};
     static const uint32_t widths[] = {1, 3, 8};
     for (size_t i = 0; i < PQ_COUNT(widths); i++) {
-        setup s = {.n = 6, .bag = {owners, offsets, values, false}};
+        setup s = {.n = 6, .bag = {owners, offsets, values, false, false}};
         grad_open(&s.g, i);
         s.a = grad_table(&s.g, "table", 5, widths[i]);
         grad_check(&s.g, "bag", bag, NULL, &s);
@@ -78,7 +78,7 @@ void grad_bag(void) {
     const uint32_t codes[] = {pq_quantile_code(0.25F), 0, pq_quantile_code(1), pq_quantile_code(0),
                               PQ_QUANTILE_CODES - 1};
     static const uint32_t one_each[] = {0, 1, 2, 3, 4, 5}, all[] = {4, 2, 0, 1, 3, 0};
-    setup s = {.n = 6, .bag = {all, one_each, codes, true}};
+    setup s = {.n = 6, .bag = {all, one_each, codes, true, false}};
     grad_open(&s.g, 9);
     s.a = grad_table(&s.g, "table", 3, 4);
     grad_check(&s.g, "bag of quantiles", bag, NULL, &s);
@@ -90,6 +90,28 @@ void grad_bag(void) {
         grad_close_to("missing", y->value[j], s.a->value[8 + j], 0);
         grad_close_to("quarter", y->value[8 + j], s.a->value[4 + j] / 4, 0);
         grad_close_to("PAD", y->value[12 + j], 0, 0);
+    }
+    pq_tape_free(&t);
+    grad_close(&s.g);
+    /* Vectors of three numbers, the second of which nothing is known of. */
+    static const uint32_t ends[] = {0, 3, 3, 6}, owners_of[] = {2, 0, 1};
+    const float numbers[] = {0.5F, 0, -2, 3, 0.25F, 1};
+    uint32_t bits[6];
+    for (uint32_t i = 0; i < 6; i++) {
+        bits[i] = pq_number_code(numbers[i]);
+    }
+    s = (setup){.n = 3, .bag = {owners_of, ends, bits, false, true}};
+    grad_open(&s.g, 10);
+    s.a = grad_table(&s.g, "table", 5, 2);
+    grad_check(&s.g, "vectors", bag, NULL, &s);
+    pq_tape_init(&t, &s.g.t.ctx);
+    pq_tape_begin(&t, NULL, false, (pq_rng){0});
+    y = bag(&t, &s);
+    for (uint32_t j = 0; j < 2; j++) {
+        const pq_real *row = s.a->value + 2 + j;
+        grad_close_to("vector", y->value[j], 3 * row[0] + 0.25 * row[2] + row[4], 1e-12);
+        grad_close_to("vector", y->value[2 + j], 0.5 * row[0] - 2 * row[4], 1e-12);
+        grad_close_to("no vector", y->value[4 + j], 0, 0);
     }
     pq_tape_free(&t);
     grad_close(&s.g);

@@ -58,6 +58,9 @@ static const struct {
     {"adjacency", grad_adjacency},
     {"neighbours", grad_neighbours},
     {"total", grad_total},
+    {"squash", grad_squash},
+    {"patches", grad_patches},
+    {"margin_loss", grad_margin_loss},
 };
 
 static const char *const ops[] = {
@@ -83,7 +86,7 @@ int main(void) {
         cmocka_unit_test(grad_mind),       cmocka_unit_test(grad_sasrec),
         cmocka_unit_test(grad_rnn_family), cmocka_unit_test(grad_interest),
         cmocka_unit_test(grad_fm_family),  cmocka_unit_test(grad_mmrec),
-        cmocka_unit_test(grad_pmgt),
+        cmocka_unit_test(grad_pmgt),       cmocka_unit_test(grad_capsnet),
     };
     struct CMUnitTest tests[PQ_COUNT(ops) + PQ_COUNT(others)];
     for (size_t i = 0; i < PQ_COUNT(ops); i++) {

@@ -24,9 +24,9 @@ static inline pique_status interest_case_model(pq_model *m, pq_ctx *ctx, const c
     /* Item 4 has no genre, item 7 three, item 9 a PAD among them. */
     static const uint32_t genre_offsets[] = {0, 0, 1, 3, 4, 4, 5, 7, 10, 11, 13, 14, 14};
     static const uint32_t genre_values[] = {1, 1, 2, 3, 2, 3, 1, 1, 2, 3, 4, 0, 2, 3};
-    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false}};
-    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false},
-                                        {"age", 5, NULL, NULL, false}};
+    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false, false}};
+    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false, false},
+                                        {"age", 5, NULL, NULL, false, false}};
     PQ_TRY(pq_model_init(m, ctx, pq_model_find(name, strlen(name)), "best"));
     PQ_TRY(mind_case_set(ctx, m, settings));
     m->items.rows = RNN_CASE_ITEMS;

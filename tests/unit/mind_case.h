@@ -42,10 +42,10 @@ static inline pique_status mind_case_open_as(mind_case *c, pq_ctx *ctx, const ch
     static const uint32_t genre_values[] = {1, 1, 2, 3, 2, 3, 1, 1, 2, 3, 4, 0, 2, 3};
     static const uint32_t brand_offsets[] = {0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10};
     static const uint32_t brand_values[] = {1, 2, 1, 2, 3, 3, 1, 2, 3, 1};
-    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false},
-                                        {"brand", 5, brand_offsets, brand_values, false}};
-    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false},
-                                        {"age", 5, NULL, NULL, false}};
+    static const pq_column columns[] = {{"genre", 5, genre_offsets, genre_values, false, false},
+                                        {"brand", 5, brand_offsets, brand_values, false, false}};
+    static const pq_column profile[] = {{"gender", 4, NULL, NULL, false, false},
+                                        {"age", 5, NULL, NULL, false, false}};
     static const uint32_t starts[] = {0, 5, 5, 6, 13, 17};
     static const uint32_t items[] = {3, 1, 4, 1, 7, 9, 2, 6, 5, 11, 8, 10, 1, 5, 5, 2, 9};
     static const uint32_t targets[] = {2, 9, 5, 3, 7}, negatives[] = {6, 2, 1, 8, 2, 10};

@@ -263,8 +263,16 @@ static void separator_of_no_ascii(model_file *f) {
 static void no_separator(model_file *f) {
     model_file_part(f, "profile.gender.several")->data.counts[0] = 0;
 }
-static void newest_of_two(model_file *f) {
-    model_file_part(f, "profile.gender.several")->data.counts[2] = 2;
+static void newest_of_three(model_file *f) {
+    model_file_part(f, "profile.gender.several")->data.counts[2] = 3;
+}
+static void empty_vector(model_file *f) {
+    memcpy(model_file_part(f, "profile.gender.several")->data.counts, (uint32_t[]){'|', 0, 2, 0},
+           4 * sizeof(uint32_t));
+}
+static void wide_vector(model_file *f) {
+    memcpy(model_file_part(f, "profile.gender.several")->data.counts, (uint32_t[]){'|', 3, 2, 0},
+           4 * sizeof(uint32_t));
 }
 static void too_many_words(model_file *f) {
     model_file_part(f, "profile.age.several")->data.counts[3] = UINT32_MAX - 1;
@@ -308,7 +316,11 @@ static void test_contents(void **state) {
         {"a separator that is no ASCII", 5, separator_of_no_ascii, PIQUE_CORRUPT,
          "\"profile.gender.several\" makes no sense"},
         {"no separator", 5, no_separator, PIQUE_CORRUPT, "\"profile.gender.several\" makes no"},
-        {"neither first nor last", 5, newest_of_two, PIQUE_CORRUPT, "\"profile.gender.several\""},
+        {"neither first nor last", 5, newest_of_three, PIQUE_CORRUPT, "\"profile.gender.several\""},
+        {"a vector of no number", 5, empty_vector, PIQUE_CORRUPT,
+         "\"profile.gender.several\" makes no sense"},
+        {"a vector wider than its table", 5, wide_vector, PIQUE_CORRUPT,
+         "\"profile.gender\": shape"},
         {"too many words", 5, too_many_words, PIQUE_CORRUPT, "\"profile.age.several\" makes no"},
         {"a word more", 5, one_word_more, PIQUE_CORRUPT, "\"profile.age\": shape"},
         {"five numbers", 5, five_several, PIQUE_CORRUPT, "\"profile.age.several\": shape"},

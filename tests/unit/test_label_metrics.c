@@ -41,6 +41,25 @@ static double brute_gauc(const pq_judged *pairs, size_t count, uint32_t users) {
     return sum / weight;
 }
 
+/* The mean over the users with both labels: how many of their best pairs have label 1. */
+static double brute_top1(const pq_judged *pairs, size_t count, uint32_t users) {
+    double sum = 0, both = 0;
+    for (uint32_t user = 0; user < users; user++) {
+        double best = -1e9, ones = 0, all = 0, auc = brute_auc(pairs, count, user);
+        for (size_t i = 0; i < count; i++) {
+            best = pairs[i].user == user && pairs[i].score > best ? pairs[i].score : best;
+        }
+        for (size_t i = 0; i < count; i++) {
+            bool top = pairs[i].user == user && pairs[i].score == (float)best;
+            all += top;
+            ones += top && pairs[i].label;
+        }
+        sum += auc == auc ? ones / all : 0;
+        both += auc == auc;
+    }
+    return sum / both;
+}
+
 static void test_against_definitions(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -61,6 +80,7 @@ static void test_against_definitions(void **state) {
         pq_label_metrics(copy, count, &m);
         assert_true(fabs(m.auc - brute_auc(pairs, count, -1)) < 1e-12);
         assert_true(fabs(m.gauc - brute_gauc(pairs, count, 9)) < 1e-12);
+        assert_true(fabs(m.top1 - brute_top1(pairs, count, 9)) < 1e-12);
         assert_true(fabs(m.logloss - loss) < 1e-12);
         assert_true(fabs(m.accuracy - right) < 1e-12);
     }
@@ -78,7 +98,7 @@ static void test_calibration(void **state) {
     /* One label alone: there is nothing to tell apart. */
     pq_judged same[] = {{0, 1, 1}, {0, 2, 1}};
     pq_label_metrics(same, 2, &m);
-    assert_true(m.auc != m.auc && m.gauc != m.gauc);
+    assert_true(m.auc != m.auc && m.gauc != m.gauc && m.top1 != m.top1);
     /* Far out: no overflow. */
     pq_judged far[] = {{0, 1e4f, 0}, {0, -1e4f, 1}};
     pq_label_metrics(far, 2, &m);

@@ -354,7 +354,8 @@ static void test_schema(void **state) {
         {"{\"things\": {}}", "schema.json: unknown table \"things\""},
         {"{\"items\": {\"colour\": \"skip\"}}", "items.\"colour\": "},
         {"{\"items\": {\"tags\": \"float\"}}",
-         "items.\"tags\" is \"float\", not one of category, multi, sequence, number, text, skip"},
+         "items.\"tags\" is \"float\", not one of category, multi, sequence, number, text, "
+         "vector, skip"},
         {"{\"users\": {\"age\": 1}}", "users.\"age\" is \"1\", not one of"},
         {"{\"users\": {\"age\": {\"buckets\": 3}}}", "users.\"age\" has no \"type\""},
         {"{\"users\": {\"age\": {\"type\": \"number\", \"bins\": 3}}}",

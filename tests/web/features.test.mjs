@@ -19,6 +19,7 @@ const context = ['thing-1', 'thing-4'];
 const candidates = ['thing-2', 'thing-3', 'thing-5'];
 // Half precision tells such incomes apart in steps of 16.
 const income = (person) => 30_000 + person * 3;
+const mood = (person) => [person / 90, (person % 3) - 1, 0];
 let folder;
 let files;
 let typed; // models of all types of columns
@@ -69,15 +70,16 @@ before(() => {
   const tags = (n) => [`a${n % 4}`, `b${n % 3}`, `a${(n + 1) % 4}`].join('|');
   const rows = people.map(
     (n) =>
-      `p${n},${income(n)},${tags(n)},v${n % 7}|v${(n * 3) % 7}|v${(n * 2) % 5},I like no ${n % 6}`,
+      `p${n},${income(n)},${tags(n)},v${n % 7}|v${(n * 3) % 7}|v${(n * 2) % 5},I like no ${n % 6},${mood(n).join('|')}`,
   );
-  const header = 'user,income,tags,path,about';
+  const header = 'user,income,tags,path,about,mood';
   writeFileSync(path.join(people2, 'users.csv'), `${[header, ...rows].join('\n')}\n`);
   const users = {
     income: { type: 'number', as: 'quantile', buckets: 20, missing: 'mean' },
     tags: { type: 'multi', max_values: 2 },
     path: { type: 'sequence', max_values: 2 },
     about: { type: 'text', buckets: 64, max_values: 6 },
+    mood: { type: 'vector', width: 3 },
   };
   writeFileSync(path.join(people2, 'schema.json'), JSON.stringify({ users }));
   typed = ['din', 'wide_deep', 'fm'].map((name) => {
@@ -156,8 +158,18 @@ test('several where one belongs, or what is no text, rejects and names the field
       const message = `profile field "${name}" takes one value, not several`;
       await assert.rejects(scores(profile), { code: 'ARGUMENT', message }, place);
     }
-    for (const value of [1, null, undefined, ['a1'], {}]) {
-      const message = `Profile field "tags" takes texts, not ${value}`;
+    const lengths = [[], [1, 2], [1, 2, 3, 4]];
+    for (const mood of lengths.slice(1)) {
+      const message = `profile field "mood" takes 3 numbers, not ${mood.length}`;
+      await assert.rejects(scores({ mood }), { code: 'ARGUMENT', message }, place);
+    }
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e39, 'x']) {
+      const message = `profile field "mood" takes a number, not "${value}"`;
+      await assert.rejects(scores({ mood: [0, value, 1] }), { code: 'ARGUMENT', message }, place);
+    }
+    assert.deepEqual(await scores({ mood: lengths[0] }), await scores({}), place);
+    for (const value of [null, undefined, ['a1'], {}, true]) {
+      const message = `Profile field "tags" takes no ${value}`;
       await assert.rejects(scores({ tags: ['a1', value] }), { code: 'ARGUMENT', message }, place);
     }
     // Without a history only the profile tells something, if it does.

@@ -21,7 +21,7 @@ export interface EngineQuery {
   explain: boolean;
   diversity: number;
   diversityBy: string | undefined;
-  profile: Record<string, string | number | readonly string[]>;
+  profile: Record<string, string | number | readonly (string | number)[]>;
   /** Values that an item must have in columns of categories. */
   filter?: Record<string, string[]> | undefined;
   /** Further items to leave out: bit item % 8 of byte item / 8. */
@@ -428,11 +428,11 @@ export class Engine {
         throw new PiqueError('ARGUMENT', `No profile field "${name}"; this model has: ${known}`);
       }
       // Empty texts are no values, but with them any array is several, where one belongs too.
-      for (const text of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
-        if (typeof text !== 'string') {
-          throw new PiqueError('ARGUMENT', `Profile field "${name}" takes texts, not ${text}`);
+      for (const value of Array.isArray(given) ? ['', '', ...given] : [String(given ?? '')]) {
+        if (typeof value !== 'string' && typeof value !== 'number') {
+          throw new PiqueError('ARGUMENT', `Profile field "${name}" takes no ${value}`);
         }
-        const bytes = this.#encoder.encode(text);
+        const bytes = this.#encoder.encode(value as string); // which makes texts of numbers
         size += bytes.length + VALUE_BYTES;
         values.push([bytes, names.indexOf(name)]); // not one of this model's: no value of its
       }

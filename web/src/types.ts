@@ -166,9 +166,10 @@ export interface Query {
    * What is known about the visitor, by the names in {@link ModelInfo.profile}: raw values, which the model
    * encodes. What is left out (or `''`) is not known; of fields that are numbers the model then takes what
    * training filled in, and a text that is no number rejects with `ARGUMENT`. A field that takes several values may
-   * have an array of texts, a sequence with the newest last; elsewhere an array rejects with `ARGUMENT`.
+   * have an array, a sequence with the newest last; elsewhere an array rejects with `ARGUMENT`. A vector takes an array
+   * of as many numbers as it has.
    */
-  profile?: Record<string, string | number | readonly string[]>;
+  profile?: Record<string, string | number | readonly (string | number)[]>;
   /** Ends the call with an `ABORTED` error. */
   signal?: AbortSignal;
 }
