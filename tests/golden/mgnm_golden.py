@@ -43,7 +43,8 @@ VARIANTS = {
     "plain-sym": dict(BEST, user_aware=0),
     "plain-none": dict(BEST, user_aware=0, norm="none", skip=0),
     "per-position": dict(BEST, bilinear="per_position", profile=0),
-    "pointwise": dict(BEST, loss="bce", pair_negatives=2, l1=0.1, reduce="sum", attention_stop=0),
+    "pointwise": dict(BEST, loss="bce", pair_negatives=2, temperature=1, l1=0.1, reduce="sum",
+                      attention_stop=0),  # fmt: skip
     "pairs-bpr": dict(BEST, loss="bpr", pair_negatives=2, hard=1, l1=0.1),
     "one-level": dict(BEST, levels=1, attention_stop=0, power=3),
     "no-sequence": dict(BEST, sequential=0, levels=2),
