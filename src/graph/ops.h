@@ -37,7 +37,7 @@ typedef struct {
     pq_var
         *residual;   /* NULL or (T, K * D): added to the vectors in all rounds but the first and the
                          last; it learns through the couplings */
-    pq_real *shares;     /* NULL or [T, K]: how much each row gives to each interest, */
+    pq_real *shares; /* NULL or [T, K]: how much each row gives to each interest, */
     uint32_t share_step; /* one number in so many; 0: one after the other */
 } pq_route;
 
