@@ -79,6 +79,7 @@ struct pique_dataset {
     pq_ctx *ctx;
     pq_strings items;     /* item i is string i - 1 */
     uint32_t item_rows;   /* items.count + 2 */
+    uint32_t held_seed;   /* of the choice of the items that are held out */
     uint32_t *popularity; /* [item_rows] training events */
 
     uint32_t user_count;
@@ -100,7 +101,6 @@ struct pique_dataset {
     pq_held *held;
     uint64_t held_count;
     double held_share; /* 0: none is */
-    uint32_t held_seed;
 
     pq_feature *item_features;
     uint32_t item_feature_count;

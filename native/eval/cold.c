@@ -117,7 +117,7 @@ static pique_status open_job(pq_ctx *ctx, job *j, pique_cold_items *out) {
     j->starts = pq_alloc(ctx, (size_t)d->user_count + 1, sizeof(*j->starts));
     j->cold = pq_alloc(ctx, (size_t)j->scorer->items + 1, sizeof(*j->cold));
     j->counts = pq_alloc(ctx, d->user_count, sizeof(*j->counts));
-    j->shares = pq_alloc(ctx, d->user_count * 2 * cuts, sizeof(*j->shares));
+    j->shares = pq_alloc(ctx, (size_t)d->user_count * 2 * cuts, sizeof(*j->shares));
     if (!j->starts || !j->cold || !j->counts || !j->shares) {
         return PIQUE_NO_MEMORY;
     }

@@ -23,14 +23,13 @@ uint32_t pq_item_cold(const pique_dataset *dataset) {
     return cold;
 }
 
-void pq_item_start_zero(const pq_model *m, const pq_train_options *options) {
+void pq_item_start_cold(const pq_model *m) {
     pq_param *tables[TABLES];
     tables_of(m, tables);
     for (uint32_t i = 0; i < TABLES; i++) {
         if (tables[i]) {
-            size_t count = options->init_zero ? m->items.rows - 2 : m->items.cold;
-            size_t first = m->items.rows - 1 - count, cols = tables[i]->cols;
-            memset(tables[i]->value + first * cols, 0, count * cols * sizeof(pq_real));
+            size_t first = m->items.rows - 1 - m->items.cold, cols = tables[i]->cols;
+            memset(tables[i]->value + first * cols, 0, m->items.cold * cols * sizeof(pq_real));
         }
     }
 }
@@ -64,6 +63,10 @@ pique_status pq_item_start(pq_model *m, const pique_dataset *dataset, const char
     pq_side_file file;
     pq_side_rows rows;
     tables_of(m, tables);
+    if (!options->item_ids) {
+        PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
+                "item_ids = 0 leaves items no rows of their own to begin with a file's");
+    }
     if (!tables[0]) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT, "%s has no table of items to begin with rows of a file",
                 m->def->name);

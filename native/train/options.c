@@ -93,8 +93,6 @@ const pq_field pq_train_fields[] = {
              "elements"),
     PQ_FIELD("init.scale", AT(init_scale), "real 0 1000", "1", NULL, NULL,
              "with rows of items from a file: what they are multiplied by"),
-    PQ_FIELD("init.zero", AT(init_zero), "bool", "0", NULL, NULL,
-             "the items' own rows begin as zeros; with init.freeze items are their columns alone"),
     PQ_FIELD("init.freeze", AT(init_freeze), "bool", "0", NULL, NULL,
              "the items' own rows stay as they begin"),
     PQ_FIELD("eval_every", AT(eval_every), "int 1 100000", "2", NULL, NULL,

@@ -36,7 +36,7 @@ typedef struct {
     int32_t epochs, pretrain, batch, negatives, samples_per_user, eval_every, patience, cutoff,
         warmup, lr_every, optimiser, linear_optimiser, quantise, quantise_from;
     int32_t sampler, schedule, metric, supervision, loss, pair_negatives, kd_reduction;
-    bool dense_rows, item_ids, init_zero, init_freeze;
+    bool dense_rows, item_ids, init_freeze;
     double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip,
         beta1, beta2, epsilon, ftrl_alpha, ftrl_beta, ftrl_l1, ftrl_l2, negative_power, around,
         checkpoint_seconds, kd_temperature, kd_alpha, kd_kappa, init_scale;

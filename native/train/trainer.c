@@ -159,7 +159,7 @@ static pique_status open_model(trainer *t) {
     if (t->asked->init && !t->asked->resume) {
         PQ_TRY(start_from(t, t->asked->init));
     }
-    pq_item_start_zero(m, &t->options);
+    pq_item_start_cold(m);
     if (t->asked->init_items && !t->asked->resume) {
         PQ_TRY(pq_item_start(m, d, t->asked->init_items, &t->options, t->listener));
     }

@@ -69,6 +69,8 @@ test('any model begins with the vectors; widths that differ are refused', () => 
   good(training('mind', 'mind', '--init-items', file));
   const message = /"item\.weight" has rows of width 8, not 12/;
   bad(training('sasrec', 'wide', '--init-items', file, '--set', 'dim=12'), 1, message);
+  const own = ['--set', 'item_ids=0'];
+  bad(training('mind', 'no', '--init-items', file, ...own), 2, /item_ids = 0 leaves items no rows/);
   const config = JSON.parse(readFileSync(join(place, 'begun', 'config.json'), 'utf8'));
   assert.equal(config.init_items, file);
 });
@@ -83,7 +85,7 @@ test('new items are found by vectors and by features, not by ids', () => {
   writeFileSync(schema, '{"items":{"colour":"skip","note":"skip"}}');
   good(training('mind', 'ids', ...held, '--schema', schema));
   assert.equal(cold(join(place, 'ids', 'model.pique'), '--schema', schema)['recall@3'], 0);
-  good(training('mind', 'features', ...held, '--epochs', 20, ...settings(['init.zero=1'])));
+  good(training('mind', 'features', ...held, '--epochs', 20, ...settings(['item_ids=0'])));
   const features = cold(join(place, 'features', 'model.pique'));
   assert.ok(features['recall@3'] > 1.5 * features['chance@3'], JSON.stringify(features));
 });

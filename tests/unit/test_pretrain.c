@@ -120,7 +120,7 @@ enum { USERS = 60, EACH = 20 };
 
 /* Users of either community take its items; the last two events of each are those of one common item. */
 static char *communities(void) {
-    char *text = malloc(USERS * 12 * 8);
+    char *text = malloc((size_t)USERS * 12 * 8);
     size_t size = 0;
     assert_non_null(text);
     for (uint32_t u = 0; u < USERS; u++) {
