@@ -111,17 +111,20 @@ const variants = [
   'mmrec crossmodal=own scale=1',
 ];
 
+/** Models that retrieve, without and with a score of their own. */
+const retrieving = ['mind', 'mgnm', 'mgnm levels=3 sequential=1'];
+
 /** What a model cannot do without on these data. */
 const needed = {
   capsnet: 'capsnet height=6 width=6 filters=4 kernel=3 primary_kernel=2 stride=1 types=2 dim=4',
 };
 
-/** Models that retrieve, without and with a score of their own. */
-const retrieving = ['mind', 'mgnm', 'mgnm levels=3 sequential=1'];
-const ranked = ranking.map(({ name }) => needed[name] ?? name);
-
-for (const model of [...ranked, ...variants, ...retrieving]) {
-  describe(`rank by $model`, () => {
+for (const model of [
+  ...ranking.map(({ name }) => needed[name] ?? name),
+  ...variants,
+  ...retrieving,
+]) {
+  describe(`rank by ${model}`, () => {
     let files;
     let known; // what the model can be told of a person
     before(() => {
@@ -139,7 +142,7 @@ for (const model of [...ranked, ...variants, ...retrieving]) {
         // Log-odds cross 0, and are compared there by the size that three quarters of the model's reach.
         const sizes = lowerQuartile(expected.flatMap((scores) => [...scores.values()]));
         const least = Math.min(sizes, 1);
-        assert.ok(least > 0, `$least`);
+        assert.ok(least > 0, `${least}`);
         for (const wasm of ['core.wasm', 'core-nosimd.wasm']) {
           const options = { worker: false, wasm: readDist(wasm) };
           const pique = await load(readFileSync(file), options);
@@ -151,12 +154,12 @@ for (const model of [...ranked, ...variants, ...retrieving]) {
             const { items } = await pique.rank(all, query);
             assert.equal(items.length, THINGS);
             for (const [i, item] of items.entries()) {
-              const place = `$path.basename(file), $wasm, person $person, place $i`;
+              const place = `${path.basename(file)}, ${wasm}, person ${person}, place ${i}`;
               const want = expected[person].get(item.id);
               const before = i > 0 ? items[i - 1].score : Number.POSITIVE_INFINITY;
               assert.ok(item.score <= before, place);
               const close = isClose(want, item.score, least);
-              assert.ok(close, `$place: $item.scoreinstead of $want`);
+              assert.ok(close, `${place}: ${item.score} instead of ${want}`);
               assert.equal('probability' in item, !retrieves);
             }
           }
@@ -173,8 +176,8 @@ for (const model of [...ranked, ...variants, ...retrieving]) {
         assert.equal(items.length, THINGS);
         for (const { score } of items) assert.ok(Number.isFinite(score));
       }
-      const newest = Array.from({ length: 60 }, (_, n) => `thing-$thing(5, n)`);
-      const older = Array.from({ length: 500 }, (_, n) => `thing-$thing(8, n)`);
+      const newest = Array.from({ length: 60 }, (_, n) => `thing-${thing(5, n)}`);
+      const older = Array.from({ length: 500 }, (_, n) => `thing-${thing(8, n)}`);
       assert.deepEqual(await scores([...older, ...newest]), await scores(newest));
       const blind = model === 'lr' || model === needed.capsnet; // to the history
       if (!blind) assert.notDeepEqual(await scores(older), await scores(newest));
