@@ -94,8 +94,8 @@ before(() => {
   ]);
   const images = path.join(folder, 'images');
   cpSync(path.join(folder, 'data'), images, { recursive: true });
-  const rows = people.map((_, n) => `p${n},${imageOf(n).join(' ')}`);
-  writeFileSync(path.join(images, 'users.csv'), `${['user,image', ...rows].join('\n')}\n`);
+  const shown = people.map((_, n) => `p${n},${imageOf(n).join(' ')}`);
+  writeFileSync(path.join(images, 'users.csv'), `${['user,image', ...shown].join('\n')}\n`);
   const image = { type: 'vector', width: 36, separator: ' ' };
   writeFileSync(path.join(images, 'schema.json'), JSON.stringify({ users: { image } }));
 });
