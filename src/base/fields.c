@@ -18,7 +18,7 @@ static bool equals(pq_span span, const char *text, size_t size) {
 
 static const pq_field *find(const pq_field *fields, pq_span name) {
     for (; fields->name; fields++) {
-        if (equals(name, fields->name, strlen(fields->name))) {
+        if (fields->domain && equals(name, fields->name, strlen(fields->name))) {
             return fields;
         }
     }
@@ -126,7 +126,9 @@ pique_status pq_fields_preset(pq_ctx *ctx, const pq_field *fields, void *options
         const char *other = seed ? fields->seed : paper ? fields->paper : NULL;
         value = other ? other : value;
 #endif
-        PQ_TRY(set(ctx, fields, options, span_of(value)));
+        if (fields->domain) {
+            PQ_TRY(set(ctx, fields, options, span_of(value)));
+        }
     }
     return PIQUE_OK;
 }

@@ -24,9 +24,13 @@ typedef struct {
 #if PQ_TRAINING
 #define PQ_FIELD(name, offset, domain, best, seed, paper, help)                                    \
     { name, domain, offset, best, seed, paper, help }
+/* One that a model which serves does not look at: such a build has an empty row in its place, and the member is 0. */
+#define PQ_TRAINING_FIELD PQ_FIELD
 #else /* presets are for training */
 #define PQ_FIELD(name, offset, domain, best, seed, paper, help)                                    \
     { name, domain, offset, best }
+#define PQ_TRAINING_FIELD(...)                                                                     \
+    { "", NULL, 0, NULL }
 #endif
 
 /* A number's name as its digits, for limits: "int 1 " PQ_DIGITS(PQ_MOST_BLOCKS). */

@@ -56,8 +56,9 @@ typedef struct {
                  "model file"),                                                                    \
         PQ_FIELD("route_full", (at) + offsetof(pq_capsules, route_full), "bool", "0", NULL, NULL,  \
                  "gradients through all routing rounds, not only the last"),                       \
-        PQ_FIELD("sigma", (at) + offsetof(pq_capsules, sigma), "real 0 100", noise, seed_noise,    \
-                 paper_noise, "deviation of the routing noise, cut at two deviations"),            \
+        PQ_TRAINING_FIELD("sigma", (at) + offsetof(pq_capsules, sigma), "real 0 100", noise,       \
+                          seed_noise, paper_noise,                                                 \
+                          "deviation of the routing noise, cut at two deviations"),                \
         PQ_FIELD("squash_epsilon", (at) + offsetof(pq_capsules, squash_epsilon), "real 1e-30 1",   \
                  "1e-9", seed_epsilon, NULL, "inside the square root of squash"),                  \
         PQ_FIELD("hidden", (at) + offsetof(pq_capsules, hidden), "int 1 4096", "128", NULL, NULL,  \

@@ -17,8 +17,9 @@ typedef struct {
 #define PQ_HEAD_FIELDS_OF(offset, seed_tanh, seed_dropout)                                         \
     PQ_FIELD("head_tanh", (offset) + offsetof(pq_head, tanh), "bool", "0", seed_tanh, NULL,        \
              "log-odds go through tanh"),                                                          \
-        PQ_FIELD("head_dropout", (offset) + offsetof(pq_head, dropout), "real 0 0.95", "0",        \
-                 seed_dropout, NULL, "share of the log-odds that are set to 0 in training")
+        PQ_TRAINING_FIELD("head_dropout", (offset) + offsetof(pq_head, dropout), "real 0 0.95",    \
+                          "0", seed_dropout, NULL,                                                 \
+                          "share of the log-odds that are set to 0 in training")
 #define PQ_HEAD_FIELDS(offset) PQ_HEAD_FIELDS_OF(offset, "1", "0.5")
 
 static inline pq_var *pq_head_apply(pq_tape *t, const pq_head *head, pq_var *x) {

@@ -42,7 +42,7 @@ static void count_columns(pq_items *items, pq_params *params) {
 }
 
 void pq_items_declare(pq_items *items, pq_params *params) {
-    if (items->baked) {
+    if (pq_items_baked(items)) {
         if (items->pool == PQ_POOL_CONCAT) {
             count_columns(items, params);
         }
@@ -165,7 +165,7 @@ static pq_var *rounded(pq_tape *t, const pq_items *items, pq_var *rows, const ui
 }
 
 pq_var *pq_items_vectors(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
-    if (items->baked) {
+    if (pq_items_baked(items)) {
         return table_rows(t, items, items->vectors, NULL, ids, n);
     }
     pq_var *e = pooled(t, items, ids, n);
@@ -194,7 +194,7 @@ pq_var *pq_items_all(pq_tape *t, const pq_items *items) {
 #endif
 
 pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *ids, uint32_t n) {
-    if (items->baked) {
+    if (pq_items_baked(items)) {
         return items->behaviours ? table_rows(t, items, items->behaviours, NULL, ids, n)
                                  : table_rows(t, items, items->vectors, items->lengths, ids, n);
     }
@@ -213,7 +213,7 @@ pq_var *pq_items_behaviours(pq_tape *t, const pq_items *items, const uint32_t *i
 
 pq_var *pq_items_behaviour_fields(pq_tape *t, const pq_items *items, const uint32_t *ids,
                                   uint32_t n) {
-    if (items->linear > 0 && !items->baked) {
+    if (items->linear > 0 && !pq_items_baked(items)) {
         return side_by_side(t, items, ids, n);
     }
     return pq_op_columns(t, pq_items_behaviours(t, items, ids, n), 0,

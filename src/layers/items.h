@@ -86,6 +86,10 @@ typedef struct pq_items {
     const float *lengths;       /* [rows] x_i = lengths[i] e_i; NULL: 1 */
 } pq_items;
 
+/* A build that only serves knows no other items. */
+static inline bool pq_items_baked(const pq_items *items) {
+    return !PQ_TRAINING || items->baked;
+}
 /* Width of a pooled row: D, or (1 + columns) D + linear. */
 uint32_t pq_items_width(const pq_items *items);
 /* Whether a model file has rows of behaviours beside those of items. */

@@ -68,8 +68,8 @@ typedef struct {
              "batch normalisation: none, of the input, in every hidden layer, or only its "        \
              "gain and bias on the input")
 #define PQ_MLP_DROPOUT(name, at, best, seed, paper)                                                \
-    PQ_FIELD(name, (at) + offsetof(pq_mlp, dropout), "real 0 0.95", best, seed, paper,             \
-             "of what the hidden layers give")
+    PQ_TRAINING_FIELD(name, (at) + offsetof(pq_mlp, dropout), "real 0 0.95", best, seed, paper,    \
+                      "of what the hidden layers give")
 
 /* `at`: the offset of the pq_dice_options; the rest are a seed's values. */
 #define PQ_DICE_FIELDS(at, seed_alpha, seed_fixed, seed_affine, seed_epsilon)                      \

@@ -62,11 +62,11 @@ static const pq_field fields[] = {
     PQ_MLP_ACTIVATION("activation", AT(tower.mlp), "leaky", NULL, NULL),
     PQ_MLP_NORM("norm", AT(tower.mlp), "none", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(tower.mlp), "0.3", "0", "0"),
-    PQ_FIELD("block_dropout", AT(net.dropout), "real 0 0.95", "0.3", "0.1", "0.2",
-             "of the input, the attention weights and what blocks add"),
+    PQ_TRAINING_FIELD("block_dropout", AT(net.dropout), "real 0 0.95", "0.3", "0.1", "0.2",
+                      "of the input, the attention weights and what blocks add"),
     PQ_HEAD_FIELDS_OF(AT(tower.head), NULL, NULL),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
-             "deviation of new vectors of fields; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+                      "deviation of new vectors of fields; 0: Glorot uniform"),
     {.name = NULL},
 };
 

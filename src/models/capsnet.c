@@ -42,23 +42,21 @@ static const pq_field fields[] = {
     PQ_FIELD("rounds", AT(rounds), "int 1 10", "3", NULL, NULL, "routing rounds R"),
     PQ_FIELD("squash_epsilon", AT(squash_epsilon), "real 1e-30 1", "1e-9", NULL, NULL,
              "inside the square root of squash"),
-#if PQ_TRAINING /* what is served does not depend on these */
-    PQ_FIELD("route_full", AT(route_full), "bool", "0", "1", "0",
-             "gradients through all routing rounds, not only the last"),
-    PQ_FIELD("init_scale", AT(init_scale), "real 1e-6 10", "0.1", NULL, NULL,
-             "deviation of the maps W of new capsules"),
-    PQ_FIELD("margin_high", AT(margin_high), "real 0 1", "0.9", NULL, NULL,
-             "a true item's length is long enough from here on"),
-    PQ_FIELD("margin_low", AT(margin_low), "real 0 1", "0.1", NULL, NULL,
-             "another item's length is short enough up to here"),
-    PQ_FIELD("margin_down", AT(margin_down), "real 0 1", "0.5", NULL, NULL,
-             "weight of the other items' lengths in the loss"),
-    PQ_FIELD("reconstruction", AT(reconstruction), "real 0 10", "0.0005", NULL, NULL,
-             "weight of the drawn image's summed squared error; 0: there is no decoder"),
-    PQ_FIELD("hidden1", AT(hidden1), "int 1 4096", "128", "512", "512",
-             "width of the decoder's first layer"),
-    PQ_FIELD("hidden2", AT(hidden2), "int 1 4096", "256", "1024", "1024", "of its second"),
-#endif
+    PQ_TRAINING_FIELD("route_full", AT(route_full), "bool", "0", "1", "0",
+                      "gradients through all routing rounds, not only the last"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 1e-6 10", "0.1", NULL, NULL,
+                      "deviation of the maps W of new capsules"),
+    PQ_TRAINING_FIELD("margin_high", AT(margin_high), "real 0 1", "0.9", NULL, NULL,
+                      "a true item's length is long enough from here on"),
+    PQ_TRAINING_FIELD("margin_low", AT(margin_low), "real 0 1", "0.1", NULL, NULL,
+                      "another item's length is short enough up to here"),
+    PQ_TRAINING_FIELD("margin_down", AT(margin_down), "real 0 1", "0.5", NULL, NULL,
+                      "weight of the other items' lengths in the loss"),
+    PQ_TRAINING_FIELD("reconstruction", AT(reconstruction), "real 0 10", "0.0005", NULL, NULL,
+                      "weight of the drawn image's summed squared error; 0: there is no decoder"),
+    PQ_TRAINING_FIELD("hidden1", AT(hidden1), "int 1 4096", "128", "512", "512",
+                      "width of the decoder's first layer"),
+    PQ_TRAINING_FIELD("hidden2", AT(hidden2), "int 1 4096", "256", "1024", "1024", "of its second"),
     {.name = NULL},
 };
 
@@ -126,7 +124,7 @@ static pique_status declare(pq_model *m) {
           c->second.size * c->second.size * c->second.channels, c->primary);
     c->map = pq_params_add(p, "caps.w", c->inputs * c->classes * (uint32_t)c->dim,
                            (uint32_t)c->type_dim, (pq_init){PQ_INIT_NORMAL, c->init_scale, false});
-    if (PQ_TRAINING && !m->items.baked && c->reconstruction > 0) {
+    if (!pq_items_baked(&m->items) && c->reconstruction > 0) {
         declare_decoder(c, p);
     }
     return p->status;

@@ -49,18 +49,16 @@ static const pq_field fields[] = {
              "dr: inside the square root of squash"),
     PQ_FIELD("cosine", AT(cosine), "bool", "0", NULL, NULL,
              "interests and item vectors have length 1"),
-#if PQ_TRAINING /* what a model that serves does not look at */
-    PQ_FIELD("hard", AT(hard), "bool", "1", NULL, NULL,
-             "training takes the interest that fits the label best, not a mean by fit"),
-    PQ_FIELD("power", AT(power), "real 0 100", "1", NULL, NULL,
-             "soft attention: the fit is multiplied by it before the softmax"),
-    PQ_FIELD("temperature", AT(temperature), "real 1e-3 100", "1", NULL, NULL,
-             "inner products are divided by it in the loss"),
-    PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0.5", "0", "0",
-             "share of the elements of behaviours that are dropped in training"),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.02", "0", "0",
-             "deviation of new item embeddings; 0: Glorot uniform"),
-#endif
+    PQ_TRAINING_FIELD("hard", AT(hard), "bool", "1", NULL, NULL,
+                      "training takes the interest that fits the label best, not a mean by fit"),
+    PQ_TRAINING_FIELD("power", AT(power), "real 0 100", "1", NULL, NULL,
+                      "soft attention: the fit is multiplied by it before the softmax"),
+    PQ_TRAINING_FIELD("temperature", AT(temperature), "real 1e-3 100", "1", NULL, NULL,
+                      "inner products are divided by it in the loss"),
+    PQ_TRAINING_FIELD("dropout", AT(dropout), "real 0 0.95", "0.5", "0", "0",
+                      "share of the elements of behaviours that are dropped in training"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.02", "0", "0",
+                      "deviation of new item embeddings; 0: Glorot uniform"),
     {.name = NULL},
 };
 

@@ -36,8 +36,9 @@ typedef struct {
         PQ_FIELD(                                                                                  \
             "history", (at) + offsetof(pq_ctr_options, history), "int 0 1000", "50", "0", "0",     \
             "newest behaviours whose mean is a field beside each field of the item; 0: none"),     \
-        PQ_FIELD("init_scale", (at) + offsetof(pq_ctr_options, init_scale), "real 0 10",           \
-                 best_scale, "1", "0.01", "deviation of new vectors of fields; 0: Glorot uniform")
+        PQ_TRAINING_FIELD("init_scale", (at) + offsetof(pq_ctr_options, init_scale), "real 0 10",  \
+                          best_scale, "1", "0.01",                                                 \
+                          "deviation of new vectors of fields; 0: Glorot uniform")
 #define PQ_CTR_MLP_FIELDS(at, h1, seed_h1, paper_h1, h2, seed_h2, paper_h2, h3, seed_h3, paper_h3, \
                           act, seed_act, paper_act, drop, seed_drop, paper_drop)                   \
     PQ_MLP_WIDTH("hidden1", at, 0, h1, seed_h1, paper_h1),                                         \

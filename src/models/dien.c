@@ -74,22 +74,24 @@ static const pq_field fields[] = {
     PQ_FIELD("att_scale", AT(scale), "bool", "0", "1", "0",
              "logits are divided by the square root of their vectors' width"),
     PQ_ATTENTION_UNIT_FIELDS(AT(unit), "80", "40", "16", "8", "sigmoid", "dice"),
-    PQ_FIELD("aux", AT(aux), "none,next_mlp,next_dot,same_label", "next_mlp", NULL, NULL,
-             "what tells the behaviour that followed from one that did not; same_label: the inner "
-             "product tells the state's own behaviour from its negative"),
-    PQ_FIELD("aux_norm", AT(aux_norm), "valid2,padded", "valid2", NULL, NULL,
-             "its loss is divided by twice the behaviours there are, or by the places of full "
-             "histories"),
-    PQ_FIELD("alpha", AT(alpha), "real 0 1000", "1", NULL, NULL, "weight of its loss"),
-    PQ_FIELD("ctr_scale", AT(ctr_scale), "real 0 1000", "1", NULL, NULL,
-             "weight of the candidates' loss"),
+    PQ_TRAINING_FIELD(
+        "aux", AT(aux), "none,next_mlp,next_dot,same_label", "next_mlp", NULL, NULL,
+        "what tells the behaviour that followed from one that did not; same_label: the inner "
+        "product tells the state's own behaviour from its negative"),
+    PQ_TRAINING_FIELD(
+        "aux_norm", AT(aux_norm), "valid2,padded", "valid2", NULL, NULL,
+        "its loss is divided by twice the behaviours there are, or by the places of full "
+        "histories"),
+    PQ_TRAINING_FIELD("alpha", AT(alpha), "real 0 1000", "1", NULL, NULL, "weight of its loss"),
+    PQ_TRAINING_FIELD("ctr_scale", AT(ctr_scale), "real 0 1000", "1", NULL, NULL,
+                      "weight of the candidates' loss"),
     PQ_MLP_WIDTH("aux1", AT(discriminator), 0, "100", NULL, NULL),
     PQ_MLP_WIDTH("aux2", AT(discriminator), 1, "50", NULL, NULL),
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "32", "80", "16", "0", "dice", "prelu", "input",
                              "layers", "0", "0.25", "full", "plain", "1", "1", "0.5"),
     PQ_DICE_FIELDS(AT(tower.mlp.dice), NULL, NULL, NULL, NULL),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
-             "deviation of new vectors of fields; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+                      "deviation of new vectors of fields; 0: Glorot uniform"),
     {.name = NULL},
 };
 
@@ -130,7 +132,7 @@ static void declare_tables(pq_model *m) {
     if (c->tables == TABLES_SHARED) {
         return;
     }
-    if (PQ_TRAINING && !m->items.baked) {
+    if (!pq_items_baked(&m->items)) {
         c->behaviours = c->negatives = m->items;
         c->behaviours.name = "behaviour";
         c->negatives.name = "negative";
@@ -146,7 +148,7 @@ static void declare_tables(pq_model *m) {
 static void declare_discriminator(pq_model *m) {
     dien *c = m->self;
     uint32_t first = m->params.count;
-    if (c->aux != AUX_NEXT_MLP || m->items.baked) {
+    if (c->aux != AUX_NEXT_MLP || pq_items_baked(&m->items)) {
         return;
     }
     c->discriminator.activation = PQ_ACT_SIGMOID;

@@ -55,8 +55,8 @@ static const pq_field fields[] = {
     PQ_INTEREST_TOWER_FIELDS(AT(tower), "200", "1", "80", "0", "0", "dice", "dice", "input", "none",
                              "0", "0", "full", "compact", "0", "0", "0.5"),
     PQ_DICE_FIELDS(AT(tower.mlp.dice), "0.1", "1", "1", "1e-5"),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
-             "deviation of new vectors of fields; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+                      "deviation of new vectors of fields; 0: Glorot uniform"),
     {.name = NULL},
 };
 

@@ -71,7 +71,7 @@ static pique_status declare_fnn(pq_model *m) {
     for (uint32_t i = 0; i < m->params.count; i++) {
         m->params.list[i]->pretrained = c->rows == ROWS_FROZEN;
     }
-    if (!m->items.baked) {
+    if (!pq_items_baked(&m->items)) {
         if (c->rows == ROWS_FROZEN && m->pretrain == 0) {
             PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
                     "embedding = frozen keeps what pretraining learns, and pretrain = 0 is none");

@@ -64,28 +64,27 @@ static const pq_field fields[] = {
              "the logits of these looks are divided by the square root of `out`"),
     PQ_FIELD("offset", AT(offset), "bool", "1", "0", "0",
              "a linear term of the candidate and of the history's mean beside that"),
-#if PQ_TRAINING /* what serves has the vectors */
-    PQ_FIELD("dim", AT(dim), "int 1 1024", "32", "128", "1024", "width of tokens and regions"),
-    PQ_FIELD("tokens", AT(tokens), "int 1 1000", "24", NULL, NULL,
-             "first tokens of an item that are looked at"),
-    PQ_FIELD("regions", AT(regions), "int 1 1000", "31", NULL, NULL,
-             "first regions of an item that are looked at"),
-    PQ_FIELD("layers", AT(layers), "int 0 " PQ_DIGITS(PQ_MOST_BLOCKS), "1", NULL, NULL,
-             "blocks of self-attention over the tokens, and over the regions"),
-    PQ_FIELD("co_layers", AT(co_layers), "int 0 " PQ_DIGITS(PQ_MOST_BLOCKS), "1", NULL, NULL,
-             "layers in which they look at each other"),
-    PQ_FIELD("heads", AT(heads), "int 1 16", "2", NULL, NULL,
-             "attention heads; divides `dim` and `out`"),
-    PQ_FIELD("inner", AT(inner), "int 1 64", "2", "4", "4",
-             "width of the feed-forward layers in multiples of `dim`"),
-    PQ_FIELD("dropout", AT(dropout), "real 0 0.95", "0.1", NULL, NULL,
-             "of the input, the attention weights and the sublayers' outputs"),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "0.02", "0.02",
-             "deviation of new weights; 0: Glorot uniform"),
-    PQ_FIELD(
+    PQ_TRAINING_FIELD("dim", AT(dim), "int 1 1024", "32", "128", "1024",
+                      "width of tokens and regions"),
+    PQ_TRAINING_FIELD("tokens", AT(tokens), "int 1 1000", "24", NULL, NULL,
+                      "first tokens of an item that are looked at"),
+    PQ_TRAINING_FIELD("regions", AT(regions), "int 1 1000", "31", NULL, NULL,
+                      "first regions of an item that are looked at"),
+    PQ_TRAINING_FIELD("layers", AT(layers), "int 0 " PQ_DIGITS(PQ_MOST_BLOCKS), "1", NULL, NULL,
+                      "blocks of self-attention over the tokens, and over the regions"),
+    PQ_TRAINING_FIELD("co_layers", AT(co_layers), "int 0 " PQ_DIGITS(PQ_MOST_BLOCKS), "1", NULL,
+                      NULL, "layers in which they look at each other"),
+    PQ_TRAINING_FIELD("heads", AT(heads), "int 1 16", "2", NULL, NULL,
+                      "attention heads; divides `dim` and `out`"),
+    PQ_TRAINING_FIELD("inner", AT(inner), "int 1 64", "2", "4", "4",
+                      "width of the feed-forward layers in multiples of `dim`"),
+    PQ_TRAINING_FIELD("dropout", AT(dropout), "real 0 0.95", "0.1", NULL, NULL,
+                      "of the input, the attention weights and the sublayers' outputs"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "0.02", "0.02",
+                      "deviation of new weights; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD(
         "objective", AT(objective), "log,softmax", "log", NULL, NULL,
         "the log loss of labelled pairs, or of each liked one against `negatives` drawn items"),
-#endif
     {.name = NULL},
 };
 
@@ -219,7 +218,7 @@ static pique_status declare(pq_model *m) {
         c->offset_w = pq_params_add(&m->params, "offset.w", 1, 2 * m->width, (pq_init){0});
         c->offset_b = pq_params_add(&m->params, "offset.b", 1, 1, (pq_init){0});
     }
-    if (!PQ_TRAINING || m->items.baked) {
+    if (pq_items_baked(&m->items)) {
         return m->params.status;
     }
     /* One part: items that two parts share would be encoded twice. */

@@ -17,7 +17,7 @@ pique_status pq_next_item_declare(pq_model *m, pq_next_item *n) {
                 "aux_head = %s takes the whole catalogue, not aux_negatives = %d",
                 n->head == AUX_SOFTMAX_CE ? "softmax_ce" : "tanh_softmax_ce", (int)n->negatives);
     }
-    if (n->output == OUTPUT_OWN && !m->items.baked) {
+    if (n->output == OUTPUT_OWN && !pq_items_baked(&m->items)) {
         pq_init linear = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(m->width)};
         n->own = pq_params_add(&m->params, "aux.w", catalogue_size(m), m->width + 1, linear);
         if (n->own) {

@@ -20,19 +20,22 @@ typedef struct {
 
 /* Rows of fields. The option is the seed preset's aux_head; the row of the weight is the model's, which has a name of its own for it. */
 #define PQ_NEXT_ITEM_FIELDS(at, seed_head)                                                         \
-    PQ_FIELD("aux_output", (at) + offsetof(pq_next_item, output), "tied,own", "tied", "own", NULL, \
-             "what predicts the next item: the item vectors, or a matrix of its own with a bias"), \
-        PQ_FIELD("aux_head", (at) + offsetof(pq_next_item, head),                                  \
-                 "linear,tanh_softmax_ce,softmax_ce", "linear", seed_head, NULL,                   \
-                 "the prediction's logits: linear, or a softmax (of tanh), whose cross-entropy "   \
-                 "cannot "                                                                         \
-                 "fall "                                                                           \
-                 "far"),                                                                           \
-        PQ_FIELD("aux_negatives", (at) + offsetof(pq_next_item, negatives), "int 0 1048576", "0",  \
-                 NULL, NULL,                                                                       \
-                 "items drawn uniformly to compete with the next one; 0: the whole catalogue"),    \
-        PQ_FIELD("last_step_when_negative", (at) + offsetof(pq_next_item, last_step), "mask,keep", \
-                 "mask", "keep", NULL, "whether a candidate that was not liked is predicted")
+    PQ_TRAINING_FIELD(                                                                             \
+        "aux_output", (at) + offsetof(pq_next_item, output), "tied,own", "tied", "own", NULL,      \
+        "what predicts the next item: the item vectors, or a matrix of its own with a bias"),      \
+        PQ_TRAINING_FIELD(                                                                         \
+            "aux_head", (at) + offsetof(pq_next_item, head), "linear,tanh_softmax_ce,softmax_ce",  \
+            "linear", seed_head, NULL,                                                             \
+            "the prediction's logits: linear, or a softmax (of tanh), whose cross-entropy "        \
+            "cannot "                                                                              \
+            "fall "                                                                                \
+            "far"),                                                                                \
+        PQ_TRAINING_FIELD(                                                                         \
+            "aux_negatives", (at) + offsetof(pq_next_item, negatives), "int 0 1048576", "0", NULL, \
+            NULL, "items drawn uniformly to compete with the next one; 0: the whole catalogue"),   \
+        PQ_TRAINING_FIELD("last_step_when_negative", (at) + offsetof(pq_next_item, last_step),     \
+                          "mask,keep", "mask", "keep", NULL,                                       \
+                          "whether a candidate that was not liked is predicted")
 
 /* After m->width and the items are set. */
 pique_status pq_next_item_declare(pq_model *m, pq_next_item *n);

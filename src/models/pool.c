@@ -35,8 +35,8 @@ static const pq_field fields[] = {
         "width of the hidden layer (ReLU); 0: none, and all users have the same order of items"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
-             "deviation of new item vectors; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
+                      "deviation of new item vectors; 0: Glorot uniform"),
     {.name = NULL},
 };
 

@@ -31,12 +31,12 @@ static const pq_field fields[] = {
              "recurrent layers"),
     PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", NULL,
              "newest behaviours that are looked at"),
-    PQ_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,
-             "of the input of every layer"),
+    PQ_TRAINING_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,
+                      "of the input of every layer"),
     PQ_PROFILE_FIELD(AT(profile)),
     PQ_HEAD_FIELDS(AT(head)),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
-             "deviation of new item vectors; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,
+                      "deviation of new item vectors; 0: Glorot uniform"),
     {.name = NULL},
 };
 

@@ -35,18 +35,18 @@ typedef struct {
                  "recurrent layers"),                                                              \
         PQ_FIELD("history", AT(history), "int 1 1000", "50", "5", NULL,                            \
                  "newest behaviours that are looked at"),                                          \
-        PQ_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,                      \
-                 "of the input of every layer"),                                                   \
+        PQ_TRAINING_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.2", "0", NULL,             \
+                          "of the input of every layer"),                                          \
         PQ_PROFILE_FIELD(AT(profile)),                                                             \
-        PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,                      \
-                 "deviation of new item vectors; 0: Glorot uniform")
+        PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.1", "1", NULL,             \
+                          "deviation of new item vectors; 0: Glorot uniform")
 
 static const pq_field als_fields[] = {SHARED_FIELDS, {.name = NULL}};
 
 static const pq_field joint_fields[] = {
     SHARED_FIELDS,
-    PQ_FIELD("lambda", AT(next.weight), "real 0 1000", "1", NULL, NULL,
-             "weight of the prediction of the next item in the loss"),
+    PQ_TRAINING_FIELD("lambda", AT(next.weight), "real 0 1000", "1", NULL, NULL,
+                      "weight of the prediction of the next item in the loss"),
     PQ_NEXT_ITEM_FIELDS(AT(next), "tanh_softmax_ce"),
     {.name = NULL},
 };

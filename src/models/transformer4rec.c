@@ -63,14 +63,14 @@ static const pq_field fields[] = {
     PQ_MLP_WIDTH("hidden3", AT(mlp), 2, "0", NULL, NULL),
     PQ_MLP_ACTIVATION("activation", AT(mlp), "leaky", NULL, NULL),
     PQ_MLP_DROPOUT("dropout", AT(mlp), "0.2", "0", "0"),
-    PQ_FIELD("block_dropout", AT(encoder.dropout), "real 0 0.95", "0.1", NULL, NULL,
-             "of the input, the attention weights and what blocks add"),
-    PQ_FIELD("alpha", AT(next.weight), "real 0 1000", "0.2", NULL, NULL,
-             "weight of the prediction of the next item in the loss"),
+    PQ_TRAINING_FIELD("block_dropout", AT(encoder.dropout), "real 0 0.95", "0.1", NULL, NULL,
+                      "of the input, the attention weights and what blocks add"),
+    PQ_TRAINING_FIELD("alpha", AT(next.weight), "real 0 1000", "0.2", NULL, NULL,
+                      "weight of the prediction of the next item in the loss"),
     PQ_NEXT_ITEM_FIELDS(AT(next), "softmax_ce"),
     PQ_HEAD_FIELDS_OF(AT(head), NULL, NULL),
-    PQ_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
-             "deviation of new vectors of fields; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.01", "1", "0",
+                      "deviation of new vectors of fields; 0: Glorot uniform"),
     {.name = NULL},
 };
 
@@ -80,7 +80,7 @@ static const pq_field fields[] = {
 static pique_status declare_decoder(pq_model *m) {
     transformer4rec *c = m->self;
     uint32_t first = m->params.count;
-    if (c->next.weight == 0 || m->items.baked) {
+    if (c->next.weight == 0 || pq_items_baked(&m->items)) {
         return PIQUE_OK;
     }
     c->decoder = c->encoder;

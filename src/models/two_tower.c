@@ -19,15 +19,15 @@ static const pq_field fields[] = {
              "width of the vector of each field: the id, each column, each field of the profile"),
     PQ_FIELD("history", AT(in.history), "int 1 1000", "50", NULL, NULL,
              "newest behaviours whose mean the user's tower sees"),
-    PQ_FIELD("init_scale", AT(in.init_scale), "real 0 10", "0.05", "1", NULL,
-             "deviation of new vectors of fields; 0: Glorot uniform"),
+    PQ_TRAINING_FIELD("init_scale", AT(in.init_scale), "real 0 10", "0.05", "1", NULL,
+                      "deviation of new vectors of fields; 0: Glorot uniform"),
     PQ_CTR_MLP_FIELDS(AT(user), "64", "128", NULL, "0", "64", NULL, "0", NULL, NULL, "relu", "tanh",
                       NULL, "0", NULL, NULL),
     PQ_FIELD(
         "out", AT(out), "int 0 1024", "32", "0", NULL,
         "width of the linear layer that ends each tower; 0: none, the last hidden layer ends it"),
-    PQ_FIELD("tower_dropout", AT(dropout), "real 0 0.95", "0", "0.5", NULL,
-             "of what the towers give"),
+    PQ_TRAINING_FIELD("tower_dropout", AT(dropout), "real 0 0.95", "0", "0.5", NULL,
+                      "of what the towers give"),
     PQ_FIELD("scale", AT(scale), "real 0.01 100", "3", NULL, NULL, "multiplies the inner product"),
     {.name = NULL},
 };
@@ -47,7 +47,7 @@ static pique_status declare(pq_model *m) {
     m->width = out > 0 ? out : pq_mlp_width(&c->user, row);
     c->item = c->user;
     pq_mlp_declare(&c->user, p, "user", m->profile.column_count * m->profile.width + row, out);
-    if (!m->items.baked) {
+    if (!pq_items_baked(&m->items)) {
         uint32_t first = p->count;
         pq_mlp_declare(&c->item, p, "tower", row, out);
         for (uint32_t i = first; i < p->count; i++) {
