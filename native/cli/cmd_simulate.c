@@ -6,59 +6,45 @@
 
 #define COMMAND "simulate"
 
-static cli_exit simulate(const pique_simulate_options *o) {
-    pique_context *ctx;
-    progress shown;
-    cli_exit code = cli_open(COMMAND, &ctx);
-    if (code != CLI_OK) {
-        return code;
-    }
-    progress_begin(&shown, NULL);
-    pique_listener listener = progress_listener(&shown);
-    pique_status status = pique_simulate(ctx, o, &listener);
-    progress_end(&shown);
-    if (status == PIQUE_OK) {
+static void tell(const pique_simulate_options *o, const pique_digits_options *d) {
+    if (d) {
+        printf("%s: users.csv, interactions.csv and schema.json of %lu images of digits\n", o->out,
+               (unsigned long)d->count);
+    } else {
         printf("%s: items.csv, interactions.csv and truth.csv of %lu simulated viewers\n", o->out,
                (unsigned long)o->users);
-    } else {
-        code = cli_failed(COMMAND, ctx, status);
     }
-    pique_context_free(ctx);
-    return code;
 }
 
-static cli_exit digits(const pique_digits_options *o) {
+/* Viewers of a catalogue, or, unless NULL, digits. */
+static cli_exit simulate(const pique_simulate_options *o, pique_digits_options *d) {
     pique_context *ctx;
     progress shown;
+    if (!d == !o->catalog) {
+        return cli_error(COMMAND, CLI_USAGE, "either --catalog or --digits is needed");
+    }
     cli_exit code = cli_open(COMMAND, &ctx);
     if (code != CLI_OK) {
         return code;
     }
     progress_begin(&shown, NULL);
     pique_listener listener = progress_listener(&shown);
-    pique_status status = pique_digits(ctx, o, &listener);
+    pique_status status;
+    if (d) {
+        d->out = o->out;
+        d->seed = o->seed;
+        status = pique_digits(ctx, d, &listener);
+    } else {
+        status = pique_simulate(ctx, o, &listener);
+    }
     progress_end(&shown);
     if (status == PIQUE_OK) {
-        printf("%s: users.csv, interactions.csv and schema.json of %lu images of digits\n", o->out,
-               (unsigned long)o->count);
+        tell(o, d);
     } else {
         code = cli_failed(COMMAND, ctx, status);
     }
     pique_context_free(ctx);
     return code;
-}
-
-/* Viewers of a catalogue, or digits. */
-static cli_exit run(const pique_simulate_options *o, pique_digits_options *d, bool of_digits) {
-    if (of_digits == (o->catalog != NULL)) {
-        return cli_error(COMMAND, CLI_USAGE, "either --catalog or --digits is needed");
-    }
-    if (!of_digits) {
-        return simulate(o);
-    }
-    d->out = o->out;
-    d->seed = o->seed;
-    return digits(d);
 }
 
 cli_exit cmd_simulate(int count, char **arguments) {
@@ -137,5 +123,5 @@ cli_exit cmd_simulate(int count, char **arguments) {
         .options = table,
         .option_count = CLI_COUNT(table)};
     cli_exit code;
-    return args_parse(&spec, count, arguments, &code) ? run(&o, &d, of_digits) : code;
+    return args_parse(&spec, count, arguments, &code) ? simulate(&o, of_digits ? &d : NULL) : code;
 }
