@@ -262,7 +262,7 @@ describe('eval', () => {
     bad(
       ['eval', model, '--data', data, '--split', 'train'],
       2,
-      /split "train" is neither "valid" nor "test"/,
+      /split "train" is none of "valid", "test"/,
     );
   });
 });
