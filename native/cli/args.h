@@ -35,6 +35,8 @@ typedef struct {
 #define ARG_SEED(at)                                                                               \
     .name = "seed", .kind = ARG_COUNT, .target = (at), .value = "S", .min = 0, .max = UINT32_MAX,  \
     .help = "of all that is random (default 1)"
+#define ARG_THREADS(at)                                                                            \
+    .name = "threads", .kind = ARG_COUNT, .target = (at), .value = "N", .min = 1, .max = 1024
 #define ARG_POPULARITY(at)                                                                         \
     .name = "popularity", .kind = ARG_TEXT, .target = (at), .value = "COLUMN",                     \
     .help =                                                                                        \

@@ -70,12 +70,7 @@ static bool is_cold(const options *o, const char *split) {
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     const arg_option table[] = {
-        {.name = "data",
-         .kind = ARG_TEXT,
-         .target = &o->data.path,
-         .value = "PATH",
-         .required = true,
-         .help = DATA_HELP},
+        DATA_ROW(o->data),
         DATA_OPTION_ROWS(o->data),
         {.name = "split",
          .kind = ARG_TEXT,
@@ -93,13 +88,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->set,
          .value = "KEY=VALUE",
          .help = "a setting of the data set, as in training"},
-        {.name = "threads",
-         .kind = ARG_COUNT,
-         .target = &o->eval.threads,
-         .value = "N",
-         .min = 1,
-         .max = 1024,
-         .help = "default: one per processor"},
+        {ARG_THREADS(&o->eval.threads), .help = "default: one per processor"},
         {.name = "with-seen",
          .kind = ARG_FLAG,
          .target = &o->eval.with_seen,

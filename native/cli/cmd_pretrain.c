@@ -14,12 +14,7 @@ typedef struct {
 
 static cli_exit parse(int count, char **arguments, options *o, bool *go) {
     const arg_option table[] = {
-        {.name = "data",
-         .kind = ARG_TEXT,
-         .target = &o->data.path,
-         .value = "PATH",
-         .required = true,
-         .help = DATA_HELP},
+        DATA_ROW(o->data),
         {.name = "out",
          .letter = 'o',
          .kind = ARG_TEXT,
@@ -48,12 +43,7 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->set,
          .value = "KEY=VALUE",
          .help = "one setting, over the preset; may be given many times"},
-        {.name = "threads",
-         .kind = ARG_COUNT,
-         .target = &o->pretrain.threads,
-         .value = "N",
-         .min = 1,
-         .max = 1024,
+        {ARG_THREADS(&o->pretrain.threads),
          .help = "default: one per processor; the result does not depend on it"},
         {ARG_SEED(&o->pretrain.seed)},
     };

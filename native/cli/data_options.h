@@ -5,9 +5,12 @@
 #include "args.h"
 #include "progress.h"
 
-#define DATA_HELP "ratings: a folder or a file"
-/* The rows of --format, --schema and --strict, beside a command's own --data; `options` are
- * pique_dataset_options. */
+/* The row of --data, and those of --format, --schema and --strict; `options` are pique_dataset_options. */
+#define DATA_ROW(options)                                                                          \
+    {                                                                                              \
+        .name = "data", .kind = ARG_TEXT, .target = &(options).path, .value = "PATH",              \
+        .required = true, .help = "ratings: a folder or a file"                                    \
+    }
 #define DATA_OPTION_ROWS(options)                                                                  \
     {.name = "format",                                                                             \
      .kind = ARG_TEXT,                                                                             \

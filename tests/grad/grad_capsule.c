@@ -13,19 +13,6 @@ typedef struct {
     pq_margin_loss margin;
 } setup;
 
-static const pq_var *value(pq_tape *t, setup *s, grad_forward *forward) {
-    pq_tape_init(t, &s->g.t.ctx);
-    pq_tape_begin(t, NULL, false, (pq_rng){0});
-    return forward(t, s);
-}
-
-static void refuses(setup *s, grad_forward *forward, const char *what) {
-    pq_tape t;
-    assert_null(value(&t, s, forward));
-    assert_failure(&s->g.t.ctx, t.status, PIQUE_INTERNAL, what);
-    pq_tape_free(&t);
-}
-
 /* ---- squash ---- */
 
 static pq_var *squash(pq_tape *t, const void *argument) {
@@ -48,7 +35,7 @@ void grad_squash(void) {
     grad_open(&s.g, 9);
     s.x = grad_input(&s.g, "x", 2, 2);
     memcpy(s.x->value, (pq_real[]){3, 4, 0, 0}, 4 * sizeof(pq_real));
-    const pq_var *y = value(&t, &s, squash);
+    const pq_var *y = grad_run(&t, &s.g, squash, &s);
     grad_close_to("squash of (3, 4)", y->value[0], 0.6 * 25 / 26, 1e-9);
     grad_close_to("squash of (3, 4)", y->value[1], 0.8 * 25 / 26, 1e-9);
     assert_true(y->value[2] == 0 && y->value[3] == 0);
@@ -69,7 +56,7 @@ static void expect_patches(setup *s) {
     uint32_t down = (a->height - a->size) / a->stride + 1;
     uint32_t across = (a->width - a->size) / a->stride + 1, at = 0;
     pq_tape t;
-    const pq_var *y = value(&t, s, patches);
+    const pq_var *y = grad_run(&t, &s->g, patches, s);
     assert_int_equal(y->rows, s->x->rows * down * across);
     assert_int_equal(y->cols, a->size * a->size * a->channels);
     for (uint32_t row = 0; row < y->rows; row++) {
@@ -97,10 +84,10 @@ void grad_patches(void) {
         expect_patches(&s);
         grad_check(&s.g, "patches", patches, NULL, &s);
         s.patches.size = shapes[i].width + 1;
-        refuses(&s, patches, "patches: ");
+        grad_refuses(&s.g, patches, &s, "patches: ");
         s.patches = shapes[i];
         s.patches.width++;
-        refuses(&s, patches, "patches: ");
+        grad_refuses(&s.g, patches, &s, "patches: ");
         grad_close(&s.g);
     }
 }
@@ -123,14 +110,14 @@ void grad_margin_loss(void) {
     }
     grad_check(&s.g, "margin_loss", margin_loss, NULL, &s);
     s.margin.classes = 2;
-    refuses(&s, margin_loss, "margin_loss: 9 capsules of 2 classes");
+    grad_refuses(&s.g, margin_loss, &s, "margin_loss: 9 capsules of 2 classes");
     grad_close(&s.g);
     /* The true one 0.8 long, another 0.3, the last 0.05: 0.1² + 0.5 * 0.2². */
     s.margin = (pq_margin_loss){targets, 3, 0.9, 0.1, 0.5, 1};
     grad_open(&s.g, 2);
     s.x = grad_input(&s.g, "x", 3, 2);
     memcpy(s.x->value, (pq_real[]){0, 0.3, 0.05, 0, 0.64, 0.48}, 6 * sizeof(pq_real));
-    grad_close_to("margin_loss", value(&t, &s, margin_loss)->value[0], 0.03, 1e-9);
+    grad_close_to("margin_loss", grad_run(&t, &s.g, margin_loss, &s)->value[0], 0.03, 1e-9);
     pq_tape_free(&t);
     grad_close(&s.g);
 }

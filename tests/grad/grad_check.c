@@ -79,6 +79,19 @@ static double value_of(grad_bench *g, pq_tape *t, grad_forward *forward, const v
     return probed(t, forward(t, argument))->value[0];
 }
 
+const pq_var *grad_run(pq_tape *t, grad_bench *g, grad_forward *forward, const void *argument) {
+    pq_tape_init(t, &g->t.ctx);
+    pq_tape_begin(t, NULL, false, (pq_rng){0});
+    return forward(t, argument);
+}
+
+void grad_refuses(grad_bench *g, grad_forward *forward, const void *argument, const char *words) {
+    pq_tape t;
+    assert_null(grad_run(&t, g, forward, argument));
+    assert_failure(&g->t.ctx, t.status, PIQUE_INTERNAL, words);
+    pq_tape_free(&t);
+}
+
 double grad_loss(grad_bench *g, grad_forward *forward, const void *argument) {
     pq_tape tape;
     pq_tape_init(&tape, &g->t.ctx);

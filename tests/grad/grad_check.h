@@ -30,6 +30,10 @@ typedef pq_var *grad_forward(pq_tape *t, const void *argument);
 /* What the op differentiates in place of its value, when that is not the same. */
 typedef double grad_value(const void *argument);
 
+/* The value of a forward pass, in memory of the tape, which this begins and the caller frees. */
+const pq_var *grad_run(pq_tape *t, grad_bench *g, grad_forward *forward, const void *argument);
+/* That it fails as a defect, with these words. */
+void grad_refuses(grad_bench *g, grad_forward *forward, const void *argument, const char *words);
 /* Weight of element i of the result in the loss, between 0.5 and 1.5 in size. */
 double grad_probe(size_t i);
 /* The loss itself, for forward passes that end in a scalar of their own. */

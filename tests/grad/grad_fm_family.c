@@ -16,20 +16,6 @@ static pq_var *param(pq_tape *t, const pq_param *p) {
     return pq_tape_param(t, p);
 }
 
-/* The value of a forward pass, in memory of the tape. */
-static const pq_var *value(pq_tape *t, setup *s, grad_forward *forward) {
-    pq_tape_init(t, &s->g.t.ctx);
-    pq_tape_begin(t, NULL, false, (pq_rng){0});
-    return forward(t, s);
-}
-
-static void refuses(setup *s, grad_forward *forward, const char *what) {
-    pq_tape t;
-    assert_null(value(&t, s, forward));
-    assert_failure(&s->g.t.ctx, t.status, PIQUE_INTERNAL, what);
-    pq_tape_free(&t);
-}
-
 /* ---- fm_pool ---- */
 
 static pq_var *fm_pool(pq_tape *t, const void *argument) {
@@ -39,7 +25,7 @@ static pq_var *fm_pool(pq_tape *t, const void *argument) {
 
 static void expect_pool(setup *s) {
     pq_tape t;
-    const pq_var *y = value(&t, s, fm_pool);
+    const pq_var *y = grad_run(&t, &s->g, fm_pool, s);
     uint32_t d = s->n, fields = s->x->cols / d;
     for (uint32_t i = 0; i < y->rows * d; i++) {
         const pq_real *v = s->x->value + (size_t)(i / d) * s->x->cols + i % d;
@@ -63,7 +49,7 @@ void grad_fm_pool(void) {
         expect_pool(&s);
         grad_check(&s.g, "fm_pool", fm_pool, NULL, &s);
         s.n = s.x->cols + 1;
-        refuses(&s, fm_pool, "fm_pool");
+        grad_refuses(&s.g, fm_pool, &s, "fm_pool");
         grad_close(&s.g);
     }
     /* (1, 2), (3, 4), (5, 6): 3 + 5 + 15 and 8 + 12 + 24 */
@@ -74,7 +60,7 @@ void grad_fm_pool(void) {
     for (uint32_t j = 0; j < 6; j++) {
         s.x->value[j] = (pq_real)(j + 1);
     }
-    const pq_var *y = value(&t, &s, fm_pool);
+    const pq_var *y = grad_run(&t, &s.g, fm_pool, &s);
     assert_true(y->value[0] == 23 && y->value[1] == 44);
     pq_tape_free(&t);
     grad_close(&s.g);
@@ -101,14 +87,14 @@ void grad_reshape(void) {
         pq_tape t;
         grad_open(&s.g, i);
         s.x = grad_input(&s.g, "x", 4, 6);
-        const pq_var *y = value(&t, &s, reshape);
+        const pq_var *y = grad_run(&t, &s.g, reshape, &s);
         assert_true(y->cols == widths[i] && y->rows * y->cols == 24);
         assert_memory_equal(y->value, s.x->value, 24 * sizeof(*y->value));
         pq_tape_free(&t);
         grad_check(&s.g, "reshape", reshape, NULL, &s);
         grad_check(&s.g, "reshape beside", reshape_beside, NULL, &s);
         s.n = 5;
-        refuses(&s, reshape, "reshape: 4 x 6 to rows of 5");
+        grad_refuses(&s.g, reshape, &s, "reshape: 4 x 6 to rows of 5");
         grad_close(&s.g);
     }
 }
@@ -122,7 +108,7 @@ static pq_var *conv1d(pq_tape *t, const void *argument) {
 
 static void expect_conv(setup *s, uint32_t length) {
     pq_tape t;
-    const pq_var *y = value(&t, s, conv1d);
+    const pq_var *y = grad_run(&t, &s->g, conv1d, s);
     uint32_t taps = s->conv.taps, channels = s->conv.channels, places = length - taps + 1;
     assert_int_equal(y->cols, s->w->rows * places);
     for (uint32_t at = 0; at < y->rows * y->cols; at++) {
@@ -155,7 +141,7 @@ void grad_conv1d(void) {
         s.w->frozen = true;
         grad_check(&s.g, "conv1d, without weights", conv1d, NULL, &s);
         s.conv.taps = n[1] + 1;
-        refuses(&s, conv1d, "conv1d");
+        grad_refuses(&s.g, conv1d, &s, "conv1d");
         grad_close(&s.g);
     }
 }
@@ -174,7 +160,7 @@ void grad_pick_columns(void) {
     pq_tape t;
     grad_open(&s.g, 0);
     s.x = grad_input(&s.g, "x", 4, 3);
-    const pq_real *x = s.x->value, *y = value(&t, &s, pick_columns)->value;
+    const pq_real *x = s.x->value, *y = grad_run(&t, &s.g, pick_columns, &s)->value;
     grad_close_to("two", y[0], x[0] + x[2], 1e-12);
     grad_close_to("one twice", y[1], 2 * x[5], 1e-12);
     grad_close_to("one", y[2], x[7], 1e-12);
@@ -182,7 +168,7 @@ void grad_pick_columns(void) {
     pq_tape_free(&t);
     grad_check(&s.g, "pick_columns", pick_columns, NULL, &s);
     s.columns = outside;
-    refuses(&s, pick_columns, "pick_columns: column 3 of 3");
+    grad_refuses(&s.g, pick_columns, &s, "pick_columns: column 3 of 3");
     grad_close(&s.g);
 }
 

@@ -409,8 +409,9 @@ export class Engine {
       const [each] = this.#results();
       const codes = new Uint8Array(this.#heap, at, (count + 1) * each);
       for (let item = 1; item <= count; item++) {
-        const own = codes.subarray(item * each, (item + 1) * each);
-        if (!own.some((code) => wanted.has(code))) setBit(bits, item);
+        let left = each;
+        while (left && !wanted.has(codes[item * each + left - 1] as number)) left--;
+        if (!left) setBit(bits, item);
       }
     }
     return bits;
