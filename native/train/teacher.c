@@ -65,11 +65,11 @@ static pique_status check_teacher(const pq_teachers *s, uint32_t i, pq_task task
 static pique_status open_recall(pq_teachers *s, uint32_t i) {
     const pique_model *model = s->models[i];
     const size_t events = s->dataset->starts[s->dataset->user_count];
-    const uint32_t items = pique_model_item_count(model);
+    const uint32_t items = s->dataset->items.count;
     pq_recall *r = &s->recalls[i];
     *r = (pq_recall){.width = pique_model_width(model), .most = pique_model_interest_count(model)};
     const size_t each = (size_t)r->most * r->width;
-    r->vectors = pq_alloc(s->ctx, ((size_t)items + 1) * r->width, sizeof(*r->vectors));
+    r->vectors = pq_alloc(s->ctx, (size_t)s->dataset->item_rows * r->width, sizeof(*r->vectors));
     r->live = pq_alloc(s->ctx, events, sizeof(*r->live));
     if (!r->vectors || !r->live) {
         return PIQUE_NO_MEMORY;
@@ -81,7 +81,10 @@ static pique_status open_recall(pq_teachers *s, uint32_t i) {
         }
     }
     for (uint32_t item = 1; item <= items; item++) {
-        PQ_TRY(pique_model_item_vector(model, item, r->vectors + (size_t)item * r->width));
+        const uint32_t number = s->scorers[i].numbers[item];
+        if (number > 0) {
+            PQ_TRY(pique_model_item_vector(model, number, r->vectors + (size_t)item * r->width));
+        }
     }
     return PIQUE_OK;
 }
@@ -162,6 +165,9 @@ void pq_teachers_free(pq_teachers *s) {
 
 /* ---- lessons ---- */
 
+/* A logit whose item has no chance. */
+#define FAR_BELOW ((pq_real)-1e30)
+
 pique_status pq_lesson_open(pq_lesson *l, pq_ctx *ctx, const pq_teachers *teachers,
                             const pq_sampler *sampler) {
     *l = (pq_lesson){.ctx = ctx, .teachers = teachers, .sampler = sampler};
@@ -177,7 +183,10 @@ void pq_lesson_close(pq_lesson *l) {
             pq_model_user_close(l->ctx, l->users[i]);
         }
         pq_free(l->ctx, l->items);
-        pq_free(l->ctx, l->softened);
+        pq_free(l->ctx, l->queries);
+        pq_free(l->ctx, l->slate);
+        pq_free(l->ctx, l->scores);
+        pq_free(l->ctx, l->one);
     }
     *l = (pq_lesson){0};
 }
@@ -226,53 +235,131 @@ static pique_status recall(pq_lesson *l, uint32_t i, const pq_sample *label, piq
     return PIQUE_OK;
 }
 
-/* l->softened: the logits that teacher i gives those of the items that all know, divided by the temperature. */
-static pique_status ask_teacher(pq_lesson *l, uint32_t i, const pq_sample *label,
-                                const uint32_t *items, uint32_t count) {
+/* l->queries [K, rows, D]: the interests of each row in turn, times the teacher's scale over the temperature. Where a
+ * row has fewer than K its first stands again, which no maximum notices; where it has none, zeros. */
+static pique_status recall_rows(pq_lesson *l, uint32_t i, const pq_slates *slates) {
     const pq_recall *r = &l->teachers->recalls[i];
-    const pq_kernels *kernels = l->ctx->kernels;
     const pq_real factor = (pq_real)(l->teachers->scales[i] / l->soft.temperature);
-    pique_interests interests;
-    uint32_t known = 0;
-    PQ_TRY(recall(l, i, label, &interests));
-    for (uint32_t j = 0; j < count; j++) {
-        if (!l->teachers->known[items[j]]) {
-            continue;
+    const size_t count = (size_t)r->most * slates->rows * r->width;
+    PQ_TRY(
+        pq_reserve(l->ctx, (void **)&l->queries, &l->queries_capacity, count, sizeof(*l->queries)));
+    memset(l->queries, 0, count * sizeof(*l->queries));
+    for (uint32_t row = 0; row < slates->rows; row++) {
+        pique_interests interests = {0};
+        if (l->soft.taught[slates->first + row] > 0) {
+            PQ_TRY(recall(l, i, &l->labels[slates->first + row], &interests));
         }
-        const float *row =
-            r->vectors + (size_t)l->teachers->scorers[i].numbers[items[j]] * r->width;
-        float best = interests.live ? -HUGE_VALF : 0;
-        for (uint32_t k = 0; k < interests.live; k++) {
-            float score = kernels->dot(interests.vectors + (size_t)k * r->width, row, r->width);
-            best = PQ_MAX(best, score);
+        for (uint32_t k = 0; interests.live && k < r->most; k++) {
+            l->ctx->kernels->axpy(
+                factor, interests.vectors + (size_t)(k < interests.live ? k : 0) * r->width,
+                l->queries + ((size_t)k * slates->rows + row) * r->width, r->width);
         }
-        l->softened[known++] = factor * best;
     }
-    kernels->softmax(l->softened, l->softened, known);
     return PIQUE_OK;
 }
 
-/* A pq_ask_chances: the mean of the teachers' softened distributions. */
-static pique_status ask_slate(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
-                              pq_real *chances) {
-    pq_lesson *l = user;
-    const pq_teachers *all = l->teachers;
-    const pq_real each = 1 / (pq_real)all->count;
-    PQ_TRY(pq_reserve(l->ctx, (void **)&l->softened, &l->softened_capacity, count,
-                      sizeof(*l->softened)));
-    for (uint32_t j = 0; j < count; j++) {
-        chances[j] = all->known[ids[j]] ? 0 : -1;
+/* The vectors of the items that the rows share. */
+static pique_status shared_vectors(pq_lesson *l, const pq_recall *r, const pq_slates *slates,
+                                   const float **out) {
+    *out = r->vectors + (size_t)slates->shared_first * r->width;
+    if (!slates->shared) {
+        return PIQUE_OK;
     }
-    for (uint32_t i = 0; i < all->count; i++) {
-        uint32_t at = 0;
-        PQ_TRY(ask_teacher(l, i, &l->labels[row], ids, count));
-        for (uint32_t j = 0; j < count; j++) {
-            if (chances[j] >= 0) {
-                chances[j] += each * l->softened[at++];
-            }
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->slate, &l->slate_capacity,
+                      (size_t)slates->shared_count * r->width, sizeof(*l->slate)));
+    for (uint32_t j = 0; j < slates->shared_count; j++) {
+        memcpy(l->slate + (size_t)j * r->width, r->vectors + (size_t)slates->shared[j] * r->width,
+               r->width * sizeof(*l->slate));
+    }
+    *out = l->slate;
+    return PIQUE_OK;
+}
+
+/* logits [rows, S]: what teacher i gives the slates, divided by the temperature: each item's best inner product with
+ * the interests. l->scores: those of one interest. */
+static pique_status ask_teacher(pq_lesson *l, uint32_t i, const pq_slates *slates,
+                                pq_real *logits) {
+    const pq_recall *r = &l->teachers->recalls[i];
+    const pq_kernels *kernels = l->ctx->kernels;
+    const uint32_t rows = slates->rows, own = slates->own_count, d = r->width;
+    const uint32_t width = own + slates->shared_count;
+    const float *shared;
+    PQ_TRY(recall_rows(l, i, slates));
+    PQ_TRY(shared_vectors(l, r, slates, &shared));
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->scores, &l->scores_capacity, (size_t)rows * width,
+                      sizeof(*l->scores)));
+    for (uint32_t k = 0; k < r->most; k++) {
+        const pq_real *queries = l->queries + (size_t)k * rows * d;
+        pq_real *scores = k ? l->scores : logits;
+        kernels->gemm_nt(&(pq_gemm_args){.m = rows,
+                                         .n = slates->shared_count,
+                                         .k = d,
+                                         .a = queries,
+                                         .lda = d,
+                                         .b = shared,
+                                         .ldb = d,
+                                         .c = scores + own,
+                                         .ldc = width});
+        for (size_t j = 0; j < (size_t)rows * own; j++) {
+            scores[j / own * width + j % own] =
+                kernels->dot(queries + j / own * d, r->vectors + (size_t)slates->own[j] * d, d);
+        }
+        for (size_t j = 0; k && j < (size_t)rows * width; j++) {
+            logits[j] = PQ_MAX(logits[j], scores[j]);
         }
     }
     return PIQUE_OK;
+}
+
+/* Items that not every teacher knows. */
+static void leave_out_unknown(const bool *known, const pq_slates *slates, bool *left_out) {
+    const uint32_t k = slates->own_count;
+    for (uint32_t row = 0; row < slates->rows; row++, left_out += k + slates->shared_count) {
+        for (uint32_t i = 0; i < k; i++) {
+            left_out[i] |= !known[slates->own[(size_t)row * k + i]];
+        }
+        for (uint32_t i = 0; i < slates->shared_count; i++) {
+            left_out[k + i] |=
+                !known[slates->shared ? slates->shared[i] : slates->shared_first + i];
+        }
+    }
+}
+
+/* One row's logits become its chances. */
+static void soften(const pq_kernels *kernels, const bool *left_out, uint32_t count, pq_real *row) {
+    for (uint32_t i = 0; i < count; i++) {
+        row[i] = left_out[i] ? FAR_BELOW : row[i];
+    }
+    kernels->softmax(row, row, count);
+}
+
+/* The logarithm of the mean of the teachers' softened distributions. */
+static pique_status ask_several(pq_lesson *l, const pq_slates *slates, const bool *left_out,
+                                pq_real *logits) {
+    const uint32_t width = slates->own_count + slates->shared_count, teachers = l->teachers->count;
+    const size_t count = (size_t)slates->rows * width;
+    PQ_TRY(pq_reserve(l->ctx, (void **)&l->one, &l->one_capacity, count, sizeof(*l->one)));
+    memset(logits, 0, count * sizeof(*logits));
+    for (uint32_t i = 0; i < teachers; i++) {
+        PQ_TRY(ask_teacher(l, i, slates, l->one));
+        for (size_t at = 0; at < count; at += width) {
+            soften(l->ctx->kernels, left_out + at, width, l->one + at);
+        }
+        l->ctx->kernels->axpy(1 / (pq_real)teachers, l->one, logits, count);
+    }
+    for (size_t j = 0; j < count; j++) {
+        logits[j] = logits[j] > 0 ? (pq_real)pq_log(logits[j]) : FAR_BELOW;
+    }
+    return PIQUE_OK;
+}
+
+/* A pq_ask_logits. */
+static pique_status ask_slates(void *user, const pq_slates *slates, bool *left_out,
+                               pq_real *logits) {
+    pq_lesson *l = user;
+    leave_out_unknown(l->teachers->known, slates, left_out);
+    return l->teachers->count == 1 ? ask_teacher(l, 0, slates, logits)
+                                   : ask_several(l, slates, left_out, logits);
 }
 
 /* The mean of the teachers' softened chances that the pair has label 1. */
@@ -349,7 +436,7 @@ pique_status pq_lesson_give(pq_lesson *l, pq_arena *arena, const pq_sample_range
                         .by_slate = o->kd_reduction == PQ_KD_BY_SLATE,
                         .taught = taught,
                         .hard = hard,
-                        .ask = ask_slate,
+                        .ask = ask_slates,
                         .user = l,
                         .labels = labels,
                         .part = &l->part};

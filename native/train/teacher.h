@@ -17,7 +17,7 @@
  * in every epoch. Each label is in one shard of an epoch alone. */
 typedef struct {
     uint32_t width, most; /* D, K */
-    float *vectors;       /* [items of the teacher + 1, D] */
+    float *vectors;       /* [item_rows of the data, D]; zeros where it does not know the item */
     float *interests;     /* [events, K, D]; NULL where that would be too much */
     uint8_t *live;        /* [events] how many there are + 1; 0: nobody has asked */
 } pq_recall;
@@ -52,8 +52,10 @@ typedef struct {
     pq_model_user *users[PQ_MOST_TEACHERS];
     pq_sample *labels; /* [P] of the part at hand */
     uint32_t *items;   /* [longest history], of the view being asked about */
-    pq_real *softened; /* [most items asked about] */
-    size_t items_capacity, softened_capacity;
+    /* Of the rows that are asked about together: queries, vectors of the items they share, scores of one interest,
+     * logits of one of several teachers. */
+    pq_real *queries, *slate, *scores, *one;
+    size_t items_capacity, queries_capacity, slate_capacity, scores_capacity, one_capacity;
     pq_soft soft;
     double part; /* of the loss that is the teachers' */
 } pq_lesson;

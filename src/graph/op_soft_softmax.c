@@ -3,21 +3,20 @@
  *
  * u (P, D) queries. The slate of row b are the rows b k .. b k + k - 1 of `own` (P k, D), then the rows
  * first .. last - 1 of `shared` (N, D), S items in all; y (1, 1). With l[b,i] = scale <u[b], item i>,
- * p the chances that `ask` gives, and q = softmax(l / tau) over the slate:
+ * p = softmax of what `ask` tells, and q = softmax(l / tau) over the slate:
  *     y = weight tau^2 sum over b of w[b] sum over i of p[b,i] (log p[b,i] - log q[b,i])
  *     g = d y / d l = weight w[b] tau (q - p)
  *     du = scale g items,  d_own = d_shared = scale g' u
- * tau^2 keeps the gradient as large as that of hard labels, whatever the temperature. An item with a
- * negative chance is left out of the row's slate: it is in neither distribution, and has no gradient.
+ * tau^2 keeps the gradient as large as that of hard labels, whatever the temperature. An item that is
+ * left out of the row's slate is in neither distribution, and has no gradient.
  *
  * Logits and chances exist for a few rows at a time; the gradients are computed in the same pass and
  * backward only multiplies, as in op_softmax_loss.c. */
 #include "graph/ops.h"
 
-#include <math.h>
 #include <string.h>
 
-#define CHUNK_ROWS ((uint32_t)32)
+#define CHUNK_ROWS ((uint32_t)96)
 
 typedef struct {
     pq_var *u, *own, *shared, *y;
@@ -27,12 +26,16 @@ typedef struct {
     pq_real *du, *d_own, *d_shared;
 } record;
 
+/* Stands for the logit of an item that is left out: its chance is 0, and so is 0 times it. */
+#define LOWEST ((pq_real)-1e30)
+
 /* What only the forward pass needs. */
 typedef struct {
     pq_real *queries; /* [rows of a chunk, D] scale u / tau */
     pq_real *logits;  /* [rows of a chunk, S], which become gradients */
+    pq_real *told;    /* [rows of a chunk, S] */
+    bool *left_out;   /* [rows of a chunk, S] */
     pq_real *chances; /* [S] of one row */
-    uint32_t *ids;    /* [S] likewise */
 } work;
 
 static void pass(pq_tape *t, const record *r, const pq_real *gradient, pq_var *into, uint32_t first,
@@ -70,71 +73,77 @@ static bool take_memory(pq_tape *t, record *r, work *w) {
     size_t rows = PQ_MIN(r->u->rows, CHUNK_ROWS);
     w->queries = pq_tape_take(t, rows * r->u->cols, sizeof(pq_real));
     w->logits = pq_tape_take(t, rows * r->slate, sizeof(pq_real));
+    w->told = pq_tape_take(t, rows * r->slate, sizeof(pq_real));
+    w->left_out = pq_tape_take(t, rows * r->slate, sizeof(bool));
     w->chances = pq_tape_take(t, r->slate, sizeof(pq_real));
-    w->ids = pq_tape_take(t, r->slate, sizeof(uint32_t));
     r->du = take_gradient(t, r, r->u, r->u->rows);
     r->d_own = take_gradient(t, r, r->own, (size_t)r->u->rows * r->args.own_count);
     r->d_shared = take_gradient(t, r, r->shared, r->args.last - r->args.first);
     return t->status == PIQUE_OK;
 }
 
-/* The items of the row's slate. Its first own item is the label: where it comes again it is no item. */
-static void name_slate(const record *r, uint32_t b, uint32_t *ids) {
-    const pq_soft_softmax *a = &r->args;
-    const uint32_t k = a->own_count, *own = a->own_ids + (size_t)b * k;
-    for (uint32_t i = 0; i < k; i++) {
-        ids[i] = i > 0 && own[i] == own[0] ? 0 : own[i];
-    }
-    for (uint32_t i = a->first; i < a->last; i++) {
-        uint32_t id = a->shared_ids ? a->shared_ids[i] : i;
-        ids[k + i - a->first] = k > 0 && id == own[0] ? 0 : id;
+/* A row's first own item is its label: where that comes again it is no item. */
+static void leave_out_repeats(const pq_slates *slates, bool *left_out) {
+    const uint32_t k = slates->own_count, m = slates->shared_count;
+    memset(left_out, 0, (size_t)slates->rows * (k + m) * sizeof(*left_out));
+    for (uint32_t b = 0; k > 0 && b < slates->rows; b++, left_out += k + m) {
+        const uint32_t *own = slates->own + (size_t)b * k;
+        for (uint32_t i = 1; i < k; i++) {
+            left_out[i] = own[i] == own[0];
+        }
+        for (uint32_t i = 0; i < m; i++) {
+            left_out[k + i] =
+                (slates->shared ? slates->shared[i] : slates->shared_first + i) == own[0];
+        }
     }
 }
 
 /* The row's logits / tau become the gradient of its loss to its inner products; returns the loss. */
-static double differ(const pq_tape *t, const record *r, double weight, const pq_real *chances,
-                     pq_real *row) {
-    double known = 0, matched = 0, tau = r->args.temperature;
+static double differ(const pq_tape *t, const record *r, double weight, const bool *left_out,
+                     pq_real *told, pq_real *chances, pq_real *row) {
+    const double tau = r->args.temperature;
     uint32_t count = 0;
     for (uint32_t i = 0; i < r->slate; i++) {
-        double p = chances[i];
-        if (p < 0) {
-            row[i] = (pq_real)-HUGE_VAL;
-        } else if (p > 0) {
-            known += p * pq_log(p);
-            matched += p * row[i];
-        }
-        count += p >= 0;
+        count += !left_out[i];
+        told[i] = left_out[i] ? LOWEST : told[i];
+        row[i] = left_out[i] ? LOWEST : row[i];
     }
     if (count == 0) {
         memset(row, 0, r->slate * sizeof(*row));
         return 0;
     }
-    double total = t->kernels->softmax(row, row, r->slate);
-    weight /= r->args.by_slate ? count : 1;
+    /* log p - log q = (told - its log-sum-exp) - (row - its log-sum-exp) */
+    double divergence = -t->kernels->softmax(told, chances, r->slate);
     for (uint32_t i = 0; i < r->slate; i++) {
-        row[i] = (pq_real)(weight * tau * r->args.scale) * (row[i] - PQ_MAX(chances[i], 0));
+        told[i] -= row[i];
     }
-    return weight * tau * tau * (known - matched + total);
+    divergence += t->kernels->dot(chances, told, r->slate);
+    divergence += t->kernels->softmax(row, row, r->slate);
+    weight /= r->args.by_slate ? count : 1;
+    const pq_real factor = (pq_real)(weight * tau * r->args.scale);
+    for (uint32_t i = 0; i < r->slate; i++) {
+        row[i] = factor * (row[i] - chances[i]);
+    }
+    return weight * tau * tau * divergence;
 }
 
-static pique_status row_loss(const pq_tape *t, const record *r, const work *w, uint32_t b,
-                             uint32_t in_chunk, double *loss) {
+/* Row b's own part of its logits; then, of what was told, its loss and its own part of the gradients. */
+static double row_loss(const pq_tape *t, const record *r, const work *w, uint32_t b,
+                       uint32_t in_chunk) {
     const pq_soft_softmax *a = &r->args;
     const uint32_t d = r->u->cols, k = r->own ? a->own_count : 0;
+    const size_t at = (size_t)in_chunk * r->slate;
     const double weight = a->weights ? a->weights[b] : 1;
     const pq_real *query = w->queries + (size_t)in_chunk * d;
-    pq_real *row = w->logits + (size_t)in_chunk * r->slate;
+    pq_real *row = w->logits + at;
     if (weight == 0) {
         memset(row, 0, r->slate * sizeof(*row));
-        return PIQUE_OK;
+        return 0;
     }
     for (uint32_t i = 0; i < k; i++) {
         row[i] = t->kernels->dot(query, r->own->value + ((size_t)b * k + i) * d, d);
     }
-    name_slate(r, b, w->ids);
-    PQ_TRY(a->ask(a->user, b, w->ids, r->slate, w->chances));
-    *loss += differ(t, r, weight, w->chances, row);
+    double loss = differ(t, r, weight, w->left_out + at, w->told + at, w->chances, row);
     for (uint32_t i = 0; i < k; i++) {
         if (r->du) {
             t->kernels->axpy(row[i], r->own->value + ((size_t)b * k + i) * d, r->du + (size_t)b * d,
@@ -145,7 +154,7 @@ static pique_status row_loss(const pq_tape *t, const record *r, const work *w, u
                              r->d_own + ((size_t)b * k + i) * d, d);
         }
     }
-    return PIQUE_OK;
+    return loss;
 }
 
 /* The shared items' part of the gradients of the rows from `top` on. */
@@ -197,8 +206,19 @@ static pique_status chunk(const pq_tape *t, const record *r, const work *w, uint
                                             .c = w->logits + a->own_count,
                                             .ldc = r->slate});
     }
+    const pq_slates slates = {
+        .first = top,
+        .rows = rows,
+        .own_count = a->own_count,
+        .own = a->own_count ? a->own_ids + (size_t)top * a->own_count : NULL,
+        .shared_count = a->last - a->first,
+        .shared_first = a->first,
+        .shared = a->shared_ids ? a->shared_ids + a->first : NULL,
+    };
+    leave_out_repeats(&slates, w->left_out);
+    PQ_TRY(a->ask(a->user, &slates, w->left_out, w->told));
     for (uint32_t i = 0; i < rows; i++) {
-        PQ_TRY(row_loss(t, r, w, top + i, i, loss));
+        *loss += row_loss(t, r, w, top + i, i);
     }
     share(t, r, w, top, rows);
     return PIQUE_OK;

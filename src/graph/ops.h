@@ -140,10 +140,20 @@ typedef struct {
     const pq_real *weights; /* NULL or [C], of each row beside that */
 } pq_logistic_loss;
 
-/* Chances of the items `ids` [count] for row `row`: together 1, negative for an item that is to be left out,
- * as the item 0 is. Another status than PIQUE_OK ends the step. */
-typedef pique_status pq_ask_chances(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
-                                    pq_real *chances);
+/* The slates of some rows: for each the k items of its own, and then m that all share. */
+typedef struct {
+    uint32_t first, rows;                /* rows first .. first + rows - 1 */
+    uint32_t own_count;                  /* k */
+    const uint32_t *own;                 /* [rows, k] */
+    uint32_t shared_count, shared_first; /* m */
+    const uint32_t *shared;              /* [m]; NULL: shared_first and those after it */
+} pq_slates;
+
+/* logits [rows, k + m]: finite, the items' chances are their softmax. left_out [rows, k + m] tells items that are in
+ * no distribution; more may be marked. What is answered to rows of weight 0 counts for nothing. Another status than
+ * PIQUE_OK ends the step. */
+typedef pique_status pq_ask_logits(void *user, const pq_slates *slates, bool *left_out,
+                                   pq_real *logits);
 
 typedef struct {
     uint32_t own_count;         /* k: items of each row's own, the first of which is its label */
@@ -152,11 +162,10 @@ typedef struct {
     const uint32_t *shared_ids; /* [last], NULL: each is its own row; a row's label is left out */
     double scale;               /* multiplies inner products */
     double temperature;
-    double weight; /* of each row in the sum */
-    const pq_real
-        *weights;  /* NULL or [P], of each row beside that; rows of 0 are not asked about */
-    bool by_slate; /* a row's loss is the mean over its slate instead of the sum */
-    pq_ask_chances *ask;
+    double weight;          /* of each row in the sum */
+    const pq_real *weights; /* NULL or [P], of each row beside that */
+    bool by_slate;          /* a row's loss is the mean over its slate instead of the sum */
+    pq_ask_logits *ask;
     void *user;
 } pq_soft_softmax;
 

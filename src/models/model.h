@@ -15,7 +15,7 @@ typedef struct {
     bool by_slate;         /* the mean over the items of a slate instead of the sum */
     const pq_real *taught; /* [P] or [C]: 0 where no teacher can tell, else 1 */
     const pq_real *hard;   /* [P] or [C]: 1 - alpha, 1 where no teacher can tell */
-    pq_ask_chances *ask;   /* retrieval: softened chances of the items of a label's slate */
+    pq_ask_logits *ask;    /* retrieval: of the items of the labels' slates */
     void *user;
     const pq_real *labels; /* [C] ranking: softened chances of label 1 */
     double *part;          /* the teacher's part of the loss is added to it */

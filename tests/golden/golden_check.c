@@ -188,20 +188,15 @@ static void open_history(golden *g, int at, const char *prefix) {
     }
 }
 
-/* The teacher's softened row of the fixture. */
-static pique_status tell(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
-                         pq_real *chances) {
+/* The teacher's rows of the fixture, softened. */
+static pique_status tell(void *user, const pq_slates *slates, bool *left_out, pq_real *out) {
     const told *from = user;
-    const float *logits = (const float *)from->logits->data + (size_t)row * count;
-    double sum = 0;
-    assert_int_equal(from->logits->shape[1], count);
-    for (uint32_t i = 0; i < count; i++) {
-        bool known = ids[i] != 0 && logits[i] > -1e29F;
-        chances[i] = known ? (pq_real)exp(logits[i] / from->temperature) : -1;
-        sum += known ? chances[i] : 0;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        chances[i] = chances[i] > 0 ? (pq_real)(chances[i] / sum) : chances[i];
+    const uint32_t width = slates->own_count + slates->shared_count;
+    const float *logits = (const float *)from->logits->data + (size_t)slates->first * width;
+    assert_int_equal(from->logits->shape[1], width);
+    for (size_t i = 0; i < (size_t)slates->rows * width; i++) {
+        left_out[i] |= logits[i] <= -1e29F;
+        out[i] = (pq_real)(logits[i] / from->temperature);
     }
     return PIQUE_OK;
 }

@@ -26,9 +26,9 @@ static bool is_known(const slates *s, uint32_t id) {
     return id != 0 && (s->strangers == 0 || id % s->strangers != 1);
 }
 
-static pique_status tell(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
-                         pq_real *chances) {
-    const slates *s = user;
+/* Of a slate of items: their chances, negative for those that are left out, as the item 0 is. */
+static void tell_row(const slates *s, uint32_t row, const uint32_t *ids, uint32_t count,
+                     double *chances) {
     double sum = 0;
     for (uint32_t i = 0; i < count; i++) {
         chances[i] = is_known(s, ids[i]) ? liking(s, row, i, ids[i]) : -1;
@@ -38,6 +38,26 @@ static pique_status tell(void *user, uint32_t row, const uint32_t *ids, uint32_t
     }
     for (uint32_t i = 0; i < count; i++) {
         chances[i] = chances[i] > 0 ? chances[i] / sum : chances[i];
+    }
+}
+
+static pique_status tell(void *user, const pq_slates *asked, bool *left_out, pq_real *logits) {
+    const slates *s = user;
+    const uint32_t k = asked->own_count, count = k + asked->shared_count;
+    for (uint32_t row = 0; row < asked->rows; row++) {
+        uint32_t ids[MOST_ITEMS];
+        double chances[MOST_ITEMS];
+        for (uint32_t i = 0; i < count; i++) {
+            ids[i] = i < k           ? asked->own[row * k + i]
+                     : asked->shared ? asked->shared[i - k]
+                                     : asked->shared_first + i - k;
+            ids[i] = left_out[row * count + i] ? 0 : ids[i];
+        }
+        tell_row(s, asked->first + row, ids, count, chances);
+        for (uint32_t i = 0; i < count; i++) {
+            left_out[row * count + i] = chances[i] < 0;
+            logits[row * count + i] = chances[i] > 0 ? log(chances[i]) + row : -1e30;
+        }
     }
     return PIQUE_OK;
 }
@@ -70,7 +90,7 @@ static double definition(slates *s) {
             ids[i] = i > 0 && k > 0 && ids[i] == a->own_ids[b * k] ? 0 : ids[i];
             weights[i] = exp(i < k ? logit(s, b, s->own, b * k + i) : logit(s, b, s->shared, row));
         }
-        assert_int_equal(tell(s, b, ids, size, chances), PIQUE_OK);
+        tell_row(s, b, ids, size, chances);
         for (uint32_t i = 0; i < size; i++) {
             total += chances[i] >= 0 ? weights[i] : 0;
             known += chances[i] >= 0;
@@ -183,9 +203,8 @@ static void expect_known_values(void) {
                   1e-9);
 }
 
-static pique_status refuse(void *user, uint32_t row, const uint32_t *ids, uint32_t count,
-                           pq_real *chances) {
-    (void)user, (void)row, (void)ids, (void)count, (void)chances;
+static pique_status refuse(void *user, const pq_slates *asked, bool *left_out, pq_real *logits) {
+    (void)user, (void)asked, (void)left_out, (void)logits;
     return PIQUE_NUMERIC;
 }
 

@@ -222,13 +222,54 @@ static void served(place *p, const char *file, const pq_sample *label, const uin
     pique_model_free(model);
 }
 
+/* chances [rows, k + m]: what the teachers say, negative for what is left out. */
+static void ask(const class_room *c, const pq_slates *slates, double *chances) {
+    const uint32_t width = slates->own_count + slates->shared_count, count = slates->rows * width;
+    bool left_out[64] = {false};
+    pq_real logits[64];
+    assert_true(count <= PQ_COUNT(logits));
+    const pq_soft *s = c->batch.soft;
+    assert_int_equal(s->ask(s->user, slates, left_out, logits), PIQUE_OK);
+    for (uint32_t row = 0; row < count; row += width) {
+        double sum = 0;
+        for (uint32_t i = row; i < row + width; i++) {
+            chances[i] = left_out[i] ? 0 : exp((double)logits[i]);
+            sum += chances[i];
+        }
+        for (uint32_t i = row; i < row + width; i++) {
+            chances[i] = left_out[i] ? -1 : chances[i] / sum;
+        }
+    }
+}
+
+/* want [5] += the chances of a teacher, as it serves, of the items that are not PAD. */
+static void add_chances(place *p, const char *file, const pq_sample *label, const uint32_t *items,
+                        double scale, double *want) {
+    uint32_t known[5], at[5], count = 0;
+    double weights[5], sum = 0;
+    float scores[5];
+    for (uint32_t j = 0; j < 5; j++) {
+        if (items[j] != 0) {
+            at[count] = j;
+            known[count++] = items[j];
+        }
+    }
+    served(p, file, label, known, count, scores);
+    for (uint32_t j = 0; j < count; j++) {
+        weights[j] = exp(scores[j] * scale);
+        sum += weights[j];
+    }
+    for (uint32_t j = 0; j < count; j++) {
+        want[at[j]] += weights[j] / sum;
+    }
+}
+
 /* Two teachers with temperatures of their own: the mean of their softened distributions, in the order asked. */
 static void test_slates(void **state) {
     (void)state;
     static const char *const first_set[] = {"temperature=0.5", NULL}, *const second_set[] = {
                                                                           "temperature=0.25",
                                                                           "hidden=6", NULL};
-    static const uint32_t slate[] = {7, 0, 3, 11, 3};
     place p;
     class_room c;
     char first[TESTING_PATH], second[TESTING_PATH], both[2 * TESTING_PATH];
@@ -238,29 +279,25 @@ static void test_slates(void **state) {
     open_class(&c, &p, "sasrec", both);
     const pq_soft *s = c.batch.soft;
     assert_true(s->alpha == 0.75 && s->temperature == 2 && !s->by_slate);
-    for (uint32_t row = 0; row < c.batch.label_count; row += 5) {
-        pq_real chances[5];
-        const uint32_t items[] = {7, 3, 11, 3};
-        double want[4] = {0};
-        assert_true(s->taught[row] == 1 && s->hard[row] == 0.25F);
-        for (int i = 0; i < 2; i++) {
-            float scores[4];
-            double weights[4], sum = 0;
-            served(&p, i ? second : first, &c.lesson.labels[row], items, 4, scores);
-            for (int j = 0; j < 4; j++) {
-                weights[j] = exp(scores[j] * (i ? 4 : 2) / 2);
-                sum += weights[j];
+    /* Rows side by side: two items of each one's own, among them one that all teachers know and PAD; three shared. */
+    const uint32_t own[] = {7, 0, 3, 11, 7, 0, 3, 11}, shared[] = {11, 5, 3};
+    for (uint32_t row = 0; row + 4 <= c.batch.label_count; row += 4) {
+        double chances[4 * 5];
+        ask(&c, &(pq_slates){row, 4, 2, own, 3, 0, shared}, chances);
+        for (uint32_t r = 0; r < 4; r++) {
+            const uint32_t items[] = {own[2 * r], own[2 * r + 1], 11, 5, 3};
+            double want[5] = {0};
+            assert_true(s->taught[row + r] == 1 && s->hard[row + r] == 0.25F);
+            for (int i = 0; i < 2; i++) {
+                add_chances(&p, i ? second : first, &c.lesson.labels[row + r], items,
+                            (i ? 4 : 2) / 2.0, want);
             }
-            for (int j = 0; j < 4; j++) {
-                want[j] += weights[j] / sum / 2;
-            }
-        }
-        assert_ok(p.ctx, s->ask(s->user, row, slate, 5, chances));
-        assert_true(chances[1] < 0); /* no item */
-        for (int j = 0; j < 4; j++) {
-            double got = chances[j ? j + 1 : 0];
-            if (!(fabs(got - want[j]) < 1e-5)) {
-                fail_msg("row %u: %g instead of %g", (unsigned)row, got, want[j]);
+            for (int j = 0; j < 5; j++) {
+                const double got = chances[5 * r + (uint32_t)j];
+                if (items[j] == 0 ? got >= 0 : !(fabs(got - want[j] / 2) < 1e-5)) {
+                    fail_msg("row %u, item %u: %g instead of %g", (unsigned)(row + r),
+                             (unsigned)items[j], got, want[j] / 2);
+                }
             }
         }
     }
@@ -318,17 +355,13 @@ static void test_strangers(void **state) {
             assert_true(c.batch.soft->hard[i] == (taught ? 0.25F : 1));
         }
         assert_true(alone > 3 && alone + 3 < count);
-        pq_real chances[27], sum = 0;
-        uint32_t ids[27];
-        for (uint32_t i = 0; i < p.data->item_rows; i++) {
-            ids[i] = i;
-        }
+        double chances[27], sum = 0;
         for (uint32_t row = 0; !ranks && row < count && sum == 0; row++) {
             if (c.batch.soft->taught[row] == 0) {
                 continue;
             }
-            assert_ok(p.ctx,
-                      c.batch.soft->ask(c.batch.soft->user, row, ids, p.data->item_rows, chances));
+            ask(&c, &(pq_slates){.first = row, .rows = 1, .shared_count = p.data->item_rows},
+                chances);
             for (uint32_t i = 0; i < p.data->item_rows; i++) {
                 size_t size;
                 bool known = i > 0 && i <= p.data->items.count &&
