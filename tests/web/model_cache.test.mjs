@@ -13,10 +13,13 @@ const model = modelBytes();
 const sha256 = (bytes, form) => createHash('sha256').update(bytes).digest(form);
 let kept;
 let refused;
+/** What opening the cache waits for. */
+let opening;
 
 beforeEach(() => {
   kept = new Map();
   refused = false;
+  opening = undefined;
   const cache = {
     async match(url) {
       const entry = kept.get(url);
@@ -34,6 +37,7 @@ beforeEach(() => {
   globalThis.caches = {
     async open(name) {
       assert.equal(name, 'pique-v1');
+      await opening;
       if (refused === 'open') throw new DOMException('no', 'SecurityError');
       return cache;
     },
@@ -124,6 +128,15 @@ describe('a second visit', () => {
     });
     assert.equal((await visit(address)).fromCache, true);
     await failsWith('HTTP', load(address, { worker: false, cache: 'none' }));
+  });
+
+  test('asks the server while the cache is opened', { timeout: 10_000 }, async () => {
+    await serve(async (url, state) => {
+      opening = new Promise((resolve) => {
+        Object.defineProperty(state, 'asked', { get: () => 0, set: resolve });
+      });
+      assert.equal((await visit(url)).fromCache, false);
+    });
   });
 
   test('asks nobody for a file of known hash', async () => {

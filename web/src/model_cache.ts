@@ -55,7 +55,7 @@ async function keep(
 
 /** Whether a kept file is known to be the one with that hash. */
 export function isKept(copy: Response, hash: string | undefined): boolean {
-  return hash !== undefined && copy.headers.get(KEPT_HASH) === hash;
+  return copy.headers.get(KEPT_HASH) === hash; // null where nothing was kept, which no hash is
 }
 
 /** Whether the server still has the file that was kept. */

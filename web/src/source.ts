@@ -41,24 +41,27 @@ export async function openSource(source: ModelSource, options: OpenOptions): Pro
 
 /**
  * From the cache where the copy there is known to be right: by its hash, or because the server still has
- * the same file, or because there is no server.
+ * the same file, or because there is no server. Without a hash the server is asked in any case, so at once: to
+ * look into the cache for the first time takes a browser as long as a short transfer.
  */
 async function openUrl(url: string, { signal, cached, hash }: OpenOptions): Promise<Opened> {
+  const ask = () =>
+    request(url, signal, cached ? { cache: 'no-cache' } : {}).catch((error: PiqueError) => error);
+  const asked = hash ? undefined : ask();
   const cache = cached ? await openCache(url) : undefined;
   const copy = await cache?.find();
-  if (!cache || !copy) return openFresh(await request(url, signal), url, { signal, hash }, cache);
-  if (isKept(copy, hash)) return openCopy(copy, url, cache);
-  let response: Response;
-  try {
-    response = await request(url, signal, { cache: 'no-cache' });
-  } catch (error) {
-    const { status = 0 } = error as PiqueError;
-    if (signal?.aborted || (status > 0 && status < 500)) throw error;
-    return openCopy(copy, url, cache);
+  const open = () => openCopy(copy as Response, url, cache as ModelCache);
+  if (copy && isKept(copy, hash)) return open();
+  const answer = await (asked ?? ask());
+  if (answer instanceof PiqueError) {
+    const { status = 0 } = answer;
+    if (!copy || signal?.aborted || (status > 0 && status < 500)) throw answer;
+  } else if (!copy || !isSame(copy, answer)) {
+    return openFresh(answer, url, { signal, hash }, cache);
+  } else {
+    answer.body?.cancel().catch(() => {});
   }
-  if (!isSame(copy, response)) return openFresh(response, url, { signal, hash }, cache);
-  response.body?.cancel().catch(() => {});
-  return openCopy(copy, url, cache);
+  return open();
 }
 
 function openCopy(copy: Response, url: string, cache: ModelCache): Opened {
@@ -115,7 +118,7 @@ export class Reader {
   }
 
   /** The next bytes, at most so many, in a buffer that nobody else looks at; undefined at the end. */
-  async some(most = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+  async some(most?: number): Promise<Uint8Array | undefined> {
     let chunk: Uint8Array = this.#left;
     while (chunk.length === 0) {
       const { done, value } = await this.#chunks.next();
@@ -123,7 +126,7 @@ export class Reader {
       chunk = value;
       this.#copies?.push(new Blob([chunk as BlobPart]));
     }
-    if (chunk.length <= most) {
+    if (most === undefined || chunk.length <= most) {
       this.#left = new Uint8Array();
       return chunk;
     }
