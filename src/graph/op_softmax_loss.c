@@ -209,11 +209,26 @@ static double settle(const pq_tape *t, const record *r, const work *w, uint32_t 
     return -a->smoothing * weight * t->kernels->dot(query, w->mean_item, d);
 }
 
+static bool any_counts(const record *r, uint32_t top, uint32_t rows) {
+    for (uint32_t b = 0; b < rows; b++) {
+        if (row_weight(r, top + b) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The rows from `top` on. Returns their loss / weight. */
 static double classify(const pq_tape *t, const record *r, const work *w, uint32_t top,
                        uint32_t rows) {
     uint32_t d = r->u->cols;
     double loss = 0;
+    if (!any_counts(r, top, rows)) { /* as where a teacher's word is all that is learnt from */
+        if (top == 0 && r->d_items) {
+            memset(r->d_items, 0, (size_t)(r->args.last - r->args.first) * d * sizeof(pq_real));
+        }
+        return 0;
+    }
     scale((pq_real)r->args.scale, r->u->value + (size_t)top * d, w->queries, (size_t)rows * d);
     for (uint32_t i = 0; i < w->blocks; i++) {
         block part = block_at(r, w, i);

@@ -139,20 +139,24 @@ static void expect_refusals(void) {
 
 void grad_softmax_loss(void) {
     static const catalogue_shape shapes[] = {
-        {4, 9, 3, 1, 8, 1, 0},      /* without PAD and UNKNOWN */
-        {4, 9, 3, 1, 8, 2.5, 0.1},  /* smoothed */
-        {1, 1, 1, 0, 1, 1, 0.5},    /* nothing to choose from */
-        {5, 33, 17, 0, 33, 0.2, 1}, /* a label that knows nothing */
-        {117, 7, 2, 2, 7, 1.5, 0.2} /* more than two chunks of rows */
+        {4, 9, 3, 1, 8, 1, 0},       /* without PAD and UNKNOWN */
+        {4, 9, 3, 1, 8, 2.5, 0.1},   /* smoothed */
+        {1, 1, 1, 0, 1, 1, 0.5},     /* nothing to choose from */
+        {5, 33, 17, 0, 33, 0.2, 1},  /* a label that knows nothing */
+        {117, 7, 2, 2, 7, 1.5, 0.2}, /* more than a chunk of rows */
+        {117, 7, 2, 2, 7, 1.5, 0.2}, /* of which the first counts for nothing */
+        {3, 5, 2, 0, 5, 1, 0}        /* nothing that counts */
     };
+    const size_t second_chunk = 5, nothing = 6;
     for (size_t i = 0; i < PQ_COUNT(shapes); i++) {
         catalogue c;
         pq_real weights[128];
         catalogue_open(&c, &shapes[i], i);
         for (uint32_t b = 0; b < PQ_COUNT(weights); b++) {
-            weights[b] = (pq_real)(b % 4) / 2;
+            const bool counts = i < second_chunk || (i < nothing && b >= 96);
+            weights[b] = counts ? (pq_real)(b % 4) / 2 : 0;
         }
-        c.args.weights = i % 2 == 1 || i == 4 ? weights : NULL;
+        c.args.weights = i % 2 == 1 || i >= 4 ? weights : NULL;
         grad_close_to("softmax loss", grad_loss(&c.g, classify, &c) / grad_probe(0),
                       classify_definition(&c, c.u), 1e-12);
         grad_check(&c.g, "softmax loss", classify, NULL, &c);
