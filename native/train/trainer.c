@@ -447,9 +447,16 @@ static pique_status journal_line(trainer *t, const pique_eval_result *metrics) {
 static pique_status evaluate(trainer *t) {
     pique_eval_result metrics;
     PQ_TRY(measure(t, &metrics));
+    const double value = chosen(t, &metrics);
+    if (value != value) { /* no epoch could ever be the best one */
+        PQ_FAIL(
+            t->ctx, PIQUE_DATA,
+            "the metric that chooses the best epoch is not defined on the validation pairs: auc "
+            "needs both labels, gauc a user with both; set another metric");
+    }
     t->state.stale++;
-    if (chosen(t, &metrics) > t->state.best_metric) {
-        t->state.best_metric = chosen(t, &metrics);
+    if (value > t->state.best_metric) {
+        t->state.best_metric = value;
         t->state.best_epoch = t->state.epoch;
         t->state.stale = 0;
         PQ_TRY(save_model(t, &metrics));

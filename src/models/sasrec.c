@@ -52,7 +52,7 @@ static const pq_field fields[] = {
                       "inner products are divided by it in the loss"),
     PQ_TRAINING_FIELD("dropout", AT(net.dropout), "real 0 0.95", "0.5", NULL, NULL,
                       "of the input, the attention weights and the sublayers' outputs"),
-    PQ_FIELD("norm_epsilon", AT(net.epsilon), "real 1e-30 1", "1e-12", "1e-8", "1e-8",
+    PQ_FIELD("norm_epsilon", AT(net.epsilon), "real 1e-30 1", "1e-8", NULL, NULL,
              "inside the square root of the layer norms"),
     PQ_TRAINING_FIELD("init_scale", AT(init_scale), "real 0 10", "0.02", "0", "0",
                       "deviation of new weights; 0: Glorot uniform"),

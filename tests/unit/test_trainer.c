@@ -232,6 +232,32 @@ static void test_frozen_rows_stay(void **state) {
     }
 }
 
+/* One validation pair a user: no user has both labels, and no epoch could be the best one. */
+static void test_undefined_metric(void **state) {
+    (void)state;
+    static const char *const set[] = {"metric=gauc", "epochs=1", NULL};
+    place p;
+    open_ratings(&p, &(ratings){.column = "genre", .labelled = true});
+    p.model = "fnn";
+    p.more = set;
+    assert_failure(p.ctx, train(&p, "run", 1, false, 0), PIQUE_DATA,
+                   "not defined on the validation pairs");
+    close_place(&p);
+}
+
+/* Dropout leaves nothing of some rows of four columns, and all of the gradient that layer norms of such rows make has
+ * to stay finite. */
+static void test_narrow_rows(void **state) {
+    (void)state;
+    static const char *const set[] = {"dim=4", "dropout=0.5", "layers=2", "epochs=3", NULL};
+    place p;
+    open_ratings(&p, &(ratings){.column = "genre"});
+    p.model = "sasrec";
+    p.more = set;
+    assert_ok(p.ctx, train(&p, "run", 1, false, 0));
+    close_place(&p);
+}
+
 /* Stopped before, at and after the change of stages, and on other threads: the same files. */
 static void test_stages_resume(void **state) {
     (void)state;
@@ -383,6 +409,8 @@ int main(void) {
         cmocka_unit_test(test_the_model_of_a_rounded_run),
         cmocka_unit_test(test_frozen_rows_stay),
         cmocka_unit_test(test_stages_resume),
+        cmocka_unit_test(test_undefined_metric),
+        cmocka_unit_test(test_narrow_rows),
         cmocka_unit_test(test_plateau),
         cmocka_unit_test(test_the_model_of_a_run),
         cmocka_unit_test(test_columns_that_cannot_be_named),
