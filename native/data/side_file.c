@@ -1,6 +1,7 @@
 #include "native/data/side_file.h"
 
 #include "base/half.h"
+#include "file/blocks.h"
 #include "file/layout.h"
 #include "native/data/fileio.h"
 
@@ -54,6 +55,7 @@ static pique_status open_file(pq_side_file *file, const char *path, const pq_str
     }
     memcpy(file->path, path, strlen(path) + 1);
     PQ_TRY(pq_file_read(file->ctx, path, PQ_MODEL_LIMIT, &file->bytes, &size));
+    file->crc32 = pq_crc32(file->bytes, size);
     PQ_TRY(pq_file_named(file->ctx, open_container(file, size), path));
     return join(file, items);
 }

@@ -18,6 +18,7 @@ typedef struct {
     pq_ctx *ctx;
     char *path;
     void *bytes;
+    uint32_t crc32; /* of the file as it stands on the disk */
     pq_container container;
     pq_strings ids;      /* of the entries */
     bool is_model;       /* a .pique file */

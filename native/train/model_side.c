@@ -77,6 +77,7 @@ pique_status pq_model_side_open(pq_model_side *side, pq_ctx *ctx, const pq_model
     PQ_TRY(pq_side_file_open(&file, ctx, path, &dataset->items));
     tell(listener, path, file.lacking, "of the data are not in it", "");
     tell(listener, path, file.unexpected, "are none of the data's", "");
+    snprintf(side->sum, sizeof(side->sum), "%08lx", (unsigned long)file.crc32);
     pique_status status = read_all(side, &file, def->side, listener);
     pq_side_file_close(&file);
     return status;

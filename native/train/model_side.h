@@ -10,6 +10,7 @@
 typedef struct {
     pq_side_rows read[PQ_MOST_SIDE];
     pq_item_rows rows[PQ_MOST_SIDE]; /* what items.side points to */
+    char sum[10];                    /* CRC-32 of the file, "" without one */
 } pq_model_side;
 
 /* Whether the model takes a side file and there is one, or neither. */

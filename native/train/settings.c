@@ -7,8 +7,8 @@
 #define CONFIG_LIMIT ((size_t)1 << 20)
 
 /* Members of a config file that are not fields: what pq_settings_write adds. */
-static const char *const extras[] = {"model",      "seed", "data",    "init",
-                                     "init_items", "side", "teacher", "teacher_crc32"};
+static const char *const extras[] = {"model", "seed",       "data",    "init",         "init_items",
+                                     "side",  "side_crc32", "teacher", "teacher_crc32"};
 
 static bool equal(pq_span span, const char *text) {
     return span.size == strlen(text) && memcmp(span.bytes, text, span.size) == 0;
@@ -176,7 +176,7 @@ pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_
 
 pique_status pq_settings_write(const pique_train_options *asked, const pq_model *m,
                                const pq_train_options *train, const char *data,
-                               const char *teacher_sums, pq_text *out) {
+                               const pq_file_sums *sums, pq_text *out) {
     pq_text_add(out, "{\"model\":\"%s\",\"seed\":%u,\"data\":", m->def->name,
                 (unsigned)asked->seed);
     pq_text_json(out, data, strlen(data));
@@ -191,11 +191,12 @@ pique_status pq_settings_write(const pique_train_options *asked, const pq_model 
     if (asked->side) {
         pq_text_add(out, ",\"side\":");
         pq_text_json(out, asked->side, strlen(asked->side));
+        pq_text_add(out, ",\"side_crc32\":\"%s\"", sums->side);
     }
     if (asked->teacher) {
         pq_text_add(out, ",\"teacher\":");
         pq_text_json(out, asked->teacher, strlen(asked->teacher));
-        pq_text_add(out, ",\"teacher_crc32\":\"%s\"", teacher_sums);
+        pq_text_add(out, ",\"teacher_crc32\":\"%s\"", sums->teacher);
     }
     pq_text_add(out, ",");
     pq_fields_write(m->def->fields, m->self, out);

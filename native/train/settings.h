@@ -10,10 +10,14 @@
 /* Initialises the model and fills its fields and the training options. */
 pique_status pq_settings_read(pq_ctx *ctx, const pique_train_options *asked, pq_model *m,
                               pq_train_options *train);
-/* The JSON object that RUN/config.json holds; `data` says what is trained on, `teacher_sums` what the teachers'
- * files are, when there are any. */
+/* CRC-32 of the files beside the data, as text; "" where there are none. */
+typedef struct {
+    const char *teacher, *side;
+} pq_file_sums;
+
+/* The JSON object that RUN/config.json holds; `data` says what is trained on. */
 pique_status pq_settings_write(const pique_train_options *asked, const pq_model *m,
                                const pq_train_options *train, const char *data,
-                               const char *teacher_sums, pq_text *out);
+                               const pq_file_sums *sums, pq_text *out);
 
 #endif

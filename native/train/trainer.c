@@ -204,7 +204,8 @@ static pique_status open_run(trainer *t) {
         return PIQUE_NO_MEMORY;
     }
     const char *data = t->dataset->provenance ? t->dataset->provenance : "";
-    PQ_TRY(pq_settings_write(t->asked, &t->model, &t->options, data, t->teachers.sums, &t->config));
+    const pq_file_sums sums = {.teacher = t->teachers.sums, .side = t->side.sum};
+    PQ_TRY(pq_settings_write(t->asked, &t->model, &t->options, data, &sums, &t->config));
     t->state = (pq_train_state){.epoch = 1, .best_metric = -1};
     if (t->asked->resume) {
         if (!pq_file_exists(t->checkpoint_path)) {

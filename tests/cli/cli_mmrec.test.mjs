@@ -91,6 +91,15 @@ describe('mmrec', () => {
     bad(training(run, '--side', side, '--set', 'epochs=0'), 2, /epochs = 0 .* --init/);
   });
 
+  test('a run does not go on with another side file of the same name', () => {
+    const [file, out] = [join(place, 'own.safetensors'), join(place, 'own')];
+    writeTensors(file, whole());
+    good(training(out, '--side', file, '--epochs', 1));
+    good(training(out, '--side', file, '--epochs', 1, '--resume'));
+    writeTensors(file, sideTensors(ids, { tokens: [...tokens].reverse(), regions, boxes }));
+    bad(training(out, '--side', file, '--epochs', 1, '--resume'), 2, /side_crc32 was/);
+  });
+
   test('entries that the data do not have are counted, films that the file lacks have zeros', () => {
     const some = join(place, 'some.safetensors');
     const names = ids.map((id, n) => (n < 3 ? `other-${n}` : id));

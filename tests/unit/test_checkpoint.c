@@ -310,7 +310,7 @@ static pique_status read_settings(pq_ctx *ctx, const pique_train_options *asked,
     pq_train_options train;
     pique_status status = pq_settings_read(ctx, asked, &model, &train);
     if (status == PIQUE_OK) {
-        status = pq_settings_write(asked, &model, &train, "here", "", out);
+        status = pq_settings_write(asked, &model, &train, "here", &(pq_file_sums){"", ""}, out);
     }
     pq_model_free(&model);
     return status;
