@@ -23,19 +23,20 @@ const pq_coded *pq_coder_find(const pq_coder *coder, uint32_t bytes) {
 pique_status pq_coder_fit(pq_coder *coder, const float *rows, uint32_t count, uint32_t width,
                           uint32_t bytes, const pq_coded **out) {
     pq_arena *arena = &coder->arena;
-    pq_product product;
+    pq_additive additive = {.width = width, .codebooks = 2 * bytes};
+    pq_additive_search search;
     uint8_t *codes = pq_arena_take(arena, (size_t)count * bytes, 1);
-    double *scratch = pq_arena_take(arena, 2 * (size_t)width, sizeof(*scratch));
-    if (!codes || !scratch) {
+    if (!codes) {
         return PIQUE_NO_MEMORY;
     }
+    PQ_TRY(pq_additive_search_init(arena, &search, additive.codebooks));
     PQ_TRY(
-        pq_product_fit(arena, rows + width, count - 2, width, 2 * bytes, coder->moment, &product));
-    for (uint32_t i = 0; i < count; i++) {
-        pq_product_encode(&product, rows + (size_t)i * width, codes + (size_t)i * bytes, scratch);
-    }
-    coder->made[coder->count] = (pq_coded){
-        .bytes = bytes, .codes = codes, .codebook = product.codebook, .map = product.map};
+        pq_additive_fit(arena, rows + width, count - 2, coder->moment, &additive, codes + bytes));
+    pq_additive_encode(&additive, rows, &search, codes);
+    pq_additive_encode(&additive, rows + (size_t)(count - 1) * width, &search,
+                       codes + (size_t)(count - 1) * bytes);
+    coder->made[coder->count] =
+        (pq_coded){.bytes = bytes, .codes = codes, .centroids = additive.centroids};
     *out = &coder->made[coder->count++];
     return PIQUE_OK;
 }

@@ -3,14 +3,14 @@
 #ifndef PQ_EXPORT_CODES_H
 #define PQ_EXPORT_CODES_H
 
-#include "native/quant/product.h"
+#include "native/quant/additive.h"
 
 #define PQ_CODE_SIZES 3 /* 8, 16 and 32 bytes */
 
 typedef struct {
-    uint32_t bytes; /* of an item */
-    uint8_t *codes; /* [rows, bytes] */
-    const float *codebook, *map;
+    uint32_t bytes;         /* of an item */
+    uint8_t *codes;         /* [rows, bytes] */
+    const float *centroids; /* [32 bytes, D] */
 } pq_coded;
 
 typedef struct {

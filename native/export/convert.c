@@ -206,9 +206,8 @@ static pique_status add_codes(pq_conversion *c) {
         PQ_TRY(pq_coder_fit(c->coder, values, rows, width, c->scheme.bytes, &coded));
     }
     pq_writer_tensor(&c->writer, PQ_ITEM_CODES, PQ_U8, rows, c->scheme.bytes, coded->codes);
-    PQ_TRY(add_halves(c, PQ_ITEM_CODEBOOK, 2 * c->scheme.bytes * PQ_TABLE_CENTROIDS,
-                      width / (2 * c->scheme.bytes), coded->codebook, 0));
-    return add_halves(c, PQ_ITEM_CODES_MAP, width, width, coded->map, 0);
+    return add_int8(c, PQ_ITEM_CODEBOOK, 2 * c->scheme.bytes * PQ_TABLE_CENTROIDS, width,
+                    coded->centroids);
 }
 
 /* Behaviours are looked up and never scanned: beside codes alone they are int4. */
@@ -240,10 +239,6 @@ static const char *rows_of_scales(const char *name) {
 
 /* ---- the whole file ---- */
 
-static bool is_of_codes(const char *name) {
-    return strcmp(name, PQ_ITEM_CODEBOOK) == 0 || strcmp(name, PQ_ITEM_CODES_MAP) == 0;
-}
-
 /* What numbers are encoded with: which bucket one falls into must not hang on the kind of file. */
 static bool is_of_encoder(const char *name) {
     return ends_with(name, PQ_BOUNDS_SUFFIX) || ends_with(name, PQ_QUANTILES_SUFFIX) ||
@@ -254,8 +249,8 @@ static bool is_of_encoder(const char *name) {
 static pique_status add_other(pq_conversion *c, const char *name, const pq_tensor *tensor) {
     const uint32_t rows = tensor->shape[0], cols = tensor->rank == 2 ? tensor->shape[1] : 0;
     bool number = tensor->dtype == PQ_F32 && !is_of_encoder(name);
-    if (number && is_of_codes(name)) {
-        return add_halves(c, name, rows, cols, tensor->data, 0);
+    if (number && strcmp(name, PQ_ITEM_CODEBOOK) == 0) {
+        return add_int8(c, name, rows, cols, tensor->data);
     }
     if (number && c->scheme.dense == PQ_DENSE_INT8 && rows > 1 && cols >= LEAST_INT8_COLUMNS) {
         return add_int8(c, name, rows, cols, tensor->data);
@@ -349,7 +344,7 @@ bool pq_keeps_codes(const pq_container *from, const pq_scheme *scheme) {
 static pique_status check_codes(const pq_conversion *c) {
     if (pq_container_find(c->from, PQ_ITEM_CODES) && !pq_keeps_codes(c->from, &c->scheme)) {
         PQ_FAIL(c->ctx, PIQUE_UNSUPPORTED,
-                "the file has product-quantised items already, which can only stay as they are: "
+                "the file has codes of items already, which can only stay as they are: "
                 "export %s from an f32 file",
                 c->scheme.name);
     }

@@ -51,7 +51,7 @@ pique_status pq_scheme_parse(pq_ctx *ctx, const char *quant, const char *dense, 
 }
 
 bool pq_scheme_fits(const pq_scheme *scheme, uint32_t width) {
-    return scheme->bytes == 0 || (width > 0 && width % (2 * scheme->bytes) == 0);
+    return scheme->bytes == 0 || (width >= 2 * scheme->bytes);
 }
 
 pique_status pq_scheme_check_width(pq_ctx *ctx, const pq_scheme *scheme, uint32_t width) {
@@ -62,10 +62,10 @@ pique_status pq_scheme_check_width(pq_ctx *ctx, const pq_scheme *scheme, uint32_
     for (uint32_t i = 0; i < PQ_SCHEMES; i++) {
         if (schemes[i].bytes && pq_scheme_fits(&schemes[i], width)) {
             size_t used = strlen(allowed);
-            snprintf(allowed + used, sizeof(allowed) - used, ", %s", schemes[i].name);
+            snprintf(allowed + used, sizeof(allowed) - used, ", %.15s", schemes[i].name);
         }
     }
     PQ_FAIL(ctx, PIQUE_UNSUPPORTED,
-            "%s needs a width that %lu divides, the model's is %lu: it can be %s", scheme->name,
+            "%s needs a width of at least %lu, the model's is %lu: it can be %s", scheme->name,
             2ul * scheme->bytes, (unsigned long)width, allowed);
 }

@@ -7,8 +7,8 @@
 
 /* a = L L', of which L replaces the lower triangle and zeros the upper. false: not positive definite. */
 bool pq_cholesky(double *a, uint32_t n);
-/* x := L^-1 x and x := L'^-1 x for one vector. */
-void pq_solve_lower(const double *l, uint32_t n, double *x);
-void pq_solve_upper(const double *l, uint32_t n, double *x);
+/* x := L^-1 x and x := L'^-1 x for the columns of x [n, cols]. */
+void pq_solve_lower(const double *l, uint32_t n, double *x, uint32_t cols);
+void pq_solve_upper(const double *l, uint32_t n, double *x, uint32_t cols);
 
 #endif

@@ -8,7 +8,7 @@
 #define SWEEPS 6 /* over the subspaces: later ones hardly change a code */
 
 void pq_settle(const pq_settle_args *a, double *open, uint8_t *codes, bool started, int sweeps) {
-    const uint32_t d = a->width, m = a->subspaces, s = d / m;
+    const uint32_t d = a->directions, m = a->subspaces, s = d / m;
     for (int sweep = 0; sweep < sweeps; sweep++) {
         bool changed = false;
         for (uint32_t at = 0; at < m; at++) {
@@ -37,7 +37,7 @@ void pq_settle(const pq_settle_args *a, double *open, uint8_t *codes, bool start
 
 uint32_t pq_settle_one(const pq_settle_args *a, const double *open, uint32_t at,
                        const float *before) {
-    const uint32_t d = a->width, s = d / a->subspaces;
+    const uint32_t d = a->directions, s = d / a->subspaces;
     const float *centroids = a->codebook + (size_t)at * PQ_TABLE_CENTROIDS * s;
     uint32_t best = 0;
     double least = 0;
@@ -60,9 +60,23 @@ uint32_t pq_settle_one(const pq_settle_args *a, const double *open, uint32_t at,
     return best;
 }
 
+/* Each centroid through the map. */
+static void make_centroids(pq_product *p) {
+    const size_t d = p->width, s = p->each, count = (size_t)p->subspaces * PQ_TABLE_CENTROIDS;
+    memset(p->centroids, 0, count * d * sizeof(*p->centroids));
+    for (size_t c = 0; c < count; c++) {
+        for (size_t k = 0; k < s; k++) {
+            const float *line = p->map + (c / PQ_TABLE_CENTROIDS * s + k) * d;
+            for (size_t j = 0; j < d; j++) {
+                p->centroids[c * d + j] += p->codebook[c * s + k] * line[j];
+            }
+        }
+    }
+}
+
 void pq_product_prepare(pq_product *p) {
-    const uint32_t d = p->width;
-    for (uint32_t i = 0; i < d; i++) {
+    const uint32_t d = p->width, directions = pq_product_directions(p);
+    for (uint32_t i = 0; i < directions; i++) {
         for (uint32_t j = 0; j < d; j++) {
             double sum = 0;
             for (uint32_t k = 0; k < d; k++) {
@@ -71,24 +85,27 @@ void pq_product_prepare(pq_product *p) {
             p->lift[(size_t)i * d + j] = sum;
         }
     }
-    for (uint32_t i = 0; i < d; i++) {
-        for (uint32_t j = 0; j <= i; j++) {
+    for (size_t i = 0; i < directions; i++) {
+        for (size_t j = 0; j <= i; j++) {
             double sum = 0;
             for (uint32_t k = 0; k < d; k++) {
-                sum += p->lift[(size_t)i * d + k] * p->map[(size_t)j * d + k];
+                sum += p->lift[i * d + k] * p->map[j * d + k];
             }
-            p->gram[(size_t)i * d + j] = p->gram[(size_t)j * d + i] = sum;
+            p->gram[i * directions + j] = p->gram[j * directions + i] = sum;
         }
     }
+    make_centroids(p);
 }
 
 void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, double *scratch) {
-    const uint32_t d = p->width;
-    const pq_settle_args args = {
-        .width = d, .subspaces = p->subspaces, .codebook = p->codebook, .gram = p->gram};
+    const uint32_t d = p->width, directions = pq_product_directions(p);
+    const pq_settle_args args = {.directions = directions,
+                                 .subspaces = p->subspaces,
+                                 .codebook = p->codebook,
+                                 .gram = p->gram};
     double *open = scratch;
-    uint8_t *wide = (uint8_t *)(scratch + d);
-    for (uint32_t i = 0; i < d; i++) {
+    uint8_t *wide = (uint8_t *)(scratch + directions);
+    for (uint32_t i = 0; i < directions; i++) {
         double sum = 0;
         for (uint32_t j = 0; j < d; j++) {
             sum += p->lift[(size_t)i * d + j] * row[j];
@@ -102,16 +119,13 @@ void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, do
 }
 
 void pq_product_decode(const pq_product *p, const uint8_t *codes, float *row) {
-    const uint32_t d = p->width, s = d / p->subspaces;
+    const uint32_t d = p->width;
     memset(row, 0, d * sizeof(*row));
-    for (uint32_t at = 0; at < p->subspaces; at++) {
-        const uint32_t code = codes[at / 2] >> (at % 2 * 4) & 15;
-        const float *centroid = p->codebook + ((size_t)at * PQ_TABLE_CENTROIDS + code) * s;
-        for (uint32_t k = 0; k < s; k++) {
-            const float *line = p->map + (size_t)(at * s + k) * d;
-            for (uint32_t j = 0; j < d; j++) {
-                row[j] += centroid[k] * line[j];
-            }
+    for (uint32_t m = 0; m < p->subspaces; m++) {
+        const uint32_t code = codes[m / 2] >> (m % 2 * 4) & 15;
+        const float *centroid = p->centroids + ((size_t)m * PQ_TABLE_CENTROIDS + code) * d;
+        for (uint32_t i = 0; i < d; i++) {
+            row[i] += centroid[i];
         }
     }
 }

@@ -19,26 +19,37 @@
 #include "base/table.h"
 
 typedef struct {
-    uint32_t width, subspaces; /* D and M; M divides D and is even */
-    float *codebook;           /* [M * 16, D / M], numbers that F16 holds */
-    float *map;                /* [D, D], likewise */
+    uint32_t width, subspaces; /* D and M; M is even and at most D */
+    uint32_t each;             /* directions of a subspace; of all: P = M * each, at least D */
+    float *codebook;           /* [M * 16, each], numbers that F16 holds */
+    float *map;                /* [P, D], likewise */
     double *metric;            /* [D, D] what errors are weighed by */
-    double *gram;              /* [D, D] map metric map' */
-    double *lift;              /* [D, D] map metric */
+    double *gram;              /* [P, P] map metric map' */
+    double *lift;              /* [P, D] map metric */
+    float *
+        centroids; /* [M * 16, D] those of the additive quantiser with the same codes: map' of each */
 } pq_product;
+
+static inline uint32_t pq_product_each(uint32_t width, uint32_t subspaces) {
+    return (width + subspaces - 1) / subspaces;
+}
+
+static inline uint32_t pq_product_directions(const pq_product *product) {
+    return product->subspaces * product->each;
+}
 
 static inline size_t pq_product_bytes(const pq_product *product) {
     return product->subspaces / 2;
 }
 
 /* rows [count, D], the more important ones first; moment [D, D]: S of the queries, or NULL: that of the rows
- * stands in. `subspaces` is even and divides `width`. The arena holds the result. PIQUE_NO_MEMORY,
+ * stands in. `subspaces` is even and at most `width`. The arena holds the result. PIQUE_NO_MEMORY,
  * PIQUE_NUMERIC. */
 pique_status pq_product_fit(pq_arena *arena, const float *rows, uint32_t count, uint32_t width,
                             uint32_t subspaces, const double *moment, pq_product *out);
-/* gram and lift from map and metric, where these were changed. */
+/* gram, lift and centroids from codebook, map and metric, where these were changed. */
 void pq_product_prepare(pq_product *product);
-/* One row to codes [M / 2] as base/table.h has them; scratch [2 D]. */
+/* One row to codes [M / 2] as base/table.h has them; scratch [2 P]. */
 void pq_product_encode(const pq_product *product, const float *row, uint8_t *codes,
                        double *scratch);
 /* And back. */

@@ -7,44 +7,44 @@
 #include "base/rng.h"
 #include "native/quant/cholesky.h"
 #include "native/quant/product.h"
+#include "native/quant/query_metric.h"
 #include "native/quant/settle.h"
 
 #define K PQ_TABLE_CENTROIDS
-#define SAMPLE 20000 /* rows looked at, evenly out of all */
-#define PLAIN_SHARE                                                                                \
-    0.02 /* of the identity in the metric, in units of the moment's mean eigenvalue */
+#define SAMPLE 20000     /* rows looked at, evenly out of all */
+#define PLAIN_SHARE 0.02 /* of the identity in the metric */
 #define TURNS 5
 #define MEANS 12  /* turns of k-means */
 #define POWERS 30 /* turns of the orthogonal iteration */
 #define RIDGE 1e-6
 
 typedef struct {
-    uint32_t n, d, m, s;
-    double *rows;    /* [n, d] times L */
-    double *left;    /* [n, d] what the codes leave over of it */
-    double *weights; /* [n] */
-    double *basis;   /* [d, d] the directions: rows m s .. m s + s - 1 are those of subspace m */
-    double *gram;    /* [d, d] */
-    double *work;    /* [d, d], or more where that is little */
+    uint32_t n, d, m, s, p; /* p = m s directions */
+    double *rows;           /* [n, d] times L */
+    double *left;           /* [n, d] what the codes leave over of it */
+    double *weights;        /* [n] */
+    double *basis;   /* [p, d] the directions: rows m s .. m s + s - 1 are those of subspace m */
+    double *gram;    /* [p, p] */
+    double *work;    /* [p, p], or more where that is little */
     double *spots;   /* [n, s] k-means */
     double *reach;   /* [n] of it */
-    double *line;    /* [2 d] */
+    double *line;    /* [2 p] */
     float *codebook; /* [m * 16, s] */
     uint8_t *codes;  /* [n, m] */
 } fit;
 
 static pique_status take(pq_arena *arena, fit *f) {
-    const size_t n = f->n, square = (size_t)f->d * f->d;
+    const size_t n = f->n, square = (size_t)f->p * f->p;
     f->rows = pq_arena_take(arena, n * f->d, sizeof(double));
     f->left = pq_arena_take(arena, n * f->d, sizeof(double));
     f->weights = pq_arena_take(arena, n, sizeof(double));
-    f->basis = pq_arena_take(arena, square, sizeof(double));
+    f->basis = pq_arena_take(arena, (size_t)f->p * f->d, sizeof(double));
     f->gram = pq_arena_take(arena, square, sizeof(double));
     const size_t means = (size_t)f->s * (f->s + K);
     f->work = pq_arena_take(arena, PQ_MAX(square, means), sizeof(double));
     f->spots = pq_arena_take(arena, n * f->s, sizeof(double));
     f->reach = pq_arena_take(arena, n, sizeof(double));
-    f->line = pq_arena_take(arena, 2 * (size_t)f->d, sizeof(double));
+    f->line = pq_arena_take(arena, 2 * (size_t)f->p, sizeof(double));
     f->codes = pq_arena_take(arena, n * f->m, 1);
     bool all = f->rows && f->left && f->weights && f->basis && f->gram && f->work && f->spots &&
                f->reach && f->line && f->codes;
@@ -75,35 +75,6 @@ static double dot(const double *a, const double *b, uint32_t count) {
         sum += a[i] * b[i];
     }
     return sum;
-}
-
-/* metric = moment / its mean eigenvalue + a share of the identity. */
-static void make_metric(const double *moment, const float *rows, uint32_t count, fit *f,
-                        double *metric) {
-    const uint32_t d = f->d;
-    const size_t square = (size_t)d * d;
-    if (moment) {
-        memcpy(metric, moment, square * sizeof(*metric));
-    } else {
-        memset(metric, 0, square * sizeof(*metric));
-        for (uint32_t i = 0; i < count; i++) {
-            for (uint32_t j = 0; j < d; j++) {
-                f->line[j] = rows[(size_t)i * d + j];
-            }
-            add_outer(metric, f->line, d, 1 / sqrt(1.0 + i));
-        }
-        mirror(metric, d);
-    }
-    double trace = 0;
-    for (uint32_t i = 0; i < d; i++) {
-        trace += metric[(size_t)i * d + i];
-    }
-    for (size_t i = 0; i < square; i++) {
-        metric[i] = trace > 0 ? metric[i] * (d / trace) : 0;
-    }
-    for (uint32_t i = 0; i < d; i++) {
-        metric[(size_t)i * d + i] += PLAIN_SHARE;
-    }
 }
 
 /* The sampled rows times L; popular ones, which stand first, count more. */
@@ -258,7 +229,7 @@ static const float *centroid_of(const fit *f, uint32_t row, uint32_t at) {
     return f->codebook + ((size_t)at * K + f->codes[(size_t)row * f->m + at]) * f->s;
 }
 
-/* line [d] = the centroids of the row side by side. */
+/* line [p] = the centroids of the row side by side. */
 static void side_by_side(const fit *f, uint32_t row, double *line) {
     for (uint32_t at = 0; at < f->m; at++) {
         const float *centroid = centroid_of(f, row, at);
@@ -274,24 +245,24 @@ static void refresh_left(fit *f) {
         double *left = f->left + (size_t)i * d;
         memcpy(left, f->rows + (size_t)i * d, d * sizeof(*left));
         side_by_side(f, i, f->line);
-        for (uint32_t j = 0; j < d; j++) {
+        for (uint32_t j = 0; j < f->p; j++) {
             for (uint32_t k = 0; k < d; k++) {
                 left[k] -= f->line[j] * f->basis[(size_t)j * d + k];
             }
         }
     }
-    for (uint32_t i = 0; i < d; i++) {
-        for (uint32_t j = 0; j < d; j++) {
-            f->gram[(size_t)i * d + j] = dot(f->basis + (size_t)i * d, f->basis + (size_t)j * d, d);
+    for (size_t i = 0; i < f->p; i++) {
+        for (size_t j = 0; j < f->p; j++) {
+            f->gram[i * f->p + j] = dot(f->basis + i * d, f->basis + j * d, d);
         }
     }
 }
 
 static void improve_codes(fit *f) {
     const pq_settle_args args = {
-        .width = f->d, .subspaces = f->m, .codebook = f->codebook, .gram = f->gram};
+        .directions = f->p, .subspaces = f->m, .codebook = f->codebook, .gram = f->gram};
     for (uint32_t i = 0; i < f->n; i++) {
-        for (uint32_t j = 0; j < f->d; j++) {
+        for (uint32_t j = 0; j < f->p; j++) {
             f->line[j] = dot(f->basis + (size_t)j * f->d, f->left + (size_t)i * f->d, f->d);
         }
         pq_settle(&args, f->line, f->codes + (size_t)i * f->m, true, 2);
@@ -316,7 +287,7 @@ static bool improve_centroids(fit *f, uint32_t at, double *sums) {
     double trace = 0;
     for (uint32_t i = 0; i < s; i++) {
         for (uint32_t j = 0; j < s; j++) {
-            inner[i * s + j] = f->gram[(size_t)(at * s + i) * d + (size_t)at * s + j];
+            inner[i * s + j] = f->gram[(size_t)(at * s + i) * f->p + (size_t)at * s + j];
         }
         trace += inner[i * s + i];
     }
@@ -333,8 +304,8 @@ static bool improve_centroids(fit *f, uint32_t at, double *sums) {
             const double *sum = sums + (size_t)c * (s + 1);
             shift[j] = sum[s] > 0 ? sum[j] / sum[s] : 0;
         }
-        pq_solve_lower(inner, s, shift);
-        pq_solve_upper(inner, s, shift);
+        pq_solve_lower(inner, s, shift, 1);
+        pq_solve_upper(inner, s, shift, 1);
         for (uint32_t j = 0; j < s; j++) {
             const float before = centroid[j];
             centroid[j] = (float)(before + shift[j]);
@@ -354,40 +325,31 @@ static bool improve_centroids(fit *f, uint32_t at, double *sums) {
 
 /* The directions that give the rows back best from their centroids: least squares. */
 static bool improve_basis(fit *f) {
-    const uint32_t d = f->d;
-    const size_t square = (size_t)d * d;
+    const uint32_t d = f->d, p = f->p;
     double trace = 0;
-    memset(f->work, 0, square * sizeof(*f->work));
-    memset(f->basis, 0, square * sizeof(*f->basis));
+    memset(f->work, 0, (size_t)p * p * sizeof(*f->work));
+    memset(f->basis, 0, (size_t)p * d * sizeof(*f->basis));
     for (uint32_t i = 0; i < f->n; i++) {
         side_by_side(f, i, f->line);
-        add_outer(f->work, f->line, d, f->weights[i]);
-        for (uint32_t j = 0; j < d; j++) {
+        add_outer(f->work, f->line, p, f->weights[i]);
+        for (uint32_t j = 0; j < p; j++) {
             const double factor = f->weights[i] * f->line[j];
             for (uint32_t k = 0; k < d; k++) {
                 f->basis[(size_t)j * d + k] += factor * f->rows[(size_t)i * d + k];
             }
         }
     }
-    for (uint32_t i = 0; i < d; i++) {
-        trace += f->work[(size_t)i * d + i];
+    for (uint32_t i = 0; i < p; i++) {
+        trace += f->work[(size_t)i * p + i];
     }
-    for (uint32_t i = 0; i < d; i++) {
-        f->work[(size_t)i * d + i] += trace > 0 ? RIDGE * trace / d : 1;
+    for (uint32_t i = 0; i < p; i++) {
+        f->work[(size_t)i * p + i] += trace > 0 ? RIDGE * trace / p : 1;
     }
-    if (!pq_cholesky(f->work, d)) {
+    if (!pq_cholesky(f->work, p)) {
         return false;
     }
-    for (uint32_t k = 0; k < d; k++) { /* column by column */
-        for (uint32_t j = 0; j < d; j++) {
-            f->line[j] = f->basis[(size_t)j * d + k];
-        }
-        pq_solve_lower(f->work, d, f->line);
-        pq_solve_upper(f->work, d, f->line);
-        for (uint32_t j = 0; j < d; j++) {
-            f->basis[(size_t)j * d + k] = f->line[j];
-        }
-    }
+    pq_solve_lower(f->work, p, f->basis, d);
+    pq_solve_upper(f->work, p, f->basis, d);
     refresh_left(f);
     return true;
 }
@@ -406,9 +368,9 @@ static bool round_to_half(float *values, size_t count) {
 /* map = basis L^-1, its rows of length 1 and the codebook's columns longer instead; then what encoding needs. */
 static bool finish(fit *f, const double *l, pq_product *out) {
     const uint32_t d = f->d, s = f->s;
-    for (uint32_t i = 0; i < d; i++) {
+    for (uint32_t i = 0; i < f->p; i++) {
         memcpy(f->line, f->basis + (size_t)i * d, d * sizeof(*f->line));
-        pq_solve_upper(l, d, f->line); /* x L = b is L' x' = b' */
+        pq_solve_upper(l, d, f->line, 1); /* x L = b is L' x' = b' */
         const double length = sqrt(dot(f->line, f->line, d));
         for (uint32_t j = 0; j < d; j++) {
             out->map[(size_t)i * d + j] = (float)(length > 0 ? f->line[j] / length : 0);
@@ -418,7 +380,8 @@ static bool finish(fit *f, const double *l, pq_product *out) {
             *value = (float)(*value * length);
         }
     }
-    if (!round_to_half(out->map, (size_t)d * d) || !round_to_half(f->codebook, (size_t)K * d)) {
+    if (!round_to_half(out->map, (size_t)f->p * d) ||
+        !round_to_half(f->codebook, (size_t)K * f->p)) {
         return false;
     }
     pq_product_prepare(out);
@@ -452,7 +415,7 @@ static pique_status fit_rows(pq_arena *arena, fit *f, const float *rows, uint32_
     if (!l || !means || !sums) {
         return PIQUE_NO_MEMORY;
     }
-    make_metric(moment, rows, count, f, out->metric);
+    pq_query_metric(moment, rows, count, f->d, PLAIN_SHARE, out->metric);
     memcpy(l, out->metric, square * sizeof(*l));
     bool good = pq_cholesky(l, f->d);
     if (good) {
@@ -469,20 +432,24 @@ static pique_status fit_rows(pq_arena *arena, fit *f, const float *rows, uint32_
 
 pique_status pq_product_fit(pq_arena *arena, const float *rows, uint32_t count, uint32_t width,
                             uint32_t subspaces, const double *moment, pq_product *out) {
-    const size_t square = (size_t)width * width;
-    *out = (pq_product){.width = width, .subspaces = subspaces};
-    out->codebook = pq_arena_take(arena, (size_t)K * width, sizeof(float));
-    out->map = pq_arena_take(arena, square, sizeof(float));
-    out->metric = pq_arena_take(arena, square, sizeof(double));
-    out->gram = pq_arena_take(arena, square, sizeof(double));
-    out->lift = pq_arena_take(arena, square, sizeof(double));
-    if (!out->codebook || !out->map || !out->metric || !out->gram || !out->lift) {
+    const uint32_t each = pq_product_each(width, subspaces);
+    const size_t d = width, p = (size_t)subspaces * each;
+    *out = (pq_product){.width = width, .subspaces = subspaces, .each = each};
+    out->codebook = pq_arena_take(arena, K * p, sizeof(float));
+    out->map = pq_arena_take(arena, p * d, sizeof(float));
+    out->metric = pq_arena_take(arena, d * d, sizeof(double));
+    out->gram = pq_arena_take(arena, p * p, sizeof(double));
+    out->lift = pq_arena_take(arena, p * d, sizeof(double));
+    out->centroids = pq_arena_take(arena, (size_t)subspaces * K * d, sizeof(float));
+    if (!out->codebook || !out->map || !out->metric || !out->gram || !out->lift ||
+        !out->centroids) {
         return PIQUE_NO_MEMORY;
     }
     fit f = {.n = PQ_MIN(count, (uint32_t)SAMPLE),
              .d = width,
              .m = subspaces,
-             .s = width / subspaces,
+             .s = each,
+             .p = subspaces * each,
              .codebook = out->codebook};
     pq_arena_mark mark = pq_arena_here(arena);
     pique_status status = fit_rows(arena, &f, rows, count, moment, out);

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 typedef struct {
-    uint32_t width, subspaces;
-    const float *codebook; /* [M * 16, D / M] */
-    const double *gram;    /* [D, D] inner products of the directions that y is made of */
+    uint32_t directions, subspaces; /* P and M */
+    const float *codebook;          /* [M * 16, P / M] */
+    const double *gram;             /* [P, P] inner products of the directions that y is made of */
 } pq_settle_args;
 
-/* open [D]: inner products of the directions with what the codes leave over of the row (not `started`: with the
+/* open [P]: inner products of the directions with what the codes leave over of the row (not `started`: with the
  * row itself, and codes [M] are only written); kept true while codes change. */
 void pq_settle(const pq_settle_args *args, double *open, uint8_t *codes, bool started, int sweeps);
 /* The best code of subspace `at`; before: its centroid that `open` is without, NULL for none. */

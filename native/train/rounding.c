@@ -31,10 +31,10 @@ static pique_status check(const pq_model *m, pq_round_kind kind) {
                 "quantise = %s is for models that retrieve, which %s does not", kinds[kind].name,
                 m->def->name);
     }
-    if (subspaces && m->width % subspaces) {
+    if (m->width < subspaces) {
         PQ_FAIL(m->ctx, PIQUE_ARGUMENT,
-                "quantise = %s takes item vectors of a width that is a multiple of %u, not %u (pq8 "
-                "takes multiples of 16, pq16 of 32, pq32 of 64, int4 any)",
+                "quantise = %s takes item vectors of a width of at least %u, not %u (pq8 at least "
+                "16, pq16 32, pq32 64, int4 any)",
                 kinds[kind].name, (unsigned)subspaces, (unsigned)m->width);
     }
     return PIQUE_OK;
@@ -57,16 +57,16 @@ pique_status pq_rounding_declare(pq_rounding *r, pq_model *m, pq_round_kind kind
         PQ_TRY(check(m, kind));
     }
     if (subspaces) {
-        r->codebook =
-            keep(&m->params, PQ_ITEM_CODEBOOK, PQ_TABLE_CENTROIDS * subspaces, d / subspaces);
-        r->map = keep(&m->params, PQ_ITEM_CODES_MAP, d, d);
-        r->metric = keep(&m->params, "item.codes.metric", d, d);
+        const uint32_t each = pq_product_each(d, subspaces);
+        r->codebook = keep(&m->params, "product.codebook", PQ_TABLE_CENTROIDS * subspaces, each);
+        r->map = keep(&m->params, "product.map", subspaces * each, d);
+        r->metric = keep(&m->params, "product.metric", d, d);
     }
     return m->params.status;
 }
 
 pique_status pq_rounding_open(pq_rounding *r, uint32_t threads) {
-    const size_t count = (size_t)r->rows * r->width, square = (size_t)r->width * r->width;
+    const size_t count = (size_t)r->rows * r->width, directions = r->map ? r->map->rows : 0;
     r->threads = threads;
     if (r->kind == PQ_ROUND_NONE) {
         return PIQUE_OK;
@@ -74,12 +74,14 @@ pique_status pq_rounding_open(pq_rounding *r, uint32_t threads) {
     r->exact = pq_arena_take(&r->arena, count, sizeof(*r->exact));
     r->rounded = pq_arena_take(&r->arena, count, sizeof(*r->rounded));
     r->stale = pq_arena_take(&r->arena, r->rows, sizeof(*r->stale));
-    r->scratch = pq_arena_take(&r->arena, (size_t)PARTS * 2 * r->width, sizeof(*r->scratch));
-    r->product.metric = pq_arena_take(&r->arena, square, sizeof(double));
-    r->product.gram = pq_arena_take(&r->arena, square, sizeof(double));
-    r->product.lift = pq_arena_take(&r->arena, square, sizeof(double));
+    r->scratch = pq_arena_take(&r->arena, PARTS * 2 * directions, sizeof(*r->scratch));
+    r->product.metric = pq_arena_take(&r->arena, (size_t)r->width * r->width, sizeof(double));
+    r->product.gram = pq_arena_take(&r->arena, directions * directions, sizeof(double));
+    r->product.lift = pq_arena_take(&r->arena, directions * r->width, sizeof(double));
+    r->product.centroids = pq_arena_take(
+        &r->arena, (size_t)kinds[r->kind].subspaces * PQ_TABLE_CENTROIDS * r->width, sizeof(float));
     if (!r->exact || !r->rounded || !r->stale || !r->scratch || !r->product.metric ||
-        !r->product.gram || !r->product.lift) {
+        !r->product.gram || !r->product.lift || !r->product.centroids) {
         return pq_fail(r->ctx, PIQUE_NO_MEMORY, "out of memory: %u rounded item vectors",
                        (unsigned)r->rows);
     }
@@ -131,6 +133,7 @@ void pq_rounding_load(pq_rounding *r) {
     const size_t square = (size_t)r->width * r->width;
     r->product.width = r->width;
     r->product.subspaces = kinds[r->kind].subspaces;
+    r->product.each = r->codebook->cols;
     r->product.codebook = r->codebook->value;
     r->product.map = r->map->value;
     for (size_t i = 0; i < square; i++) {
@@ -148,9 +151,10 @@ pique_status pq_rounding_fit(pq_rounding *r, const pq_model *m, const double *mo
     pique_status status =
         pq_product_fit(&r->arena, r->exact + r->width, items, r->width, subspaces, moment, &fitted);
     if (status == PIQUE_OK) {
+        const size_t directions = r->map->rows;
         memcpy(r->codebook->value, fitted.codebook,
-               (size_t)PQ_TABLE_CENTROIDS * r->width * sizeof(float));
-        memcpy(r->map->value, fitted.map, square * sizeof(float));
+               PQ_TABLE_CENTROIDS * directions * sizeof(float));
+        memcpy(r->map->value, fitted.map, directions * r->width * sizeof(float));
         for (size_t i = 0; i < square; i++) {
             r->metric->value[i] = (pq_real)fitted.metric[i];
         }
@@ -169,7 +173,8 @@ typedef struct {
 static part part_at(const pq_rounding *r, uint32_t i) {
     const uint32_t each = (r->rows + PARTS - 1) / PARTS;
     const uint32_t first = PQ_MIN(i * each, r->rows);
-    return (part){first, PQ_MIN(first + each, r->rows), r->scratch + (size_t)i * 2 * r->width};
+    return (part){first, PQ_MIN(first + each, r->rows),
+                  r->scratch + (size_t)i * 2 * (r->map ? r->map->rows : 0)};
 }
 
 static void round_row(const pq_rounding *r, const pq_real *row, double *scratch, pq_real *out) {
@@ -221,6 +226,7 @@ pique_status pq_rounding_write(const pq_rounding *r, const float *vectors, pq_ar
         return write_int4(r, vectors, arena, w);
     }
     const size_t bytes = pq_product_bytes(&r->product);
+    const uint32_t centroids = r->product.subspaces * PQ_TABLE_CENTROIDS;
     uint8_t *codes = pq_arena_take(arena, r->rows * bytes, sizeof(*codes));
     if (!codes) {
         return PIQUE_NO_MEMORY;
@@ -234,8 +240,6 @@ pique_status pq_rounding_write(const pq_rounding *r, const float *vectors, pq_ar
         }
     }
     pq_writer_tensor(w, PQ_ITEM_CODES, PQ_U8, r->rows, (uint32_t)bytes, codes);
-    pq_writer_tensor(w, PQ_ITEM_CODEBOOK, PQ_F32, r->codebook->rows, r->codebook->cols,
-                     r->codebook->value);
-    pq_writer_tensor(w, PQ_ITEM_CODES_MAP, PQ_F32, r->width, r->width, r->map->value);
+    pq_writer_tensor(w, PQ_ITEM_CODEBOOK, PQ_F32, centroids, r->width, r->product.centroids);
     return PIQUE_OK;
 }

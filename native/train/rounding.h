@@ -48,7 +48,7 @@ pique_status pq_rounding_fit(pq_rounding *rounding, const pq_model *m, const dou
 void pq_rounding_load(pq_rounding *rounding);
 /* Rounds the vectors that have changed, and has the model look at them. */
 pique_status pq_rounding_refresh(pq_rounding *rounding, pq_model *m);
-/* Adds item.weight and its scales, or item.codes, codebook and map, of these vectors [rows, D]; memory of the
+/* Adds item.weight and its scales, or item.codes and their codebook, of these vectors [rows, D]; memory of the
  * arena. */
 pique_status pq_rounding_write(const pq_rounding *rounding, const float *vectors, pq_arena *arena,
                                pq_writer *writer);

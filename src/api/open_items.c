@@ -131,25 +131,22 @@ static pique_status open_codes(pique_model *model, const pq_tensor *codes) {
     const uint32_t rows = model->m.items.rows, cols = model->m.width;
     const uint32_t bytes = codes->rank == 2 ? codes->shape[1] : 0;
     /* At most a byte for two columns; a file may name any number. */
-    if (bytes == 0 || bytes > cols / 2 || cols % (2 * bytes)) {
+    if (bytes == 0 || bytes > cols / 2) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT,
-                "tensor \"" PQ_ITEM_CODES "\": %lu bytes an item do not divide the width %lu",
+                "tensor \"" PQ_ITEM_CODES "\": %lu bytes an item of width %lu",
                 (unsigned long)bytes, (unsigned long)cols);
     }
-    const uint32_t subspaces = 2 * bytes;
-    float *codebook, *map;
+    float *centroids;
     PQ_TRY(pq_container_get(&model->container, PQ_ITEM_CODES, PQ_U8, rows, bytes, &codes));
-    PQ_TRY(open_plain(model, PQ_ITEM_CODEBOOK, subspaces * PQ_TABLE_CENTROIDS, cols / subspaces,
-                      &codebook));
-    PQ_TRY(open_plain(model, PQ_ITEM_CODES_MAP, cols, cols, &map));
+    PQ_TRY(
+        pq_open_floats(model, PQ_ITEM_CODEBOOK, 2 * bytes * PQ_TABLE_CENTROIDS, cols, &centroids));
     return pq_table_open(model->ctx, &model->codes,
                          &(pq_table_parts){.kind = PQ_TABLE_PQ,
                                            .rows = rows,
                                            .cols = cols,
                                            .data = codes->data,
-                                           .subspaces = subspaces,
-                                           .codebook = codebook,
-                                           .map = map});
+                                           .codebooks = 2 * bytes,
+                                           .centroids = centroids});
 }
 
 pique_status pq_open_items(pique_model *model) {
@@ -180,7 +177,7 @@ pique_status pq_open_items(pique_model *model) {
 }
 
 void pq_find_width(pique_model *model) {
-    static const char *const names[] = {PQ_BEHAVIOUR_WEIGHT, PQ_ITEM_WEIGHT, PQ_ITEM_CODES_MAP};
+    static const char *const names[] = {PQ_BEHAVIOUR_WEIGHT, PQ_ITEM_WEIGHT, PQ_ITEM_CODEBOOK};
     pq_items *items = &model->m.items;
     for (size_t i = 0; i < PQ_COUNT(names) && !items->baked_width; i++) {
         const pq_tensor *rows = pq_container_find(&model->container, names[i]);
@@ -195,7 +192,7 @@ void pq_write_scheme(const pique_model *model, pq_text *out) {
     static const char *const kinds[] = {"f32", "f16", "int8", "int4"};
     const pq_table *rows = model->m.items.vectors;
     if (model->codes.rows) {
-        pq_text_add(out, "pq%u", (unsigned)(model->codes.subspaces / 2));
+        pq_text_add(out, "pq%u", (unsigned)(model->codes.codebooks / 2));
     }
     if (rows->kind != PQ_TABLE_PQ) {
         pq_text_add(out, "%s%s", model->shortlist ? "+" : "", kinds[rows->kind]);

@@ -17,14 +17,14 @@ static size_t row_size(const pq_table *table) {
     return table->kind == PQ_TABLE_PQ ? size : size + size % unit_size(table);
 }
 
-/* Subspace m's code of the lane, and the bits it must be shifted by. */
+/* The lane's code of codebook m, and the bits it must be shifted by. */
 static uint8_t *code_place(const void *block, size_t lane, size_t m, unsigned *shift) {
     *shift = lane < PQ_TABLE_CODES / 2 ? 0 : 4;
     return (uint8_t *)block + m * (PQ_TABLE_CODES / 2) + lane % (PQ_TABLE_CODES / 2);
 }
 
 static void put_codes(const pq_table *table, const uint8_t *row, size_t lane, void *block) {
-    for (size_t m = 0; m < table->subspaces; m++) {
+    for (size_t m = 0; m < table->codebooks; m++) {
         unsigned shift, code = row[m / 2] >> m % 2 * 4 & 15u;
         uint8_t *at = code_place(block, lane, m, &shift);
         *at = (uint8_t)((*at & 0xf0u >> shift) | code << shift);
@@ -125,7 +125,7 @@ static uint32_t bytes_of_row(const pq_table_parts *parts) {
     case PQ_TABLE_PQ:
         break;
     }
-    return parts->subspaces / 2;
+    return parts->codebooks / 2;
 }
 
 static pique_status check(pq_ctx *ctx, const pq_table_parts *parts) {
@@ -138,13 +138,10 @@ static pique_status check(pq_ctx *ctx, const pq_table_parts *parts) {
         PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: integer rows need scales");
     }
     if (kind == PQ_TABLE_PQ) {
-        const uint32_t m = parts->subspaces;
-        if (m == 0 || m % 2 != 0 || parts->cols % m != 0) {
-            PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: %lu columns cannot be cut into %lu subspaces",
+        const uint32_t m = parts->codebooks;
+        if (m == 0 || m % 2 != 0 || m > parts->cols || !parts->centroids) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: %lu columns cannot have %lu codebooks",
                     (unsigned long)parts->cols, (unsigned long)m);
-        }
-        if (!parts->codebook || !parts->map) {
-            PQ_FAIL(ctx, PIQUE_ARGUMENT, "item table: codes need a codebook and its map");
         }
     }
     return PIQUE_OK;
@@ -156,9 +153,8 @@ pique_status pq_table_open(pq_ctx *ctx, pq_table *table, const pq_table_parts *p
                         .rows = parts->rows,
                         .cols = parts->cols,
                         .scales = parts->scales,
-                        .codebook = parts->codebook,
-                        .map = parts->map,
-                        .subspaces = parts->subspaces,
+                        .centroids = parts->centroids,
+                        .codebooks = parts->codebooks,
                         .row_bytes = bytes_of_row(parts)};
     table->block_rows = parts->kind == PQ_TABLE_PQ ? PQ_TABLE_CODES : PQ_TABLE_BLOCK;
     table->whole_blocks = parts->rows / table->block_rows;
@@ -201,35 +197,22 @@ void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *r
     }
 }
 
-uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t subspace) {
+uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t codebook) {
     unsigned shift;
     const void *block = pq_table_block(table, row / PQ_TABLE_CODES);
-    uint8_t byte = *code_place(block, row % PQ_TABLE_CODES, subspace, &shift);
+    uint8_t byte = *code_place(block, row % PQ_TABLE_CODES, codebook, &shift);
     return byte >> shift & 15u;
 }
 
-static void add_scaled(const float *restrict x, float factor, float *restrict sum, uint32_t n) {
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (uint32_t j = 0; j < 4; j++) {
-            sum[i + j] += factor * x[i + j];
-        }
-    }
-    for (; i < n; i++) {
-        sum[i] += factor * x[i];
-    }
-}
-
-/* The codes' centroids, through the map. */
-static void decode(const pq_table *table, uint32_t row, float *out) {
-    const uint32_t cols = table->cols, width = cols / table->subspaces;
-    const float *map = table->map;
+/* The sum of the codes' centroids. */
+static void decode(const pq_table *table, uint32_t row, float *restrict out) {
+    const uint32_t cols = table->cols;
     memset(out, 0, cols * sizeof(*out));
-    for (uint32_t m = 0; m < table->subspaces; m++) {
+    for (uint32_t m = 0; m < table->codebooks; m++) {
         size_t centroid = (size_t)PQ_TABLE_CENTROIDS * m + pq_table_code(table, row, m);
-        const float *values = table->codebook + centroid * width;
-        for (uint32_t j = 0; j < width; j++, map += cols) {
-            add_scaled(map, values[j], out, cols);
+        const float *restrict values = table->centroids + centroid * cols;
+        for (uint32_t i = 0; i < cols; i++) {
+            out[i] += values[i];
         }
     }
 }

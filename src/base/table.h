@@ -1,5 +1,5 @@
 /* table.h — the item vectors as they are stored for the scan: rows of floats, of halves, of int8 or
- * int4 with scales, or of codes of a product quantiser, interleaved in blocks of eight rows (codes: of
+ * int4 with scales, or of codes of an additive quantiser, interleaved in blocks of eight rows (codes: of
  * 32) so that a vector register holds the same dimension of neighbouring items and no sum has to run
  * across lanes.
  *
@@ -10,7 +10,7 @@
  * I4:  block[j/2][8][2]       two bytes of each of eight items; byte j holds dimension 2j in its low and
  *                             2j + 1 in its high half, as code + 8 (a row of an odd number of bytes has
  *                             a zero beside its last one)
- * PQ:  block[m][16]           byte i holds the code of subspace m of item i in its low half and that of
+ * PQ:  block[m][16]           byte i holds the code of codebook m of item i in its low half and that of
  *                             item i + 16 in its high half
  *
  * The file holds plain row-major rows; pq_table_open interleaves them in place. */
@@ -21,7 +21,7 @@
 
 #define PQ_TABLE_BLOCK 8
 #define PQ_TABLE_CODES 32     /* rows of a block of codes */
-#define PQ_TABLE_CENTROIDS 16 /* of a subspace: what four bits can name */
+#define PQ_TABLE_CENTROIDS 16 /* of a codebook: what four bits can name */
 #define PQ_TABLE_GROUP 32     /* columns of int4 rows that share a scale */
 
 typedef enum { PQ_TABLE_F32, PQ_TABLE_F16, PQ_TABLE_I8, PQ_TABLE_I4, PQ_TABLE_PQ } pq_table_kind;
@@ -31,16 +31,15 @@ typedef struct {
     pq_table_kind kind;
     uint32_t rows, cols;
     /* Row-major: [rows, cols] of float, half or int8_t; int4: [rows, ceil(cols / 2)] bytes, of which byte j
-     * is code[2j] + 8 | (code[2j + 1] + 8) << 4; PQ: [rows, subspaces / 2] bytes, of which byte j is the
-     * code of subspace 2j | that of 2j + 1 << 4. */
+     * is code[2j] + 8 | (code[2j + 1] + 8) << 4; PQ: [rows, codebooks / 2] bytes, of which byte j is the
+     * code of codebook 2j | that of 2j + 1 << 4. */
     void *data;
     bool later; /* no row is there yet: they come by pq_table_put, and `data` is room alone */
     const float *scales; /* I8: [rows]; I4: [rows, ceil(cols / 32)]; else NULL */
-    /* PQ: row 16 m + c of the codebook is centroid c of subspace m; a row's centroids side by side are y,
-     * and the row is map' y, so that <q, row> = <map q, y>. */
-    uint32_t subspaces;
-    const float *codebook; /* [subspaces * 16, cols / subspaces] */
-    const float *map;      /* [cols, cols] */
+    /* PQ: row 16 m + c is centroid c of codebook m; a row is the sum of its centroids. The number of codebooks is
+     * even and at most cols. */
+    uint32_t codebooks;
+    const float *centroids; /* [codebooks * 16, cols] */
 } pq_table_parts;
 
 typedef struct {
@@ -50,8 +49,8 @@ typedef struct {
     void *blocks;        /* whole blocks, interleaved inside the caller's memory */
     void *tail;          /* the last rows as a block of their own, zero-filled; may be NULL */
     const float *scales; /* as in the parts */
-    const float *codebook, *map;
-    uint32_t subspaces;
+    const float *centroids;
+    uint32_t codebooks;
     uint32_t row_bytes; /* of a row as it arrives; inside a block, filled up to whole units */
     uint32_t block_rows, whole_blocks;
     size_t block_size;
@@ -70,8 +69,8 @@ const void *pq_table_block(const pq_table *table, uint32_t block);
 void pq_table_put(pq_table *table, uint32_t first, uint32_t count, const void *rows);
 /* One row as floats, out[cols]. */
 void pq_table_row(const pq_table *table, uint32_t row, float *out);
-/* Which centroid stands for the row in a subspace of a PQ table. */
-uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t subspace);
+/* Which centroid the row has of a codebook of a PQ table. */
+uint32_t pq_table_code(const pq_table *table, uint32_t row, uint32_t codebook);
 
 static inline bool pq_table_lacks(const pq_table *table, uint32_t row) {
     return table->absent && (table->absent[row / 8] >> row % 8 & 1);

@@ -9,11 +9,11 @@
  *                                 (rows, ceil(D / 2)), byte j = code[2j] + 8 | (code[2j + 1] + 8) << 4 with codes
  *                                 -7..7 (an odd width's last half is 8), and item.weight.scale
  *                                 (rows, ceil(D / 32)), a scale for each group of 32 columns
- *            item.codes           U8 (rows, M / 2): codes of a product quantiser of M subspaces, M dividing D;
- *                                 byte j = code of subspace 2j | that of 2j + 1 << 4
- *            item.codebook        (16 M, D / M): row 16 m + c is centroid c of subspace m
- *            item.codes.map       (D, D): A; with y a row's centroids side by side the row is A' y. Codes give
- *                                 the shortlist where item.weight stands beside them, else the rows
+ *            item.codes           U8 (rows, M / 2): codes of an additive quantiser of M <= D codebooks;
+ *                                 byte j = code of codebook 2j | that of 2j + 1 << 4
+ *            item.codebook        (16 M, D): row 16 m + c is centroid c of codebook m; an item's row is the sum of the
+ *                                 M centroids that its codes name. Codes give the shortlist where item.weight stands
+ *                                 beside them, else the rows
  *            item.length          (rows) F32: behaviour i is item.length[i] * item.weight[i]
  *            behaviour.weight     (rows, D) likewise, where behaviours are not multiples of items
  *            item.category.<name> (rows) or (rows, most) U8: which of at most 255 categories, 0: none, or no
@@ -45,7 +45,6 @@
 #define PQ_ITEM_BLOCKS "item.blocks"
 #define PQ_ITEM_CENTROIDS "item.centroids"
 #define PQ_ITEM_CODEBOOK "item.codebook"
-#define PQ_ITEM_CODES_MAP "item.codes.map"
 #define PQ_ITEM_LENGTH "item.length"
 #define PQ_BEHAVIOUR_WEIGHT "behaviour.weight"
 #define PQ_ITEM_IDS "item.ids"

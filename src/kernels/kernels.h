@@ -46,7 +46,7 @@ typedef struct {
  *           (sum * interest_scale + slack) * scale of the row
  * i4        int16, four columns a line in the order 0 2 1 3; likewise for each group of columns, over which
  *           the scores are added
- * pq        16 bytes for each of cols subspaces, four of them a line (the last one filled up with zeros): an
+ * pq        16 bytes for each of cols codebooks, four of them a line (the last one filled up with zeros): an
  *           item is found when for one interest the bytes of its codes add up to less than 255
  * Lines stand where pq_scan_place says. */
 typedef struct {
@@ -70,7 +70,7 @@ typedef struct {
 #define PQ_SCAN_GROUP 4 /* interests that a kernel takes at once */
 
 /* Integer kernels read whole groups of interests line by line: where line i of interest k stands, in lines
- * (i8: two columns, i4: four, pq: four subspaces). Those after the last whole group stand one after the other. */
+ * (i8: two columns, i4: four, pq: four codebooks). Those after the last whole group stand one after the other. */
 static inline size_t pq_scan_place(uint32_t k, uint32_t count, size_t lines, size_t i) {
     const uint32_t first = k - k % PQ_SCAN_GROUP;
     return first + PQ_SCAN_GROUP <= count ? first * lines + i * PQ_SCAN_GROUP + k % PQ_SCAN_GROUP

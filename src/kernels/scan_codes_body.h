@@ -1,10 +1,10 @@
-/* scan_codes_body.h — which items of a product-quantised table may beat a threshold, from sums of bytes:
- * what each centroid loses against the best one of its subspace, in steps of which 255 are more than any
+/* scan_codes_body.h — which items of a table of codes may beat a threshold, from sums of bytes:
+ * what each centroid loses against the best one of its codebook, in steps of which 255 are more than any
  * item above the threshold can lose (retrieval/filter.c makes these tables). A byte therefore never needs
  * widening: its sum stops at 255, and an item that gets there is out. The sums are of integers, the
  * same in every set.
  *
- * Where items differ much from the interests, a few subspaces put all items of a block out: sums are looked at
+ * Where items differ much from the interests, a few codebooks put all items of a block out: sums are looked at
  * on the way, for as long as that ends some of them early.
  *
  * Fast scan: F. André, A.-M. Kermarrec, N. Le Scouarnec, "Cache locality is not enough: high-performance
@@ -13,7 +13,7 @@
 #define PQ_SCAN_CODES_BODY_H
 
 #define FOUR ((size_t)4 * PQ_TABLE_CENTROIDS) /* lines */
-/* Subspaces after which sums are looked at. */
+/* Codebooks after which sums are looked at. */
 #define LOOK_AFTER 8
 /* So many blocks in a row that did not end early, and sums are looked at in every LOOK_AGAIN-th block alone. */
 #define PATIENCE 4
@@ -52,9 +52,9 @@ VEC_INLINE uint32_t items_left(const line least[2]) {
     return line_below_most(least[0]) | line_below_most(least[1]) << PQ_TABLE_CENTROIDS;
 }
 
-/* The block's items by `count` interests, looked at after every `stretch` subspaces; true: all were out before
+/* The block's items by `count` interests, looked at after every `stretch` codebooks; true: all were out before
  * the last. */
-VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t subspaces, int count,
+VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t codebooks, int count,
                        uint32_t stretch, line least[2]) {
     bytes sum[PQ_SCAN_GROUP][2];
     for (int k = 0; k < count; k++) {
@@ -62,14 +62,14 @@ VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t sub
         sum[k][1] = bytes_zero();
     }
     for (uint32_t m = 0, end = stretch;; end += stretch) {
-        for (end = PQ_MIN(end, subspaces); m < end; m += 4) {
+        for (end = PQ_MIN(end, codebooks); m < end; m += 4) {
             add_losses(codes, tables, end - m, count, sum);
             codes += FOUR;
             tables += (size_t)count * FOUR;
         }
         line now[2] = {least[0], least[1]};
         keep_least(sum, count, now);
-        if (end == subspaces) {
+        if (end == codebooks) {
             least[0] = now[0];
             least[1] = now[1];
             return false;

@@ -33,25 +33,18 @@ pique_status pq_exact_init(pq_arena *arena, pq_exact *exact, const pq_scan *scan
         return PIQUE_OK;
     }
     const uint32_t cols = codes->cols, count = scan->interest_count;
-    const uint32_t centroids = codes->subspaces * PQ_TABLE_CENTROIDS;
-    const uint32_t width = cols / codes->subspaces;
+    const uint32_t centroids = codes->codebooks * PQ_TABLE_CENTROIDS;
     const size_t groups = (count + PQ_EXACT_GROUP - 1) / PQ_EXACT_GROUP;
     const size_t size = groups * centroids * PQ_EXACT_GROUP;
     exact->products = pq_arena_take(arena, size, sizeof(float));
-    float *mapped = pq_arena_take(arena, cols, sizeof(*mapped));
-    if (!exact->products || !mapped) {
+    if (!exact->products) {
         return PIQUE_NO_MEMORY;
     }
     memset(exact->products, 0, size * sizeof(float));
     for (uint32_t k = 0; k < count; k++) {
-        for (uint32_t i = 0; i < cols; i++) {
-            mapped[i] = pq_exact_dot(codes->map + (size_t)i * cols,
-                                     scan->interests + (size_t)k * cols, cols);
-        }
         for (uint32_t c = 0; c < centroids; c++) {
-            exact->products[pq_exact_product(codes, c, k)] =
-                pq_exact_dot(codes->codebook + (size_t)c * width,
-                             mapped + (size_t)(c / PQ_TABLE_CENTROIDS) * width, width);
+            exact->products[pq_exact_product(codes, c, k)] = pq_exact_dot(
+                codes->centroids + (size_t)c * cols, scan->interests + (size_t)k * cols, cols);
         }
     }
     return PIQUE_OK;
@@ -66,7 +59,7 @@ static void add_products(const pq_exact *exact, const pq_table *codes, uint32_t 
     for (uint32_t k = 0; k < exact->scan->interest_count; k += PQ_EXACT_GROUP) {
         const uint8_t *line = block + lane % (PQ_TABLE_CODES / 2);
         float sum[PQ_EXACT_GROUP] = {0};
-        for (uint32_t m = 0; m < codes->subspaces; m++) {
+        for (uint32_t m = 0; m < codes->codebooks; m++) {
             const float *of_centroid = products + (size_t)(*line >> shift & 15u) * PQ_EXACT_GROUP;
             for (uint32_t i = 0; i < PQ_EXACT_GROUP; i++) {
                 sum[i] += of_centroid[i];

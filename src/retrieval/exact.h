@@ -7,8 +7,8 @@
 
 typedef struct {
     const pq_scan *scan;
-    /* Where a product quantiser takes part: what each centroid adds to the score for each interest,
-     * [ceil(interest_count / 4)][subspaces][16][4]. */
+    /* Where codes take part: what each centroid adds to the score for each interest,
+     * [ceil(interest_count / 4)][codebooks][16][4]. */
     float *products;
 } pq_exact;
 
@@ -16,7 +16,7 @@ typedef struct {
 
 static inline size_t pq_exact_product(const pq_table *codes, uint32_t centroid, uint32_t interest) {
     const size_t group = interest / PQ_EXACT_GROUP;
-    return ((group * codes->subspaces * PQ_TABLE_CENTROIDS) + centroid) * PQ_EXACT_GROUP +
+    return ((group * codes->codebooks * PQ_TABLE_CENTROIDS) + centroid) * PQ_EXACT_GROUP +
            interest % PQ_EXACT_GROUP;
 }
 

@@ -97,7 +97,7 @@ pique_status pq_filter_init(pq_arena *arena, pq_filter *filter, const pq_exact *
                                   .absent = table->absent,
                                   .room = PQ_FILTER_ROOM};
     if (table->kind == PQ_TABLE_PQ) {
-        filter->args.cols = table->subspaces;
+        filter->args.cols = table->codebooks;
         PQ_TRY(pq_losses_init(arena, &filter->losses, exact, table));
     } else if (table->kind == PQ_TABLE_I8 || table->kind == PQ_TABLE_I4) {
         PQ_TRY(round_interests(arena, filter, scan));

@@ -1,7 +1,7 @@
 /* filter.h — the rows of a table that may be above a threshold, by the table's kernel: at least all that are.
  *
  * Integer kinds work with interests rounded to int16, and their slack covers what that rounding can change.
- * Product-quantised rows are looked through by the bytes of losses.h.
+ * Rows of codes are looked through by the bytes of losses.h.
  *
  * So what is found differs between thresholds and sets, and what is above the threshold never does. */
 #ifndef PQ_FILTER_H

@@ -10,7 +10,7 @@
 static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, uint32_t k) {
     const float *products = exact->products + pq_exact_product(codes, 0, k);
     float best = 0, size = 0;
-    for (uint32_t m = 0; m < codes->subspaces; m++) {
+    for (uint32_t m = 0; m < codes->codebooks; m++) {
         float *out = l->losses + pq_scan_place(k, l->interest_count, l->lines, m / 4) * LINE +
                      (size_t)(m % 4) * PQ_TABLE_CENTROIDS;
         float most = -HUGE_VALF;
@@ -33,7 +33,7 @@ pique_status pq_losses_init(pq_arena *arena, pq_losses *l, const pq_exact *exact
                             const pq_table *codes) {
     const size_t count = exact->scan->interest_count;
     *l = (pq_losses){.interest_count = (uint32_t)count,
-                     .lines = ((size_t)codes->subspaces + 3) / 4,
+                     .lines = ((size_t)codes->codebooks + 3) / 4,
                      .threshold = -HUGE_VALF,
                      .most = -HUGE_VALF};
     const size_t size = count * l->lines * LINE;

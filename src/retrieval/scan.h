@@ -3,10 +3,10 @@
  *
  * A kernel looks for rows that may be above the worst of the best so far (filter.h), and only those are
  * scored as they are, by sums that are the same everywhere (exact.h). So a list is the one that scoring
- * every row so would give, whatever the instruction set and the number of threads: to the bit of int8, int4
- * and product-quantised rows; of floats and halves wherever scores differ by more than their rounding.
+ * every row so would give, whatever the instruction set and the number of threads: to the bit of int8 and
+ * int4 rows and of codes; of floats and halves wherever scores differ by more than their rounding.
  *
- * Where the file has codes of a product quantiser beside the rows, the codes give a shortlist and the rows
+ * Where the file has codes beside the rows, the codes give a shortlist and the rows
  * the scores; a row that has not arrived is scored by its code.
  */
 #ifndef PQ_SCAN_H

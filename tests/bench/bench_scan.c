@@ -67,16 +67,14 @@ static void make(pq_ctx *ctx, pq_table *table, pq_table_kind kind, uint32_t rows
         exit(1);
     }
     uint8_t *data = memory;
-    float *scales = floats((size_t)rows * 2), *book = floats(16 * COLS);
-    float *map = floats((size_t)COLS * COLS);
+    float *scales = floats((size_t)rows * 2), *centroids = floats((size_t)32 * bytes * COLS);
     for (size_t i = 0; i < (size_t)rows * 2; i++) {
         scales[i] = 0.02F + 0.001F * (float)(i % 7);
     }
-    for (size_t i = 0; i < (size_t)COLS * COLS; i++) {
-        map[i] = i % (COLS + 1) == 0;
-    }
-    for (size_t i = 0; i < (size_t)16 * COLS; i++) {
-        book[i] = normal(&rng);
+    /* Each codebook has columns of its own, so that scores vary as those of product-quantised rows do. */
+    for (size_t i = 0; kind == PQ_TABLE_PQ && i < (size_t)32 * bytes * COLS; i++) {
+        bool own = i % COLS / (COLS / (2 * (size_t)bytes)) == i / COLS / 16;
+        centroids[i] = own ? normal(&rng) : 0;
     }
     for (size_t i = 0; i < (size_t)rows * bytes; i++) {
         if (kind == PQ_TABLE_PQ) {
@@ -101,9 +99,8 @@ static void make(pq_ctx *ctx, pq_table *table, pq_table_kind kind, uint32_t rows
                             .cols = COLS,
                             .data = data,
                             .scales = scales,
-                            .subspaces = 2 * bytes,
-                            .codebook = book,
-                            .map = map};
+                            .codebooks = 2 * bytes,
+                            .centroids = centroids};
     fail(ctx, pq_table_open(ctx, table, &parts));
 }
 

@@ -73,16 +73,19 @@ static void test_int4(void **state) {
 static void check_product(golden *g, const char *of, bool exact) {
     const pq_tensor *rows = tensor(g, "product.rows", "");
     double metric[16] = {0}, gram[16], lift[16], scratch[8], sum = 0, best = 0;
+    float centroids[32 * 4];
     for (size_t i = 0; i < 4; i++) {
         metric[i * 4 + i] = 1;
     }
     pq_product p = {.width = 4,
                     .subspaces = 2,
+                    .each = 2,
                     .codebook = tensor(g, of, ".codebook")->data,
                     .map = tensor(g, of, ".map")->data,
                     .metric = metric,
                     .gram = gram,
-                    .lift = lift};
+                    .lift = lift,
+                    .centroids = centroids};
     pq_product_prepare(&p);
     for (uint32_t i = 0; i < rows->shape[0]; i++) {
         const float *row = (const float *)rows->data + (size_t)i * 4;

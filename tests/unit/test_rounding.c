@@ -94,6 +94,7 @@ static const struct {
     {"mind", "dim=33 hidden=6 cosine=0 route_eval=uniform", PQ_ROUND_INT4},
     {"sasrec", "dim=32 history=6 init_scale=0.3", PQ_ROUND_PQ8},
     {"sasrec", "dim=64 history=6 init_scale=0.3", PQ_ROUND_PQ32},
+    {"mind", "dim=41 hidden=6 route_eval=uniform", PQ_ROUND_PQ16},
     {"sasrec", "dim=8 heads=1 history=6 cosine=1", PQ_ROUND_INT4},
 };
 
@@ -152,10 +153,10 @@ static void test_what_cannot_be_rounded(void **state) {
         const char *model, *set[4], *message;
     } wrong[] = {
         {"sasrec",
-         {"quantise=pq16", "dim=48"},
-         "multiple of 32, not 48 (pq8 takes multiples of 16"},
-        {"mind", {"quantise=pq8", "dim=24"}, "multiple of 16, not 24"},
-        {"mind", {"quantise=pq32", "dim=96"}, "multiple of 64, not 96"},
+         {"quantise=pq16", "dim=30"},
+         "quantise = pq16 takes item vectors of a width of at least 32, not 30 (pq8 at least 16"},
+        {"mind", {"quantise=pq8", "dim=15"}, "at least 16, not 15"},
+        {"mind", {"quantise=pq32", "dim=63"}, "at least 64, not 63"},
         {"fm", {"quantise=int4"}, "quantise = int4 is for models that retrieve, which fm does not"},
         {"mind", {"quantise=int8"}, "none,int4,pq8,pq16,pq32"},
         {"mind", {"quantise=int4", "epochs=4", "quantise_from=5"}, "quantise_from = 5"},

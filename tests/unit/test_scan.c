@@ -10,16 +10,16 @@
 
 #include <math.h>
 
-enum { MOST_ROWS = 70, MOST_COLS = 66, MOST_INTERESTS = 8, MOST_GROUPS = 3 };
+enum { MOST_ROWS = 70, MOST_COLS = 66, MOST_INTERESTS = 8, MOST_GROUPS = 3, MOST_BOOKS = 66 };
 
-/* One table in every form: rows of a kind, and codes of a product quantiser. */
+/* One table in every form: rows of a kind, and codes of an additive quantiser. */
 typedef struct {
     testing t;
     pq_arena arena;
     pq_table table, codes;
     uint8_t data[MOST_ROWS * MOST_COLS * 4], code_data[MOST_ROWS * MOST_COLS];
     float scales[MOST_ROWS * MOST_GROUPS];
-    float codebook[16 * MOST_COLS], map[MOST_COLS * MOST_COLS];
+    float centroids[16 * MOST_BOOKS * MOST_COLS];
     float rows[MOST_ROWS * MOST_COLS]; /* what the rows of the table stand for */
     float interests[MOST_INTERESTS * MOST_COLS];
     uint8_t excluded[MOST_ROWS / 8 + 1], absent[MOST_ROWS / 8 + 1];
@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
     pq_table_kind kind;
     uint32_t rows, cols, interests;
-    uint32_t subspaces; /* of PQ; with another kind: codes beside the rows */
+    uint32_t codebooks; /* of PQ; with another kind: codes beside the rows */
     uint32_t distinct;  /* row i is as row i % distinct; 0: all differ */
 } shape;
 
@@ -70,21 +70,18 @@ static void fill_row(bench *b, const shape *s, uint32_t row) {
 
 /* The row's codes, and what they stand for when they are the rows. */
 static void fill_codes(bench *b, const shape *s, uint32_t row) {
-    uint8_t *bytes = (s->kind == PQ_TABLE_PQ ? b->data : b->code_data) + row * (s->subspaces / 2);
+    uint8_t *bytes = (s->kind == PQ_TABLE_PQ ? b->data : b->code_data) + row * (s->codebooks / 2);
     pq_rng rng = pq_rng_make(s->distinct ? row % s->distinct : row, s->cols, 77);
-    const uint32_t width = s->cols / s->subspaces;
-    float y[MOST_COLS];
-    for (uint32_t m = 0; m < s->subspaces; m++) {
+    double sums[MOST_COLS] = {0};
+    for (uint32_t m = 0; m < s->codebooks; m++) {
         uint32_t code = pq_rng_below(&rng, 16);
         bytes[m / 2] |= (uint8_t)(code << (m % 2 * 4));
-        memcpy(y + m * width, b->codebook + (16 * m + code) * width, width * sizeof(*y));
+        for (uint32_t c = 0; c < s->cols; c++) {
+            sums[c] += b->centroids[(16 * m + code) * s->cols + c];
+        }
     }
     for (uint32_t c = 0; s->kind == PQ_TABLE_PQ && c < s->cols; c++) {
-        double sum = 0;
-        for (uint32_t j = 0; j < s->cols; j++) {
-            sum += (double)b->map[j * s->cols + c] * (double)y[j];
-        }
-        b->rows[row * s->cols + c] = (float)sum;
+        b->rows[row * s->cols + c] = (float)sums[c];
     }
 }
 
@@ -93,15 +90,12 @@ static void fill(bench *b, const shape *s) {
     for (uint32_t i = 0; i < s->interests * s->cols; i++) {
         b->interests[i] = (float)pq_rng_normal(&rng);
     }
-    for (uint32_t i = 0; i < 16 * s->cols; i++) {
-        b->codebook[i] = (float)pq_rng_normal(&rng);
-    }
-    for (uint32_t i = 0; i < s->cols * s->cols; i++) {
-        b->map[i] = (float)(pq_rng_normal(&rng) / sqrt(s->cols));
+    for (uint32_t i = 0; i < 16 * s->codebooks * s->cols; i++) {
+        b->centroids[i] = (float)(pq_rng_normal(&rng) / sqrt(s->codebooks));
     }
     for (uint32_t row = 0; row < s->rows; row++) {
         fill_row(b, s, row);
-        if (s->subspaces > 0) {
+        if (s->codebooks > 0) {
             fill_codes(b, s, row);
         }
     }
@@ -114,13 +108,12 @@ static void build(bench *b, const shape *s) {
                             .cols = s->cols,
                             .data = b->data,
                             .scales = b->scales,
-                            .subspaces = s->subspaces,
-                            .codebook = b->codebook,
-                            .map = b->map};
+                            .codebooks = s->codebooks,
+                            .centroids = b->centroids};
     assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->table, &parts));
     b->scan =
         (pq_scan){.table = &b->table, .interests = b->interests, .interest_count = s->interests};
-    if (s->subspaces > 0 && s->kind != PQ_TABLE_PQ) {
+    if (s->codebooks > 0 && s->kind != PQ_TABLE_PQ) {
         parts.kind = PQ_TABLE_PQ;
         parts.data = b->code_data;
         assert_ok(&b->t.ctx, pq_table_open(&b->t.ctx, &b->codes, &parts));
@@ -435,7 +428,7 @@ enum { LARGE_ROWS = 40000, LARGE_COLS = 16, LARGE_WANTED = 40 };
 typedef struct {
     pq_table table;
     uint8_t *data;
-    float *scales, *codebook, *map, interests[5 * LARGE_COLS];
+    float *scales, *centroids, interests[5 * LARGE_COLS];
 } large;
 
 static void open_large(large *l, testing *t, pq_table_kind kind) {
@@ -446,9 +439,8 @@ static void open_large(large *l, testing *t, pq_table_kind kind) {
     pq_rng rng = pq_rng_make(5, (uint32_t)kind, 0);
     l->data = malloc((size_t)LARGE_ROWS * bytes);
     l->scales = malloc(LARGE_ROWS * sizeof(float));
-    l->codebook = malloc(16 * LARGE_COLS * sizeof(float));
-    l->map = malloc(sizeof(float) * LARGE_COLS * LARGE_COLS);
-    assert_true(l->data && l->scales && l->codebook && l->map);
+    l->centroids = malloc(sizeof(float) * 16 * LARGE_COLS * LARGE_COLS);
+    assert_true(l->data && l->scales && l->centroids);
     for (size_t i = 0; i < (size_t)LARGE_ROWS * bytes; i++) {
         l->data[i] = i >= 30000 * (size_t)bytes ? l->data[i - 30000 * (size_t)bytes]
                                                 : (uint8_t)(1 + pq_rng_below(&rng, 255));
@@ -463,11 +455,8 @@ static void open_large(large *l, testing *t, pq_table_kind kind) {
     for (uint32_t i = 0; i < LARGE_ROWS; i++) {
         l->scales[i] = i >= 30000 ? l->scales[i - 30000] : 0.01f + 0.001f * (float)(i % 7);
     }
-    for (uint32_t i = 0; i < 16 * LARGE_COLS; i++) {
-        l->codebook[i] = (float)pq_rng_normal(&rng);
-    }
-    for (uint32_t i = 0; i < LARGE_COLS * LARGE_COLS; i++) {
-        l->map[i] = (float)pq_rng_normal(&rng) / 4;
+    for (uint32_t i = 0; i < 16 * LARGE_COLS * LARGE_COLS; i++) {
+        l->centroids[i] = (float)pq_rng_normal(&rng) / 4;
     }
     for (uint32_t i = 0; i < PQ_COUNT(l->interests); i++) {
         l->interests[i] = (float)pq_rng_normal(&rng) * (i % LARGE_COLS == 0 ? 30 : 1);
@@ -477,9 +466,8 @@ static void open_large(large *l, testing *t, pq_table_kind kind) {
                             .cols = LARGE_COLS,
                             .data = l->data,
                             .scales = l->scales,
-                            .subspaces = 2 * bytes,
-                            .codebook = l->codebook,
-                            .map = l->map};
+                            .codebooks = 2 * bytes,
+                            .centroids = l->centroids};
     assert_ok(&t->ctx, pq_table_open(&t->ctx, &l->table, &parts));
 }
 
@@ -487,8 +475,7 @@ static void close_large(large *l) {
     pq_table_close(&l->table);
     free(l->data);
     free(l->scales);
-    free(l->codebook);
-    free(l->map);
+    free(l->centroids);
 }
 
 /* From the last to the first: tasks do not wait for each other. */

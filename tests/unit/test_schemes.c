@@ -6,7 +6,7 @@
 
 enum { WIDE = 6 };
 
-/* The file of kind 0, made six columns wide where codes need an even width. */
+/* The file of kind 0, made six columns wide so that codes of three bytes fit. */
 static void widen(model_file *f) {
     static const struct {
         const char *name;
@@ -75,26 +75,36 @@ static void make_int4(model_file *f, model_file *plain) {
     }
 }
 
-static void add_codes(model_file *f, model_file *plain, uint32_t bytes) {
+/* int8: the codebook as bytes with a scale a row, else halves. */
+static void add_codes(model_file *f, model_file *plain, uint32_t bytes, bool int8) {
     float *floats = model_file_part(plain, "item.weight")->data.floats;
-    const uint32_t m = 2 * bytes, s = WIDE / m;
+    const uint32_t m = 2 * bytes;
     pq_rng rng = pq_rng_make(13, 0, 0);
     model_part *codes = model_file_add(f, "item.codes", PQ_U8, MODEL_ROWS, bytes);
     for (uint32_t i = 0; i < MODEL_ROWS * bytes; i++) {
         codes->data.bytes[i] = (uint8_t)pq_rng_below(&rng, 256);
     }
-    model_file_floats(f, "item.codebook", 16 * m, s, 0.5, false);
-    model_file_floats(f, "item.codes.map", WIDE, WIDE, 0.5, true);
-    const float *codebook = model_file_part(f, "item.codebook")->data.floats;
-    const uint16_t *map = model_file_part(f, "item.codes.map")->data.halves;
+    model_file_floats(f, "item.codebook", 16 * m, WIDE, 0.5, !int8);
+    model_part *book = model_file_part(f, "item.codebook");
+    float centroids[16 * WIDE * WIDE];
+    for (uint32_t i = 0; i < 16 * m * WIDE; i++) {
+        centroids[i] = int8 ? 0 : pq_half_to_float(book->data.halves[i]);
+    }
+    if (int8) {
+        model_part *scales = model_file_add(f, "item.codebook.scale", PQ_F16, 16 * m, 0);
+        book->dtype = PQ_I8;
+        for (uint32_t i = 0; i < 16 * m * WIDE; i++) {
+            scales->data.halves[i / WIDE] = pq_half_from_float(0.01f);
+            book->data.codes[i] = (int8_t)((int)pq_rng_below(&rng, 255) - 127);
+            centroids[i] = (float)book->data.codes[i] * pq_half_to_float(pq_half_from_float(0.01f));
+        }
+    }
     for (uint32_t r = 0; r < MODEL_ROWS; r++) {
         for (uint32_t d = 0; d < WIDE; d++) {
             double sum = 0;
-            for (uint32_t j = 0; j < WIDE; j++) {
-                const uint32_t at = j / s;
+            for (uint32_t at = 0; at < m; at++) {
                 const int code = codes->data.bytes[r * bytes + at / 2] >> (at % 2 * 4) & 15;
-                sum += codebook[(at * 16 + (uint32_t)code) * s + j % s] *
-                       pq_half_to_float(map[j * WIDE + d]);
+                sum += centroids[(at * 16 + (uint32_t)code) * WIDE + d];
             }
             floats[r * WIDE + d] = (float)sum;
         }
@@ -105,21 +115,22 @@ static void make_codes(model_file *f, model_file *plain) {
     widen(f);
     widen(plain);
     model_file_part(f, "item.weight")->gone = true;
-    add_codes(f, plain, 3);
+    add_codes(f, plain, 3, true);
 }
 
-static void make_wide_codes(model_file *f, model_file *plain) {
+static void make_few_codes(model_file *f, model_file *plain) {
     widen(f);
     widen(plain);
     model_file_part(f, "item.weight")->gone = true;
-    add_codes(f, plain, 1);
+    add_codes(f, plain, 2, false); /* four codebooks for six columns */
 }
 
 static void make_codes_and_rows(model_file *f, model_file *plain) {
     widen(f);
     widen(plain);
     model_file unused = *plain;
-    add_codes(f, &unused, 3); /* far from the rows: the list is long enough to hold all items */
+    add_codes(f, &unused, 3,
+              false); /* far from the rows: the list is long enough to hold all items */
 }
 
 static void make_int8_layer(model_file *f, model_file *plain) {
@@ -142,7 +153,7 @@ typedef struct {
 static const scheme schemes[] = {{"f16", make_f16},
                                  {"int4", make_int4},
                                  {"pq3", make_codes},
-                                 {"pq1", make_wide_codes},
+                                 {"pq2", make_few_codes},
                                  {"pq3+f32", make_codes_and_rows},
                                  {"f32", make_int8_layer}};
 
@@ -250,8 +261,8 @@ static void more_bytes(model_file *f) {
 static void infinite_half(model_file *f) {
     model_file_part(f, "item.weight")->data.halves[9] = 0x7c00;
 }
-static void two_bytes(model_file *f) {
-    model_file_part(f, "item.codes")->cols = 2; /* four subspaces of six columns */
+static void four_bytes(model_file *f) {
+    model_file_part(f, "item.codes")->cols = 4; /* eight codebooks for six columns */
 }
 static void no_bytes(model_file *f) {
     model_file_part(f, "item.codes")->cols = 0;
@@ -275,16 +286,17 @@ static void wide_codebook(model_file *f) {
     model_file_part(f, "item.codebook")->cols += 1;
 }
 static void infinite_codebook(model_file *f) {
-    model_file_part(f, "item.codebook")->data.counts[3] = 0x7f800000;
+    model_file_part(f, "item.codebook")->data.halves[3] = 0x7c00;
 }
-static void no_map(model_file *f) {
-    model_file_part(f, "item.codes.map")->gone = true;
+static void codebook_of_subspaces(model_file *f) { /* beside a map: an older file */
+    model_file_part(f, "item.codebook")->cols = 1;
+    model_file_floats(f, "item.codes.map", WIDE, WIDE, 0.5, true);
 }
-static void flat_map(model_file *f) {
-    model_file_part(f, "item.codes.map")->cols -= 1;
+static void no_codebook_scales(model_file *f) {
+    model_file_part(f, "item.codebook.scale")->gone = true;
 }
-static void nan_map(model_file *f) {
-    model_file_part(f, "item.codes.map")->data.halves[3] = 0x7e00;
+static void negative_codebook_scale(model_file *f) {
+    model_file_part(f, "item.codebook.scale")->data.halves[5] |= 0x8000;
 }
 static void codes_without_all(model_file *f) {
     model_file_part(f, "item.codes")->gone = true;
@@ -314,7 +326,8 @@ static void test_damage(void **state) {
         {"int4 scales flat", 1, flat_scales, "\"item.weight.scale\": shape"},
         {"int4 without scales", 1, no_scales, "\"item.weight.scale\" is missing"},
         {"int4 rows too long", 1, more_bytes, "\"item.weight\": shape"},
-        {"codes that do not divide", 2, two_bytes, "\"item.codes\": 2 bytes an item do not divide"},
+        {"codes longer than the width", 2, four_bytes,
+         "\"item.codes\": 4 bytes an item of width 6"},
         {"codes flat", 2, no_bytes, "\"item.codes\""},
         {"codes too long", 2, many_bytes, "\"item.codes\": 12 bytes"},
         {"codes of fewer items", 2, fewer_codes, "\"item.codes\": shape"},
@@ -322,10 +335,11 @@ static void test_damage(void **state) {
         {"no codebook", 2, no_codebook, "\"item.codebook\" is missing"},
         {"codebook short", 2, short_codebook, "\"item.codebook\": shape"},
         {"codebook wide", 3, wide_codebook, "\"item.codebook\": shape"},
-        {"codebook not finite", 2, infinite_codebook, "\"item.codebook\": element 3"},
-        {"no map", 4, no_map, "\"item.codes.map\" is missing"},
-        {"map not square", 2, flat_map, "\"item.codes.map\": shape"},
-        {"map not finite", 2, nan_map, "\"item.codes.map\": element 3"},
+        {"codebook not finite", 3, infinite_codebook, "\"item.codebook\": element 3"},
+        {"codebook of subspaces", 2, codebook_of_subspaces, "\"item.codebook\": shape"},
+        {"codebook without scales", 2, no_codebook_scales, "\"item.codebook.scale\" is missing"},
+        {"codebook scale negative", 2, negative_codebook_scale,
+         "\"item.codebook.scale\": scale 5 is negative"},
         {"neither codes nor rows", 2, codes_without_all, "\"item.weight\" is missing"},
         {"layer without scales", 5, no_layer_scale, "\"mlp.w1.scale\" is missing"},
         {"layer with few scales", 5, short_layer_scale, "\"mlp.w1.scale\": shape"},

@@ -4,19 +4,19 @@
 #include "base/half.h"
 #include "base/table.h"
 
-enum { MOST_ROWS = 70, MOST_COLS = 66, MOST_GROUPS = 3 };
+enum { MOST_ROWS = 70, MOST_COLS = 66, MOST_GROUPS = 3, MOST_BOOKS = 66 };
 
 typedef struct {
     pq_table_kind kind;
     uint32_t rows, cols;
-    uint32_t subspaces; /* of PQ */
+    uint32_t codebooks; /* of PQ */
 } shape;
 
 typedef struct {
     shape s;
     uint8_t bytes[MOST_ROWS * MOST_COLS * 4], before[MOST_ROWS * MOST_COLS * 4];
     float scales[MOST_ROWS * MOST_GROUPS];
-    float codebook[MOST_COLS * 16], map[MOST_COLS * MOST_COLS];
+    float centroids[MOST_BOOKS * 16 * MOST_COLS];
 } sample;
 
 /* A small number for the place, exact in halves, none of them 0. */
@@ -36,7 +36,7 @@ static uint32_t row_bytes(const shape *s) {
     case PQ_TABLE_I4:
         return (s->cols + 1) / 2;
     default:
-        return s->subspaces / 2;
+        return s->codebooks / 2;
     }
 }
 
@@ -63,7 +63,7 @@ static void fill_row(const shape *s, uint32_t row, uint8_t *to) {
     if (s->kind == PQ_TABLE_I4 && s->cols % 2 == 1) {
         to[s->cols / 2] |= 8 << 4;
     }
-    for (uint32_t m = 0; s->kind == PQ_TABLE_PQ && m < s->subspaces; m++) {
+    for (uint32_t m = 0; s->kind == PQ_TABLE_PQ && m < s->codebooks; m++) {
         to[m / 2] |= (uint8_t)(code(row, m) << (m % 2 * 4));
     }
 }
@@ -78,20 +78,16 @@ static pq_table_parts make(sample *f, const shape *s) {
     for (uint32_t i = 0; i < MOST_ROWS * MOST_GROUPS; i++) {
         f->scales[i] = 0.25f * (float)(i + 1);
     }
-    for (uint32_t i = 0; i < 16 * s->cols; i++) {
-        f->codebook[i] = (float)value(i / 16, i, 9);
-    }
-    for (uint32_t i = 0; i < s->cols * s->cols; i++) {
-        f->map[i] = (float)value(i / s->cols, i, 5);
+    for (uint32_t i = 0; i < 16 * s->codebooks * s->cols; i++) {
+        f->centroids[i] = (float)value(i / 16, i, 9);
     }
     return (pq_table_parts){.kind = s->kind,
                             .rows = s->rows,
                             .cols = s->cols,
                             .data = f->bytes,
                             .scales = f->scales,
-                            .subspaces = s->subspaces,
-                            .codebook = f->codebook,
-                            .map = f->map};
+                            .codebooks = s->codebooks,
+                            .centroids = f->centroids};
 }
 
 /* Byte i of the lane in a block by the layout that table.h draws, not by the library's formula. */
@@ -115,10 +111,8 @@ static float expected(const sample *f, uint32_t row, uint32_t col) {
     case PQ_TABLE_I4:
         return (float)value(row, col, 7) * f->scales[row * ((s->cols + 31) / 32) + col / 32];
     case PQ_TABLE_PQ:
-        for (uint32_t j = 0; j < s->cols; j++) { /* whole numbers: exact */
-            uint32_t width = s->cols / s->subspaces, m = j / width;
-            sum += f->map[j * s->cols + col] *
-                   f->codebook[(16 * m + code(row, m)) * width + j % width];
+        for (uint32_t m = 0; m < s->codebooks; m++) { /* whole numbers: exact */
+            sum += f->centroids[(16 * m + code(row, m)) * s->cols + col];
         }
         return sum;
     default:
@@ -144,7 +138,7 @@ static void check_rows(const sample *f, const pq_table *table) {
         for (uint32_t c = 0; c < s->cols; c++) {
             assert_true(out[c] == expected(f, row, c));
         }
-        for (uint32_t m = 0; s->kind == PQ_TABLE_PQ && m < s->subspaces; m++) {
+        for (uint32_t m = 0; s->kind == PQ_TABLE_PQ && m < s->codebooks; m++) {
             assert_int_equal(pq_table_code(table, row, m), code(row, m));
         }
     }
@@ -187,7 +181,8 @@ static void test_layout(void **state) {
     for (uint32_t rows = 0; rows <= MOST_ROWS; rows++) {
         check(&(shape){PQ_TABLE_PQ, rows, 2, 2});
         check(&(shape){PQ_TABLE_PQ, rows, 12, 4});
-        check(&(shape){PQ_TABLE_PQ, rows, 66, 22});
+        check(&(shape){PQ_TABLE_PQ, rows, 13, 6});
+        check(&(shape){PQ_TABLE_PQ, rows, 66, 66});
     }
 }
 
@@ -232,14 +227,15 @@ static void test_refused(void **state) {
         assert_failure(&t.ctx, pq_table_open(&t.ctx, &table, &parts), PIQUE_ARGUMENT, "scales");
     }
     parts.kind = PQ_TABLE_PQ;
-    static const uint32_t bad[] = {0, 1, 6, 16}; /* none; odd; no divisor; more than columns */
+    static const uint32_t bad[] = {0, 1, 5, 10}; /* none; odd; more than columns */
     for (size_t i = 0; i < PQ_COUNT(bad); i++) {
-        parts.subspaces = bad[i];
-        assert_failure(&t.ctx, pq_table_open(&t.ctx, &table, &parts), PIQUE_ARGUMENT, "subspaces");
+        parts.codebooks = bad[i];
+        assert_failure(&t.ctx, pq_table_open(&t.ctx, &table, &parts), PIQUE_ARGUMENT,
+                       "8 columns cannot have");
     }
-    parts.subspaces = 4;
-    parts.map = NULL;
-    assert_failure(&t.ctx, pq_table_open(&t.ctx, &table, &parts), PIQUE_ARGUMENT, "codebook");
+    parts.codebooks = 8;
+    parts.centroids = NULL;
+    assert_failure(&t.ctx, pq_table_open(&t.ctx, &table, &parts), PIQUE_ARGUMENT, "8 codebooks");
     pq_table_close(&table);
     testing_close(&t);
 }
