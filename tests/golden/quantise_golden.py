@@ -1,5 +1,5 @@
-"""Fixture of the quantisers: what int4 rows and codes of a product quantiser should be, by NumPy and exhaustive
-search, in float as the files hold it.
+"""Fixture of the quantisers: what int4 rows, codes of a product quantiser and additive codes should be, by NumPy and
+exhaustive search, in float as the files hold it.
 
     python3 tests/golden/quantise_golden.py
 """
@@ -13,6 +13,7 @@ import golden_io
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 GROUP, LIMIT, STEPS = 32, 7, 16
+ALONG = 1.0
 
 
 def int4(rows):
@@ -51,6 +52,23 @@ def product(rng, rows, rotation):
     return codebook, basis, numpy.array([pairs[i] for i in best]), decoded[best], errors.min(1)
 
 
+def additive(rng, rows):
+    """As above with vectors of the whole width, and errors that count more along a row (native/quant/additive.h) in a
+    metric that is not the identity."""
+    width = rows.shape[1]
+    centroids = golden_io.float32(rng, (32, width), 1)
+    root = golden_io.float32(rng, (width, width), 1)
+    metric = root @ root.T + numpy.eye(width)
+    pairs = list(itertools.product(range(16), range(16)))
+    decoded = numpy.array([centroids[a] + centroids[16 + b] for a, b in pairs])
+    miss = rows[:, None] - decoded[None]
+    seen = rows @ metric
+    along = (miss @ seen[:, :, None])[:, :, 0] ** 2 / (seen * rows).sum(1)[:, None]
+    errors = numpy.einsum("rci,ij,rcj->rc", miss, metric, miss) + ALONG * along
+    best = errors.argmin(1)
+    return centroids, metric, numpy.array([pairs[i] for i in best]), decoded[best]
+
+
 def main():
     rng = numpy.random.default_rng(7)
     wide = golden_io.float32(rng, (9, 71), 0.2).astype("<f4")
@@ -67,6 +85,11 @@ def main():
         tensors[f"{name}.codes"] = best
         tensors[f"{name}.decoded"] = decoded
         tensors[f"{name}.errors"] = errors
+    centroids, metric, best, decoded = additive(rng, rows)
+    tensors["additive.centroids"] = centroids
+    tensors["additive.metric"] = metric
+    tensors["additive.codes"] = best
+    tensors["additive.decoded"] = decoded
     golden_io.write(os.path.join(HERE, "quantise-rows.safetensors"), tensors, {})
 
 

@@ -1,9 +1,10 @@
-/* test_golden_quantise.c — int4 rows and codes of a product quantiser against NumPy's (quantise_golden.py). */
+/* test_golden_quantise.c — int4 rows, codes of a product quantiser and additive codes against NumPy's (quantise_golden.py). */
 #include "tests/unit/testing.h"
 
 #include <math.h>
 
 #include "file/container.h"
+#include "native/quant/additive.h"
 #include "native/quant/product.h"
 #include "native/quant/quantise.h"
 
@@ -118,7 +119,47 @@ static void test_product(void **state) {
     stop(&g);
 }
 
+/* Two codebooks: the search finds the best of all pairs of codes. */
+static void test_additive(void **state) {
+    (void)state;
+    golden g;
+    pq_arena arena;
+    pq_additive_search search;
+    double metric[16];
+    float lift[4 * 32], gram[32 * 32], own[32 * 16];
+    start(&g);
+    pq_arena_init(&arena, &g.t.ctx);
+    const pq_tensor *rows = tensor(&g, "product.rows", "");
+    for (size_t i = 0; i < 16; i++) {
+        metric[i] = ((const float *)tensor(&g, "additive.metric", "")->data)[i];
+    }
+    pq_additive a = {.width = 4,
+                     .codebooks = 2,
+                     .centroids = tensor(&g, "additive.centroids", "")->data,
+                     .metric = metric,
+                     .lift = lift,
+                     .gram = gram,
+                     .own = own};
+    pq_additive_prepare(&a);
+    assert_ok(&g.t.ctx, pq_additive_search_init(&arena, &search, 2));
+    for (size_t i = 0; i < rows->shape[0]; i++) {
+        const uint32_t *codes = (const uint32_t *)tensor(&g, "additive.codes", "")->data + i * 2;
+        const float *expected = (const float *)tensor(&g, "additive.decoded", "")->data + i * 4;
+        uint8_t code;
+        float decoded[4];
+        pq_additive_encode(&a, (const float *)rows->data + i * 4, &search, &code);
+        assert_int_equal(code, codes[0] | codes[1] << 4);
+        pq_additive_decode(&a, &code, decoded);
+        for (int d = 0; d < 4; d++) {
+            assert_true(fabs(decoded[d] - expected[d]) <= 1e-6);
+        }
+    }
+    pq_arena_free(&arena);
+    stop(&g);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_int4), cmocka_unit_test(test_product)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_int4), cmocka_unit_test(test_product),
+                                       cmocka_unit_test(test_additive)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
