@@ -3,14 +3,16 @@
 #include <math.h>
 #include <string.h>
 
+typedef float four __attribute__((vector_size(16)));
+
 /* Four sums side by side, whatever the instruction set. */
 float pq_exact_dot(const float *a, const float *b, uint32_t n) {
-    float sum[4] = {0, 0, 0, 0};
+    four sum = {0, 0, 0, 0}, x, y;
     uint32_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        for (uint32_t j = 0; j < 4; j++) {
-            sum[j] += a[i + j] * b[i + j];
-        }
+        memcpy(&x, a + i, sizeof(x));
+        memcpy(&y, b + i, sizeof(y));
+        sum += x * y;
     }
     for (; i < n; i++) {
         sum[0] += a[i] * b[i];
@@ -41,10 +43,11 @@ pique_status pq_exact_init(pq_arena *arena, pq_exact *exact, const pq_scan *scan
         return PIQUE_NO_MEMORY;
     }
     memset(exact->products, 0, size * sizeof(float));
-    for (uint32_t k = 0; k < count; k++) {
-        for (uint32_t c = 0; c < centroids; c++) {
-            exact->products[pq_exact_product(codes, c, k)] = pq_exact_dot(
-                codes->centroids + (size_t)c * cols, scan->interests + (size_t)k * cols, cols);
+    for (uint32_t c = 0; c < centroids; c++) {
+        for (uint32_t k = 0; k < count; k++) {
+            exact->products[pq_exact_product(codes, c, k)] =
+                pq_exact_dot(codes->centroids + (size_t)c * cols,
+                             scan->interests + (size_t)k * cols, cols);
         }
     }
     return PIQUE_OK;
