@@ -45,9 +45,8 @@ pique_status pq_exact_init(pq_arena *arena, pq_exact *exact, const pq_scan *scan
     memset(exact->products, 0, size * sizeof(float));
     for (uint32_t c = 0; c < centroids; c++) {
         for (uint32_t k = 0; k < count; k++) {
-            exact->products[pq_exact_product(codes, c, k)] =
-                pq_exact_dot(codes->centroids + (size_t)c * cols,
-                             scan->interests + (size_t)k * cols, cols);
+            exact->products[pq_exact_product(codes, c, k)] = pq_exact_dot(
+                codes->centroids + (size_t)c * cols, scan->interests + (size_t)k * cols, cols);
         }
     }
     return PIQUE_OK;
