@@ -16,6 +16,9 @@ const pq_field pq_train_fields[] = {
     PQ_FIELD("around", AT(around), "real 0 1", "0.3", "0", "0",
              "share of labels whose history is the nearest events on both sides instead of those "
              "before"),
+    PQ_FIELD("history_dropout", AT(history_dropout), "real 0 1", "0", NULL, NULL,
+             "models that take a profile: share of labels whose history is hidden, so that people "
+             "without one are served by what training saw"),
     PQ_FIELD(
         "supervision", AT(supervision), "prefix,all,last", "prefix", NULL, NULL,
         "labels: drawn events with what came before each, every event of the newest window, or the "

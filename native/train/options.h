@@ -39,7 +39,7 @@ typedef struct {
     bool dense_rows, item_ids, init_freeze;
     double max_norm, lr_factor, label_smoothing, gbce_beta, lr, lr_floor, weight_decay, l2, clip,
         beta1, beta2, epsilon, ftrl_alpha, ftrl_beta, ftrl_l1, ftrl_l2, negative_power, around,
-        checkpoint_seconds, kd_temperature, kd_alpha, kd_kappa, init_scale;
+        history_dropout, checkpoint_seconds, kd_temperature, kd_alpha, kd_kappa, init_scale;
 } pq_train_options;
 
 extern const pq_field pq_train_fields[];

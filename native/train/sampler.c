@@ -8,6 +8,7 @@
 #define STREAM_NEGATIVES 0x6e6567u
 #define STREAM_PAIRS 0x7061697273u
 #define STREAM_HISTORY 0x68697374u
+#define STREAM_HIDDEN 0x68696465u
 
 /* Draws of a negative that its user has before one is taken all the same. */
 #define MOST_TRIES 100
@@ -136,8 +137,12 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
     PQ_TRY(pq_reserve(s->ctx, (void **)&s->samples, &s->capacity, s->count + count,
                       sizeof(*s->samples)));
     labels(s, user, s->scratch);
+    /* A stream of its own, so that what else is drawn is the same with and without history_dropout. */
+    pq_rng hidden = pq_rng_make(s->seed ^ STREAM_HIDDEN, epoch, user);
+    const double share = s->options->history_dropout;
     if (s->options->supervision != PQ_SUPERVISE_PREFIX && count > 0) { /* up to the newest label */
-        s->samples[s->count++] = (pq_sample){user, s->scratch[available - 1], false};
+        s->samples[s->count++] =
+            (pq_sample){user, s->scratch[available - 1], false, pq_rng_uniform(&hidden) < share};
         return PIQUE_OK;
     }
     pq_rng rng = pq_rng_make(s->seed ^ STREAM_USER, epoch, user);
@@ -146,7 +151,8 @@ static pique_status draw_user(pq_sampler *s, uint32_t epoch, uint32_t user) {
         uint32_t position = s->scratch[j];
         s->scratch[j] = s->scratch[i];
         s->samples[s->count++] =
-            (pq_sample){user, position, pq_rng_uniform(&rng) < s->options->around};
+            (pq_sample){user, position, pq_rng_uniform(&rng) < s->options->around,
+                        pq_rng_uniform(&hidden) < share};
     }
     return PIQUE_OK;
 }
@@ -158,7 +164,7 @@ static pique_status take_pairs(pq_sampler *s) {
     for (uint64_t i = 0; i < s->dataset->labelled_count; i++) {
         if (trains(s, &s->dataset->labelled[i])) {
             uint32_t user = s->dataset->labelled[i].user;
-            s->samples[s->count++] = (pq_sample){user, (uint32_t)i, false};
+            s->samples[s->count++] = (pq_sample){user, (uint32_t)i, false, false};
         }
     }
     return PIQUE_OK;
@@ -227,6 +233,9 @@ static void draw_pairs(const pq_sampler *s, const pq_view *view, pq_rng *rng, ui
 uint32_t pq_sampler_history(const pq_sample *sample, uint32_t events, uint32_t most,
                             uint32_t *out) {
     uint32_t p = sample->position;
+    if (sample->hidden) {
+        return 0;
+    }
     if (!sample->around) {
         uint32_t count = PQ_MIN(p, most);
         for (uint32_t i = 0; i < count; i++) {
@@ -357,7 +366,7 @@ uint32_t pq_sampler_labels(const pq_sampler *s, const pq_sample_range *range, ui
                 items[count] = label;
             }
             if (each) {
-                each[count] = (pq_sample){sample->user, position, sample->around};
+                each[count] = (pq_sample){sample->user, position, sample->around, false};
             }
             count++;
         }

@@ -13,6 +13,7 @@ typedef struct {
     uint32_t
         position; /* of the (last) label among the user's training events; of a pair in the list */
     bool around;  /* history: the nearest events on both sides */
+    bool hidden;  /* history: none */
 } pq_sample;
 
 /* Samples first .. first + count - 1 of the epoch, as seen in a step. */
@@ -47,11 +48,12 @@ uint64_t pq_sampler_epoch_size(const pq_sampler *sampler);
 /* Draws and shuffles the labels of the epoch. */
 pique_status pq_sampler_epoch(pq_sampler *sampler, uint32_t epoch);
 /* Labels of the range: as many as samples, or with supervision=all those of every row. items: NULL, or
- * receives their items (of labels, not of pairs); each: NULL, or receives every label as a sample of its own. */
+ * receives their items (of labels, not of pairs); each: NULL, or receives every label as a sample of its own,
+ * nothing hidden. */
 uint32_t pq_sampler_labels(const pq_sampler *sampler, const pq_sample_range *range, uint32_t *items,
                            pq_sample *each);
 /* Positions of the sample's history among the user's `events` training events, at most `most`: oldest, or of
- * `around` farthest, first. Returns how many. */
+ * `around` farthest, first. Returns how many; none of what is hidden. */
 uint32_t pq_sampler_history(const pq_sample *sample, uint32_t events, uint32_t most, uint32_t *out);
 /* The negatives of a whole batch: ids and log expected counts (but for a constant, which the softmax
  * cancels, where they are the labels of the batch); returns how many. */

@@ -93,6 +93,19 @@ static pique_status check_data(const trainer *t) {
     return PIQUE_OK;
 }
 
+/* Of a label without a history the profile is all there is. */
+static pique_status check_profile(const trainer *t) {
+    const pq_model *m = &t->model;
+    const bool retrieves = m->def->task == PQ_TASK_RETRIEVAL;
+    if (t->options.history_dropout > 0 && !(retrieves && m->profile.column_count > 0)) {
+        PQ_FAIL(t->ctx, PIQUE_ARGUMENT,
+                "history_dropout is for models that retrieve and take a profile, %s",
+                retrieves && t->dataset->profile_count == 0 ? "and the data have none"
+                                                            : "which this one does not");
+    }
+    return PIQUE_OK;
+}
+
 static void tell_size(const trainer *t) {
     unsigned long count = 0;
     char line[80];
@@ -150,6 +163,7 @@ static pique_status open_model(trainer *t) {
         m->items.side = t->side.rows;
     }
     PQ_TRY(pq_model_declare(m));
+    PQ_TRY(check_profile(t));
     if (!t->options.item_ids) {
         leave_out_ids(&m->items);
     }

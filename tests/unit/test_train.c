@@ -277,7 +277,8 @@ static void test_epochs_depend_on_their_number_alone(void **state) {
     (void)state;
     drawing d;
     open_drawing(&d, NULL,
-                 &(pq_train_options){.samples_per_user = 4, .around = 0.5, .negatives = 1});
+                 &(pq_train_options){
+                     .samples_per_user = 4, .around = 0.5, .history_dropout = 0.5, .negatives = 1});
     assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, 1));
     size_t count = d.sampler.count;
     pq_sample *first = malloc(count * sizeof(*first));
@@ -290,7 +291,7 @@ static void test_epochs_depend_on_their_number_alone(void **state) {
         for (size_t i = 0; i < count; i++) {
             const pq_sample *s = &d.sampler.samples[i];
             same += s->user == first[i].user && s->position == first[i].position &&
-                    s->around == first[i].around;
+                    s->around == first[i].around && s->hidden == first[i].hidden;
         }
         assert_true(epoch == 1 ? same == count : same < count / 4);
     }
@@ -365,6 +366,42 @@ static void test_batches(void **state) {
         assert_true(CLOSE(batch.target_log_q[b], log(9.0 / d.data->items.count), 1e-6));
     }
     pq_arena_free(&arena);
+    close_drawing(&d);
+}
+
+/* history_dropout hides the histories of its share of the labels, and changes nothing else of what is drawn. */
+static void test_hidden(void **state) {
+    (void)state;
+    drawing d, plain;
+    pq_batch batch;
+    pq_arena arena;
+    pq_train_options o = {.samples_per_user = 6, .around = 0.4, .negatives = 1};
+    open_drawing(&plain, NULL, &o);
+    o.history_dropout = 0.3;
+    open_drawing(&d, NULL, &o);
+    pq_arena_init(&arena, &d.t.ctx);
+    size_t hidden = 0, all = 0;
+    for (uint32_t epoch = 1; epoch <= 3; epoch++) {
+        assert_ok(&d.t.ctx, pq_sampler_epoch(&d.sampler, epoch));
+        assert_ok(&plain.t.ctx, pq_sampler_epoch(&plain.sampler, epoch));
+        pq_sample_range range = {0, (uint32_t)d.sampler.count, 6, 1};
+        assert_ok(&d.t.ctx, pq_sampler_batch(&d.sampler, &arena, &range, &batch));
+        assert_int_equal(batch.label_count, range.count);
+        assert_int_equal(d.sampler.count, plain.sampler.count);
+        for (uint32_t b = 0; b < range.count; b++) {
+            pq_sample s = d.sampler.samples[b], other = plain.sampler.samples[b];
+            const uint32_t *events = d.data->events + d.data->starts[s.user];
+            assert_true(s.user == other.user && s.position == other.position);
+            assert_true(s.around == other.around && !other.hidden);
+            assert_int_equal(batch.targets[b], events[s.position]);
+            assert_true((pq_segment_length(&batch.history, b) == 0) == s.hidden);
+            hidden += s.hidden;
+            all++;
+        }
+    }
+    assert_true(all > 300 && CLOSE((double)hidden / (double)all, 0.3, 0.06));
+    pq_arena_free(&arena);
+    close_drawing(&plain);
     close_drawing(&d);
 }
 
@@ -581,6 +618,7 @@ int main(void) {
         cmocka_unit_test(test_epochs_depend_on_their_number_alone),
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_hidden),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_newest_labels),
         cmocka_unit_test(test_in_batch),

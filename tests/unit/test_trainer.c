@@ -46,6 +46,8 @@ static void test_other_ways_to_train(void **state) {
         {"gru4rec", {"supervision=prefix", "loss=softmax", "clip=0.1"}},
         {"gru4rec", {"supervision=last", "loss=bpr", "dense_rows=1", "optimiser=adagrad"}},
         {"mind", {"supervision=last", "sampler=in_batch", "max_norm=0.3", "hidden=6"}},
+        {"mind", {"history_dropout=0.4", "around=0.5", "hidden=6"}},
+        {"mgnm", {"history_dropout=0.4", "supervision=last", "levels=2", "hidden=6"}},
     };
     for (size_t i = 0; i < PQ_COUNT(ways); i++) {
         place p;
@@ -62,6 +64,50 @@ static void test_other_ways_to_train(void **state) {
 }
 
 /* Stops before rounding begins, at its first step, inside a rounded epoch and at its end. */
+/* Without any history the map of behaviours has no gradient and stays as it began, however long the run, while the
+ * layers that see the profile learn; where some histories are hidden both learn. */
+static void test_hidden_histories(void **state) {
+    (void)state;
+    static const char *const all_short[] = {"history_dropout=1", "epochs=1", "hidden=6", NULL};
+    static const char *const all[] = {"history_dropout=1", "hidden=6", NULL};
+    static const char *const some[] = {"history_dropout=0.5", "hidden=6", NULL};
+    place p;
+    open_place(&p, "genre");
+    p.more = all_short;
+    assert_ok(p.ctx, train(&p, "short", 1, false, 0));
+    p.more = all;
+    assert_ok(p.ctx, train(&p, "all", 1, false, 0));
+    p.more = some;
+    assert_ok(p.ctx, train(&p, "some", 1, false, 0));
+    assert_true(same_state(&p, "short", "all", "map.w"));
+    assert_false(same_state(&p, "short", "all", "mlp.w1"));
+    assert_false(same_state(&p, "short", "all", "profile.age"));
+    assert_false(same_state(&p, "all", "some", "map.w"));
+    close_place(&p);
+}
+
+static void test_histories_that_cannot_be_hidden(void **state) {
+    (void)state;
+    static const char *const more[] = {"history_dropout=0.1", NULL};
+    static const struct {
+        const char *model;
+        ratings data;
+        const char *told;
+    } cases[] = {
+        {"mind", {.column = "genre", .no_profile = true}, "and the data have none"},
+        {"sasrec", {.column = "genre"}, "which this one does not"},
+        {"din", {.column = "genre", .labelled = true}, "which this one does not"},
+    };
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        place p;
+        open_ratings(&p, &cases[i].data);
+        p.model = cases[i].model;
+        p.more = more;
+        assert_failure(p.ctx, train(&p, "none", 1, false, 0), PIQUE_ARGUMENT, cases[i].told);
+        close_place(&p);
+    }
+}
+
 static void test_rounded_runs(void **state) {
     (void)state;
     static const struct {
@@ -404,6 +450,8 @@ int main(void) {
         cmocka_unit_test(test_resumed_runs_are_whole_runs),
         cmocka_unit_test(test_threads_give_the_same_files),
         cmocka_unit_test(test_other_ways_to_train),
+        cmocka_unit_test(test_hidden_histories),
+        cmocka_unit_test(test_histories_that_cannot_be_hidden),
         cmocka_unit_test(test_rounded_runs),
         cmocka_unit_test(test_rounding_begins),
         cmocka_unit_test(test_the_model_of_a_rounded_run),
