@@ -10,7 +10,8 @@
  * of p; text and image are one of these two alone.
  * `offset` adds a linear term of [mean of r_i; r_c], r = [r^t; r^p]: that a user likes much, which the paper's softmax
  * over the candidates of one user cancels, and the log loss of labelled pairs does not. The products alone cannot tell
- * it from how much is liked of an item, since <r_i, r_c> is the same either way.
+ * it from how much is liked of an item, since <r_i, r_c> is the same either way. With `offset_hidden` it is a hidden layer
+ * of [sum of r_i; r_c] and a linear one: more users can be told apart, and how many behaviours there are.
  * Items without tokens or regions have zeros for that r, and users without a history for u. The file has [r^t; r^p]
  * of every item, so that what serves begins at a^xy. */
 #include "layers/co_attention.h"
@@ -37,7 +38,7 @@ typedef struct {
 } modality;
 
 typedef struct {
-    int32_t out, history, crossmodal;
+    int32_t out, history, crossmodal, offset_hidden;
     bool scale, offset;
     int32_t dim, tokens, regions, layers, co_layers, heads, inner, objective;
     double dropout, init_scale;
@@ -47,7 +48,8 @@ typedef struct {
     modality modality[MODALITIES];
     pq_param *positions;
     pq_co_attention co;
-    pq_param *offset_w, *offset_b; /* (1, 4 D) on [mean of r_i; r_c] */
+    pq_param *hidden_w, *hidden_b; /* (H, 4 D) on [sum of r_i; r_c], or NULL */
+    pq_param *offset_w, *offset_b; /* (1, H) on that, or (1, 4 D) on [mean of r_i; r_c] */
 } mmrec;
 
 #define AT(member) offsetof(mmrec, member)
@@ -64,6 +66,8 @@ static const pq_field fields[] = {
              "the logits of these looks are divided by the square root of `out`"),
     PQ_FIELD("offset", AT(offset), "bool", "1", "0", "0",
              "a linear term of the candidate and of the history's mean beside that"),
+    PQ_FIELD("offset_hidden", AT(offset_hidden), "int 0 1024", "64", "0", "0",
+             "offset: width of a hidden layer (ReLU), which sees the history's sum; 0: none"),
     PQ_TRAINING_FIELD("dim", AT(dim), "int 1 1024", "32", "128", "1024",
                       "width of tokens and regions"),
     PQ_TRAINING_FIELD("tokens", AT(tokens), "int 1 1000", "24", NULL, NULL,
@@ -215,7 +219,14 @@ static pique_status declare(pq_model *m) {
     m->max_history = (uint32_t)c->history;
     m->profile.column_count = m->items.column_count = 0; /* the content alone */
     if (c->offset) {
-        c->offset_w = pq_params_add(&m->params, "offset.w", 1, 2 * m->width, (pq_init){0});
+        uint32_t in = 2 * m->width, hidden = (uint32_t)c->offset_hidden;
+        if (hidden) {
+            pq_init first = {.kind = PQ_INIT_SYMMETRIC, .scale = 1 / pq_sqrt(in)};
+            c->hidden_w = pq_params_add(&m->params, "offset.hidden.w", hidden, in, first);
+            c->hidden_b = pq_params_add(&m->params, "offset.hidden.b", 1, hidden, (pq_init){0});
+            in = hidden;
+        }
+        c->offset_w = pq_params_add(&m->params, "offset.w", 1, in, (pq_init){0});
         c->offset_b = pq_params_add(&m->params, "offset.b", 1, 1, (pq_init){0});
     }
     if (pq_items_baked(&m->items)) {
@@ -277,12 +288,16 @@ static pq_var *meet(pq_tape *t, const mmrec *c, pq_var *r, pq_var *candidates,
     }
 }
 
-/* The linear term of each candidate, (C, 1). */
+/* The offset of each candidate, (C, 1). */
 static pq_var *offset(pq_tape *t, const mmrec *c, pq_var *r, pq_var *candidates,
                       const pq_pairs *pairs) {
-    const pq_pool_segments mean = {.segments = &pairs->segments, .rows = pairs->keys, .mean = true};
-    pq_var *user = pq_op_pool_segments(t, r, NULL, &mean);
-    return pq_dense(t, pq_op_concat(t, user, candidates), c->offset_w, c->offset_b);
+    const pq_pool_segments how = {
+        .segments = &pairs->segments, .rows = pairs->keys, .mean = !c->hidden_w};
+    pq_var *x = pq_op_concat(t, pq_op_pool_segments(t, r, NULL, &how), candidates);
+    if (c->hidden_w) {
+        x = pq_op_activate(t, pq_dense(t, x, c->hidden_w, c->hidden_b), PQ_RELU);
+    }
+    return pq_dense(t, x, c->offset_w, c->offset_b);
 }
 
 /* Behaviours and candidates are looked up together, so that training encodes an item once that is both. */

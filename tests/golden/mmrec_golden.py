@@ -29,7 +29,8 @@ BASE = {"dim": 4, "out": 6, "heads": 2, "inner": 2, "layers": 1, "co_layers": 1,
 VARIANTS = {
     "all": BASE,
     "boxes": dict(BASE, scale=1, boxes=1),
-    "offset": dict(BASE, offset=1),
+    "offset": dict(BASE, offset=1, offset_hidden=0),
+    "hidden": dict(BASE, offset=1, offset_hidden=5),
     "own": dict(BASE, crossmodal="own", layers=2),
     "text": dict(BASE, crossmodal="text", co_layers=2),
     "image": dict(BASE, crossmodal="image", layers=0, heads=1),
@@ -62,8 +63,11 @@ class MmRec:
         for name in ("text", "image"):
             for layer in range(config["co_layers"]):
                 self.add_block(rng, f"co.{name}{layer + 1}", out)
+        wide, hidden = 4 * out, config.get("offset_hidden")
+        if hidden:
+            self.add(rng, {"offset.hidden.w": (hidden, wide), "offset.hidden.b": (1, hidden)})
         if config["offset"]:
-            self.add(rng, {"offset.w": (1, 4 * out), "offset.b": (1, 1)})
+            self.add(rng, {"offset.w": (1, hidden or wide), "offset.b": (1, 1)})
 
     def add(self, rng, shapes):
         for name, shape in shapes.items():
@@ -139,9 +143,12 @@ class MmRec:
         if not self.config["offset"]:
             return self.met(r, history, candidate)
         both = torch.cat([r["t"], r["p"]], 1)
-        mean = both[history].mean(0) if history else torch.zeros(both.shape[1])
-        z = torch.cat([mean, both[candidate]])
-        return self.met(r, history, candidate) + z @ self.p["offset.w"][0] + self.p["offset.b"][0, 0]
+        hidden = self.config.get("offset_hidden")
+        user = both[history].sum(0) / (1 if hidden else max(len(history), 1))
+        z = torch.cat([user, both[candidate]])
+        if hidden:
+            z = torch.relu(self.dense("offset.hidden", z))
+        return self.met(r, history, candidate) + self.dense("offset", z)[0]
 
     def met(self, r, history, candidate):
         if not history:

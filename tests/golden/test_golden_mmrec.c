@@ -2,7 +2,7 @@
 #include "base/context.h"
 #include "tests/golden/golden_check.h"
 
-static const char *const names[] = {"all",  "boxes", "offset", "own",
+static const char *const names[] = {"all",  "boxes", "offset", "hidden", "own",
                                     "text", "image", "apart",  "softmax"};
 
 int main(void) {

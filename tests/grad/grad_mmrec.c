@@ -13,6 +13,7 @@ void grad_mmrec(void **state) {
     static const uint32_t negatives[] = {2, 8, 5};
     static const char *const cases[] = {"dropout=0",
                                         "dropout=0.3 scale=1 offset=1",
+                                        "offset=1 offset_hidden=3",
                                         "crossmodal=own layers=0 co_layers=2",
                                         "crossmodal=text heads=1",
                                         "crossmodal=image co_layers=0 layers=2",

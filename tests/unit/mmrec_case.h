@@ -6,7 +6,7 @@
 
 #include "tests/unit/rnn_case.h"
 
-#define MMREC_CASE_SIZES "dim=4 out=4 tokens=3 regions=3 offset=0 "
+#define MMREC_CASE_SIZES "dim=4 out=4 tokens=3 regions=3 offset=0 offset_hidden=0 "
 
 enum { MMREC_TOKENS, MMREC_REGIONS, MMREC_BOXES, MMREC_KINDS };
 
