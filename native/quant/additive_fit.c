@@ -16,9 +16,9 @@
 #define TURNS 12
 #define TRIES 12
 #define LAST_TRIES 24
-#define SHAKE 6          /* codes changed at random in the first turns; fewer in later ones */
-#define PLAIN_SHARE 0.01 /* of the identity in the metric */
-#define RIDGE 1e-2       /* in units of the mean weight */
+#define SHAKE 6         /* codes changed at random in the first turns; fewer in later ones */
+#define PLAIN_SHARE 0.2 /* of the identity in the metric: rows are also read as behaviours */
+#define RIDGE 1e-2      /* in units of the mean weight */
 
 typedef struct {
     pq_additive *out;
