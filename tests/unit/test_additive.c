@@ -1,38 +1,13 @@
 /* test_additive.c — fitting an additive quantiser: better than the product quantiser it starts from, better where
  * queries lie, the same bytes each time, codebooks in order, and no trouble with few or equal rows. */
-#include "tests/unit/testing.h"
+#include "tests/unit/quant_rows.h"
 
 #include <math.h>
 
-#include "base/rng.h"
 #include "native/quant/additive.h"
 #include "native/quant/product.h"
 
 enum { ROWS = 500, MORE = 20500, D = 13, M = 8, K = PQ_TABLE_CENTROIDS, BYTES = M / 2 };
-
-/* Rows of which four directions explain most. */
-static void make_rows(float *rows, uint32_t count) {
-    pq_rng rng = pq_rng_make(3, 0, 0);
-    double mix[4][D];
-    for (int k = 0; k < 4; k++) {
-        for (int j = 0; j < D; j++) {
-            mix[k][j] = pq_rng_normal(&rng);
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        double factors[4];
-        for (int k = 0; k < 4; k++) {
-            factors[k] = pq_rng_normal(&rng);
-        }
-        for (int j = 0; j < D; j++) {
-            double sum = 0.2 * pq_rng_normal(&rng);
-            for (int k = 0; k < 4; k++) {
-                sum += factors[k] * mix[k][j];
-            }
-            rows[i * D + j] = (float)sum;
-        }
-    }
-}
 
 static void diagonal(double *moment, double first, double rest) {
     memset(moment, 0, sizeof(double[D * D]));
@@ -99,7 +74,7 @@ static void test_better_than_product(void **state) {
     double moment[D * D];
     testing_open(&t);
     pq_arena_init(&arena, &t.ctx);
-    make_rows(rows, ROWS);
+    quant_rows(rows, ROWS, D);
     diagonal(moment, 1, 1);
     const misses product = misses_of_product(&arena, rows, moment);
     fit(&arena, rows, ROWS, moment, &everywhere);
@@ -124,7 +99,7 @@ static void test_more_rows_than_are_sampled(void **state) {
     misses anew = {0};
     testing_open(&t);
     pq_arena_init(&arena, &t.ctx);
-    make_rows(rows, MORE);
+    quant_rows(rows, MORE, D);
     fit(&arena, rows, MORE, NULL, &f);
     assert_ok(&t.ctx, pq_additive_search_init(&arena, &search, M));
     for (uint32_t i = 0; i < MORE; i += 41) {
@@ -171,7 +146,7 @@ static void test_same_bytes_in_order(void **state) {
     double moment[D * D];
     testing_open(&t);
     pq_arena_init(&arena, &t.ctx);
-    make_rows(rows, ROWS);
+    quant_rows(rows, ROWS, D);
     diagonal(moment, 1, 1);
     fit(&arena, rows, ROWS, moment, &a);
     fit(&arena, rows, ROWS, moment, &b);
@@ -197,7 +172,7 @@ static void test_few_rows(void **state) {
             pq_arena arena;
             testing_open(&t);
             pq_arena_init(&arena, &t.ctx);
-            make_rows(rows, ROWS);
+            quant_rows(rows, ROWS, D);
             memset(rows, 0, zero ? sizeof(rows) : 0);
             fit(&arena, rows, counts[c], NULL, &f);
             assert_true(f.misses.all <= (zero ? 0 : 0.01));
@@ -238,7 +213,7 @@ static pique_status fit_few(testing *t, void *argument) {
 static void test_without_memory(void **state) {
     (void)state;
     static float rows[ROWS * D];
-    make_rows(rows, ROWS);
+    quant_rows(rows, ROWS, D);
     testing_fail_each(fit_few, rows);
 }
 

@@ -1,37 +1,12 @@
 /* test_product.c — fitting a product quantiser: better than one without a map, better where queries lie, the same
  * bytes each time, and no trouble with few or equal rows. */
-#include "tests/unit/testing.h"
+#include "tests/unit/quant_rows.h"
 
 #include <math.h>
 
-#include "base/rng.h"
 #include "native/quant/product.h"
 
 enum { ROWS = 500, D = 16, M = 8, S = D / M, K = PQ_TABLE_CENTROIDS };
-
-/* Rows of which four directions explain most. */
-static void make_rows(float *rows) {
-    pq_rng rng = pq_rng_make(3, 0, 0);
-    double mix[4][D];
-    for (int k = 0; k < 4; k++) {
-        for (int j = 0; j < D; j++) {
-            mix[k][j] = pq_rng_normal(&rng);
-        }
-    }
-    for (int i = 0; i < ROWS; i++) {
-        double factors[4];
-        for (int k = 0; k < 4; k++) {
-            factors[k] = pq_rng_normal(&rng);
-        }
-        for (int j = 0; j < D; j++) {
-            double sum = 0.2 * pq_rng_normal(&rng);
-            for (int k = 0; k < 4; k++) {
-                sum += factors[k] * mix[k][j];
-            }
-            rows[i * D + j] = (float)sum;
-        }
-    }
-}
 
 /* Mean of the squared lengths of what k-means in each subspace, without a map, leaves over. */
 static double plain_error(const float *rows) {
@@ -105,7 +80,7 @@ static void test_better_than_plain(void **state) {
     double moment[D * D], first, all, first_along, all_along;
     testing_open(&t);
     pq_arena_init(&arena, &t.ctx);
-    make_rows(rows);
+    quant_rows(rows, ROWS, D);
     diagonal(moment, 1, 1);
     assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, moment, &everywhere));
     misses(&everywhere, rows, &first, &all);
@@ -126,7 +101,7 @@ static void test_same_bytes(void **state) {
     pq_product a, b;
     testing_open(&t);
     pq_arena_init(&arena, &t.ctx);
-    make_rows(rows);
+    quant_rows(rows, ROWS, D);
     assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &a));
     assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &b));
     assert_memory_equal(a.codebook, b.codebook, sizeof(float[K * D]));
@@ -147,7 +122,7 @@ static void test_few_rows(void **state) {
             pq_product p;
             testing_open(&t);
             pq_arena_init(&arena, &t.ctx);
-            make_rows(rows);
+            quant_rows(rows, ROWS, D);
             memset(rows, 0, zero ? sizeof(rows) : 0);
             assert_ok(&t.ctx, pq_product_fit(&arena, rows, counts[c], D, M, NULL, &p));
             for (size_t i = 0; i < counts[c]; i++) {
@@ -195,7 +170,7 @@ static pique_status fit_few(testing *t, void *argument) {
 static void test_without_memory(void **state) {
     (void)state;
     static float rows[ROWS * D];
-    make_rows(rows);
+    quant_rows(rows, ROWS, D);
     testing_fail_each(fit_few, rows);
 }
 
