@@ -90,9 +90,10 @@ describe('MIND with its defaults on ml-latest-small', { skip }, () => {
     t.diagnostic(JSON.stringify(losses));
     assert.ok(losses.int8.loss <= 0.02, `int8 ${losses.int8.loss}`);
     assert.ok(losses.int4.loss <= 0.04, `int4 ${losses.int4.loss}`);
-    assert.ok(losses.pq16.loss <= 0.06, `pq16 ${losses.pq16.loss}`);
+    assert.ok(losses.pq16.loss <= 0.04, `pq16 ${losses.pq16.loss}`);
     assert.ok(losses['pq16+int8'].loss <= 0.02, `pq16+int8 ${losses['pq16+int8'].loss}`);
-    assert.ok(losses.pq16.bytes <= 0.12 * results[0].size.f32, `${losses.pq16.bytes} bytes`);
+    // 16 bytes for each of 9,682 items, and 32,768 of codebooks.
+    assert.ok(losses.pq16.bytes <= 0.125 * results[0].size.f32, `${losses.pq16.bytes} bytes`);
   });
 
   test('an int8 file is at most 0.30 of the f32 one', (t) => {
