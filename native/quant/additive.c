@@ -225,7 +225,8 @@ void pq_additive_encode(const pq_additive *a, const float *row, pq_additive_sear
 
 void pq_additive_pack(const uint8_t *codes, uint32_t codebooks, uint8_t *packed) {
     for (uint32_t b = 0; b < codebooks / 2; b++) {
-        packed[b] = (uint8_t)(codes[2 * b] | codes[2 * b + 1] << 4);
+        const uint8_t *two = codes + 2 * (size_t)b;
+        packed[b] = (uint8_t)(two[0] | two[1] << 4);
     }
 }
 

@@ -74,7 +74,7 @@ pique_status pq_rounding_open(pq_rounding *r, uint32_t threads) {
     r->exact = pq_arena_take(&r->arena, count, sizeof(*r->exact));
     r->rounded = pq_arena_take(&r->arena, count, sizeof(*r->rounded));
     r->stale = pq_arena_take(&r->arena, r->rows, sizeof(*r->stale));
-    r->scratch = pq_arena_take(&r->arena, PARTS * 2 * directions, sizeof(*r->scratch));
+    r->scratch = pq_arena_take(&r->arena, (size_t)PARTS * 2 * directions, sizeof(*r->scratch));
     r->product.metric = pq_arena_take(&r->arena, (size_t)r->width * r->width, sizeof(double));
     r->product.gram = pq_arena_take(&r->arena, directions * directions, sizeof(double));
     r->product.lift = pq_arena_take(&r->arena, directions * r->width, sizeof(double));
