@@ -94,7 +94,7 @@ static const struct {
     {"mind", "dim=33 hidden=6 cosine=0 route_eval=uniform", PQ_ROUND_INT4},
     {"sasrec", "dim=32 history=6 init_scale=0.3", PQ_ROUND_PQ8},
     {"sasrec", "dim=64 history=6 init_scale=0.3", PQ_ROUND_PQ32},
-    {"mind", "dim=41 hidden=6 route_eval=uniform", PQ_ROUND_PQ16},
+    {"mind", "dim=41 hidden=6 interests=3 history=6 route_eval=uniform", PQ_ROUND_PQ16},
     {"sasrec", "dim=8 heads=1 history=6 cosine=1", PQ_ROUND_INT4},
 };
 
