@@ -60,7 +60,7 @@ describe('sasrec', () => {
       [config.model, config.loss, config.supervision, config.dim],
       ['sasrec', 'softmax', 'all', 16],
     );
-    assert.deepEqual([config.epsilon, config.norm_epsilon], [1e-8, 1e-12]);
+    assert.deepEqual([config.epsilon, config.norm_epsilon], [1e-8, 1e-8]);
   });
 
   test('int8 is smaller and knows the order too', () => {
