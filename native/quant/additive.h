@@ -66,7 +66,7 @@ void pq_additive_prepare(pq_additive *additive);
  * rng says. */
 void pq_additive_improve(const pq_additive *additive, const float *row, uint32_t tries,
                          uint32_t shake, pq_rng rng, pq_additive_search *search, uint8_t *codes);
-/* codes [M] to [M / 2]. */
+/* codes [M], one a byte, to [M / 2]. */
 void pq_additive_pack(const uint8_t *codes, uint32_t codebooks, uint8_t *packed);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "native/quant/additive.h"
 #include "native/quant/settle.h"
 
 #define SWEEPS 6 /* over the subspaces: later ones hardly change a code */
@@ -113,21 +114,13 @@ void pq_product_encode(const pq_product *p, const float *row, uint8_t *codes, do
         open[i] = sum;
     }
     pq_settle(&args, open, wide, false, SWEEPS);
-    for (size_t b = 0; b < pq_product_bytes(p); b++) {
-        codes[b] = (uint8_t)(wide[2 * b] | wide[2 * b + 1] << 4);
-    }
+    pq_additive_pack(wide, p->subspaces, codes);
 }
 
 void pq_product_decode(const pq_product *p, const uint8_t *codes, float *row) {
-    const uint32_t d = p->width;
-    memset(row, 0, d * sizeof(*row));
-    for (uint32_t m = 0; m < p->subspaces; m++) {
-        const uint32_t code = codes[m / 2] >> (m % 2 * 4) & 15;
-        const float *centroid = p->centroids + ((size_t)m * PQ_TABLE_CENTROIDS + code) * d;
-        for (uint32_t i = 0; i < d; i++) {
-            row[i] += centroid[i];
-        }
-    }
+    const pq_additive additive = {
+        .width = p->width, .codebooks = p->subspaces, .centroids = p->centroids};
+    pq_additive_decode(&additive, codes, row);
 }
 
 double pq_product_error(const pq_product *p, const float *row, const float *decoded) {

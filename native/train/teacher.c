@@ -165,9 +165,6 @@ void pq_teachers_free(pq_teachers *s) {
 
 /* ---- lessons ---- */
 
-/* A logit whose item has no chance. */
-#define FAR_BELOW ((pq_real)-1e30)
-
 pique_status pq_lesson_open(pq_lesson *l, pq_ctx *ctx, const pq_teachers *teachers,
                             const pq_sampler *sampler) {
     *l = (pq_lesson){.ctx = ctx, .teachers = teachers, .sampler = sampler};
@@ -328,7 +325,7 @@ static void leave_out_unknown(const bool *known, const pq_slates *slates, bool *
 /* One row's logits become its chances. */
 static void soften(const pq_kernels *kernels, const bool *left_out, uint32_t count, pq_real *row) {
     for (uint32_t i = 0; i < count; i++) {
-        row[i] = left_out[i] ? FAR_BELOW : row[i];
+        row[i] = left_out[i] ? PQ_NO_CHANCE : row[i];
     }
     kernels->softmax(row, row, count);
 }
@@ -348,7 +345,7 @@ static pique_status ask_several(pq_lesson *l, const pq_slates *slates, const boo
         l->ctx->kernels->axpy(1 / (pq_real)teachers, l->one, logits, count);
     }
     for (size_t j = 0; j < count; j++) {
-        logits[j] = logits[j] > 0 ? (pq_real)pq_log(logits[j]) : FAR_BELOW;
+        logits[j] = logits[j] > 0 ? (pq_real)pq_log(logits[j]) : PQ_NO_CHANCE;
     }
     return PIQUE_OK;
 }

@@ -26,9 +26,6 @@ typedef struct {
     pq_real *du, *d_own, *d_shared;
 } record;
 
-/* Stands for the logit of an item that is left out: its chance is 0, and so is 0 times it. */
-#define LOWEST ((pq_real)-1e30)
-
 /* What only the forward pass needs. */
 typedef struct {
     pq_real *queries; /* [rows of a chunk, D] scale u / tau */
@@ -105,8 +102,8 @@ static double differ(const pq_tape *t, const record *r, double weight, const boo
     uint32_t count = 0;
     for (uint32_t i = 0; i < r->slate; i++) {
         count += !left_out[i];
-        told[i] = left_out[i] ? LOWEST : told[i];
-        row[i] = left_out[i] ? LOWEST : row[i];
+        told[i] = left_out[i] ? PQ_NO_CHANCE : told[i];
+        row[i] = left_out[i] ? PQ_NO_CHANCE : row[i];
     }
     if (count == 0) {
         memset(row, 0, r->slate * sizeof(*row));

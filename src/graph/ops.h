@@ -149,6 +149,9 @@ typedef struct {
     const uint32_t *shared;              /* [m]; NULL: shared_first and those after it */
 } pq_slates;
 
+/* The logit of an item that has no chance, whatever the others: finite, as its chance times it is 0. */
+#define PQ_NO_CHANCE ((pq_real)-1e30)
+
 /* logits [rows, k + m]: finite, the items' chances are their softmax. left_out [rows, k + m] tells items that are in
  * no distribution; more may be marked. What is answered to rows of weight 0 counts for nothing. Another status than
  * PIQUE_OK ends the step. */
