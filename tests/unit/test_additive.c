@@ -9,13 +9,6 @@
 
 enum { ROWS = 500, MORE = 20500, D = 13, M = 8, K = PQ_TABLE_CENTROIDS, BYTES = M / 2 };
 
-static void diagonal(double *moment, double first, double rest) {
-    memset(moment, 0, sizeof(double[D * D]));
-    for (int j = 0; j < D; j++) {
-        moment[j * D + j] = j == 0 ? first : rest;
-    }
-}
-
 typedef struct {
     double first, all, along; /* mean squares of the miss: in dimension 0, in all, along the row */
 } misses;
@@ -69,23 +62,20 @@ static void test_better_than_product(void **state) {
     (void)state;
     static float rows[ROWS * D];
     static fitted everywhere, ahead;
-    testing t;
-    pq_arena arena;
+    quant_place at;
     double moment[D * D];
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
+    quant_open(&at);
     quant_rows(rows, ROWS, D);
-    diagonal(moment, 1, 1);
-    const misses product = misses_of_product(&arena, rows, moment);
-    fit(&arena, rows, ROWS, moment, &everywhere);
+    quant_moment(moment, D, 1, 1);
+    const misses product = misses_of_product(&at.arena, rows, moment);
+    fit(&at.arena, rows, ROWS, moment, &everywhere);
     assert_true(everywhere.misses.all < 0.6 * product.all);
     /* Less than a direction's part of the miss lies along the row. */
     assert_true(everywhere.misses.along < 0.7 * everywhere.misses.all / D);
-    diagonal(moment, 1, 0);
-    fit(&arena, rows, ROWS, moment, &ahead);
+    quant_moment(moment, D, 1, 0);
+    fit(&at.arena, rows, ROWS, moment, &ahead);
     assert_true(ahead.misses.first < 0.2 * everywhere.misses.first);
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 /* The fit's codes for rows it has sampled, and those that it has not, are about as good. */
@@ -93,15 +83,13 @@ static void test_more_rows_than_are_sampled(void **state) {
     (void)state;
     static float rows[MORE * D];
     static fitted f;
-    testing t;
-    pq_arena arena;
+    quant_place at;
     pq_additive_search search;
     misses anew = {0};
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
+    quant_open(&at);
     quant_rows(rows, MORE, D);
-    fit(&arena, rows, MORE, NULL, &f);
-    assert_ok(&t.ctx, pq_additive_search_init(&arena, &search, M));
+    fit(&at.arena, rows, MORE, NULL, &f);
+    assert_ok(&at.t.ctx, pq_additive_search_init(&at.arena, &search, M));
     for (uint32_t i = 0; i < MORE; i += 41) {
         uint8_t codes[BYTES];
         float decoded[D];
@@ -117,8 +105,7 @@ static void test_more_rows_than_are_sampled(void **state) {
         add_miss(&own, rows + (size_t)i * D, decoded, 1);
         assert_true(own.all < 40 * f.misses.all);
     }
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 static double energy(const fitted *f, uint32_t m) {
@@ -141,23 +128,20 @@ static void test_same_bytes_in_order(void **state) {
     (void)state;
     static float rows[ROWS * D];
     static fitted a, b;
-    testing t;
-    pq_arena arena;
+    quant_place at;
     double moment[D * D];
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
+    quant_open(&at);
     quant_rows(rows, ROWS, D);
-    diagonal(moment, 1, 1);
-    fit(&arena, rows, ROWS, moment, &a);
-    fit(&arena, rows, ROWS, moment, &b);
+    quant_moment(moment, D, 1, 1);
+    fit(&at.arena, rows, ROWS, moment, &a);
+    fit(&at.arena, rows, ROWS, moment, &b);
     assert_memory_equal(a.a.centroids, b.a.centroids, sizeof(float[M * K * D]));
     assert_memory_equal(a.codes, b.codes, ROWS * BYTES);
     for (uint32_t m = 0; m + 1 < M; m++) { /* weighed by rank there, plainly here */
         assert_true(energy(&a, m) > 0.7 * energy(&a, m + 1));
     }
     assert_true(energy(&a, 0) > 4 * energy(&a, M - 1));
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 /* Rows that are fewer than centroids, or all zero: decoded nearly as they are. */
@@ -168,16 +152,13 @@ static void test_few_rows(void **state) {
     static const uint32_t counts[] = {1, 2, 15};
     for (uint32_t zero = 0; zero < 2; zero++) {
         for (size_t c = 0; c < PQ_COUNT(counts); c++) {
-            testing t;
-            pq_arena arena;
-            testing_open(&t);
-            pq_arena_init(&arena, &t.ctx);
+            quant_place at;
+            quant_open(&at);
             quant_rows(rows, ROWS, D);
             memset(rows, 0, zero ? sizeof(rows) : 0);
-            fit(&arena, rows, counts[c], NULL, &f);
+            fit(&at.arena, rows, counts[c], NULL, &f);
             assert_true(f.misses.all <= (zero ? 0 : 0.01));
-            pq_arena_free(&arena);
-            testing_close(&t);
+            quant_close(&at);
         }
     }
 }
@@ -185,19 +166,14 @@ static void test_few_rows(void **state) {
 static void test_too_large(void **state) {
     (void)state;
     static fitted f;
-    testing t;
-    pq_arena arena;
+    quant_place at;
     float rows[4 * D];
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
-    for (int i = 0; i < 4 * D; i++) {
-        rows[i] = 1e30f * (float)(i % 5);
-    }
+    quant_open(&at);
+    quant_large_rows(rows, 4, D);
     f.a = (pq_additive){.width = D, .codebooks = M};
-    assert_failure(&t.ctx, pq_additive_fit(&arena, rows, 4, NULL, &f.a, f.codes), PIQUE_NUMERIC,
-                   "too large");
-    pq_arena_free(&arena);
-    testing_close(&t);
+    assert_failure(&at.t.ctx, pq_additive_fit(&at.arena, rows, 4, NULL, &f.a, f.codes),
+                   PIQUE_NUMERIC, "too large");
+    quant_close(&at);
 }
 
 static pique_status fit_few(testing *t, void *argument) {

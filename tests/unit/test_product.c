@@ -47,13 +47,6 @@ static double plain_error(const float *rows) {
     return sum / ROWS;
 }
 
-static void diagonal(double *moment, double first, double rest) {
-    memset(moment, 0, sizeof(double[D * D]));
-    for (int j = 0; j < D; j++) {
-        moment[j * D + j] = j == 0 ? first : rest;
-    }
-}
-
 /* Means of the squared miss of a row: in dimension 0, and in all. */
 static void misses(const pq_product *p, const float *rows, double *first, double *all) {
     double scratch[2 * D];
@@ -74,40 +67,34 @@ static void misses(const pq_product *p, const float *rows, double *first, double
 static void test_better_than_plain(void **state) {
     (void)state;
     static float rows[ROWS * D];
-    testing t;
-    pq_arena arena;
+    quant_place at;
     pq_product everywhere, along;
     double moment[D * D], first, all, first_along, all_along;
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
+    quant_open(&at);
     quant_rows(rows, ROWS, D);
-    diagonal(moment, 1, 1);
-    assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, moment, &everywhere));
+    quant_moment(moment, D, 1, 1);
+    assert_ok(&at.t.ctx, pq_product_fit(&at.arena, rows, ROWS, D, M, moment, &everywhere));
     misses(&everywhere, rows, &first, &all);
     assert_true(all < 0.35 * plain_error(rows));
-    diagonal(moment, 1, 0);
-    assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, moment, &along));
+    quant_moment(moment, D, 1, 0);
+    assert_ok(&at.t.ctx, pq_product_fit(&at.arena, rows, ROWS, D, M, moment, &along));
     misses(&along, rows, &first_along, &all_along);
     assert_true(first_along < 0.2 * first);
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 static void test_same_bytes(void **state) {
     (void)state;
     static float rows[ROWS * D];
-    testing t;
-    pq_arena arena;
+    quant_place at;
     pq_product a, b;
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
+    quant_open(&at);
     quant_rows(rows, ROWS, D);
-    assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &a));
-    assert_ok(&t.ctx, pq_product_fit(&arena, rows, ROWS, D, M, NULL, &b));
+    assert_ok(&at.t.ctx, pq_product_fit(&at.arena, rows, ROWS, D, M, NULL, &a));
+    assert_ok(&at.t.ctx, pq_product_fit(&at.arena, rows, ROWS, D, M, NULL, &b));
     assert_memory_equal(a.codebook, b.codebook, sizeof(float[K * D]));
     assert_memory_equal(a.map, b.map, sizeof(float[D * D]));
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 /* Rows that are fewer than centroids, or all zero: decoded nearly as they are. */
@@ -117,14 +104,12 @@ static void test_few_rows(void **state) {
     static const uint32_t counts[] = {1, 2, 15};
     for (uint32_t zero = 0; zero < 2; zero++) {
         for (size_t c = 0; c < PQ_COUNT(counts); c++) {
-            testing t;
-            pq_arena arena;
+            quant_place at;
             pq_product p;
-            testing_open(&t);
-            pq_arena_init(&arena, &t.ctx);
+            quant_open(&at);
             quant_rows(rows, ROWS, D);
             memset(rows, 0, zero ? sizeof(rows) : 0);
-            assert_ok(&t.ctx, pq_product_fit(&arena, rows, counts[c], D, M, NULL, &p));
+            assert_ok(&at.t.ctx, pq_product_fit(&at.arena, rows, counts[c], D, M, NULL, &p));
             for (size_t i = 0; i < counts[c]; i++) {
                 uint8_t codes[M / 2];
                 float decoded[D];
@@ -135,27 +120,21 @@ static void test_few_rows(void **state) {
                     assert_true(fabs(rows[i * D + j] - decoded[j]) < 0.05);
                 }
             }
-            pq_arena_free(&arena);
-            testing_close(&t);
+            quant_close(&at);
         }
     }
 }
 
 static void test_too_large(void **state) {
     (void)state;
-    testing t;
-    pq_arena arena;
+    quant_place at;
     pq_product p;
     float rows[4 * D];
-    testing_open(&t);
-    pq_arena_init(&arena, &t.ctx);
-    for (int i = 0; i < 4 * D; i++) {
-        rows[i] = 1e30f * (float)(i % 5);
-    }
-    assert_failure(&t.ctx, pq_product_fit(&arena, rows, 4, D, M, NULL, &p), PIQUE_NUMERIC,
+    quant_open(&at);
+    quant_large_rows(rows, 4, D);
+    assert_failure(&at.t.ctx, pq_product_fit(&at.arena, rows, 4, D, M, NULL, &p), PIQUE_NUMERIC,
                    "too large");
-    pq_arena_free(&arena);
-    testing_close(&t);
+    quant_close(&at);
 }
 
 static pique_status fit_few(testing *t, void *argument) {
