@@ -185,6 +185,7 @@ PIQUE_API PIQUE_CHECKED pique_status pique_pretrain(pique_context *ctx,
 
 /* ---- evaluation ---- */
 
+#define PIQUE_MOST_MODELS 8 /* of an ensemble, of teachers */
 #define PIQUE_MAX_CUTOFFS 8
 #define PIQUE_BUCKETS 3 /* head, middle, tail */
 
@@ -201,6 +202,11 @@ typedef struct {
         sampled; /* rank the target among so many drawn items; 0: among all. The figures are not
                           comparable with those of full ranking */
     bool lists;  /* coverage, Gini, novelty and diversity, which take the lists of all users */
+    /* Models that are asked together with the one that is measured, which do the same task: an ensemble, as teachers
+     * of distillation are. It scores by the mean of their softmax over the items of the data set that all of them
+     * know, or of their chances where they rank. Not on "cold-users", where models that retrieve have no say. */
+    const pique_model *const *others;
+    uint32_t other_count;           /* less than PIQUE_MOST_MODELS */
     const pique_listener *listener; /* may be NULL */
 } pique_eval_options;
 

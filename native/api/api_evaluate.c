@@ -3,11 +3,12 @@
 
 #include "base/context.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "native/eval/cold.h"
+#include "native/eval/ensemble.h"
 #include "native/eval/label_metrics.h"
 #include "native/eval/lists.h"
 #include "native/eval/metrics.h"
-#include "native/eval/model_scorer.h"
 #include "native/eval/team.h"
 
 void pique_eval_options_default(pique_eval_options *options) {
@@ -19,6 +20,8 @@ void pique_eval_options_default(pique_eval_options *options) {
 typedef struct {
     pq_ctx *ctx;
     const pique_eval_options *options;
+    const pique_model *models[PIQUE_MOST_MODELS]; /* the one that is measured, and the others */
+    uint32_t model_count;
     pq_ranking ranking;
     pq_knn knn; /* a baseline, and who has which item for the lists */
 } evaluation;
@@ -58,21 +61,29 @@ static pique_status measure(const evaluation *e, const pq_scorer *scorer, pique_
     return status;
 }
 
-static pique_status measure_model(const evaluation *e, const pique_model *model,
-                                  pique_metrics *out) {
-    pq_model_scorer by_model;
-    pique_status status = pq_model_scorer_init(&by_model, e->ctx, model, e->ranking.dataset);
+/* What is to be done with the scorer of the model, or of the ensemble. */
+typedef pique_status (*measurement)(const evaluation *e, const pq_scorer *scorer,
+                                    pique_eval_result *result);
+
+static pique_status with_models(const evaluation *e, measurement run, pique_eval_result *result) {
+    pq_ensemble ensemble;
+    pique_status status =
+        pq_ensemble_init(&ensemble, e->ctx, e->models, e->model_count, e->ranking.dataset);
     if (status == PIQUE_OK) {
-        pq_scorer scorer = pq_model_scorer_get(&by_model);
-        status = measure(e, &scorer, out);
+        pq_scorer scorer = pq_ensemble_get(&ensemble);
+        status = run(e, &scorer, result);
     }
-    pq_model_scorer_free(&by_model);
+    pq_ensemble_free(&ensemble);
     return status;
 }
 
-static pique_status measure_all(const evaluation *e, const pique_model *model,
-                                pique_eval_result *result) {
-    PQ_TRY(measure_model(e, model, &result->model));
+static pique_status measure_model(const evaluation *e, const pq_scorer *scorer,
+                                  pique_eval_result *result) {
+    return measure(e, scorer, &result->model);
+}
+
+static pique_status measure_all(const evaluation *e, pique_eval_result *result) {
+    PQ_TRY(with_models(e, measure_model, result));
     if (e->options->baselines) {
         pq_scorer popularity = pq_popularity_scorer(e->ranking.dataset);
         pq_scorer knn = pq_knn_scorer(&e->knn);
@@ -111,22 +122,42 @@ static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_spl
 
 /* ---- models that rank ---- */
 
-static pique_status judge(const evaluation *e, const pique_model *model, pq_judged *pairs,
-                          size_t count, pique_label_metrics *out) {
-    double began = pq_seconds();
+/* The mean of the models' chances, as log-odds. */
+static pique_status judge_by_models(const evaluation *e, pq_judged *pairs, size_t count) {
     const pique_dataset *d = e->ranking.dataset;
-    if (model) {
-        PQ_TRY(pq_judge_by_model(e->ctx, model, d, e->ranking.split, e->options, pairs));
-    } else {
-        PQ_TRY(pq_judge_by_popularity(e->ctx, d, e->ranking.split, pairs));
+    PQ_TRY(pq_judge_by_model(e->ctx, e->models[0], d, e->ranking.split, e->options, pairs));
+    if (e->model_count == 1) {
+        return PIQUE_OK;
     }
+    double *chances = pq_alloc(e->ctx, count, sizeof(*chances));
+    pique_status status = chances ? PIQUE_OK : PIQUE_NO_MEMORY;
+    for (uint32_t m = 0; status == PIQUE_OK && m < e->model_count; m++) {
+        if (m > 0) {
+            status =
+                pq_judge_by_model(e->ctx, e->models[m], d, e->ranking.split, e->options, pairs);
+        }
+        for (size_t i = 0; i < count; i++) {
+            chances[i] += 1 / (1 + pq_exp(-(double)pairs[i].score)) / e->model_count;
+        }
+    }
+    for (size_t i = 0; status == PIQUE_OK && i < count; i++) {
+        pairs[i].score = (float)(pq_log(chances[i]) - pq_log(1 - chances[i]));
+    }
+    pq_free(e->ctx, chances);
+    return status;
+}
+
+static pique_status judge(const evaluation *e, bool by_models, pq_judged *pairs, size_t count,
+                          pique_label_metrics *out) {
+    double began = pq_seconds();
+    PQ_TRY(by_models ? judge_by_models(e, pairs, count)
+                     : pq_judge_by_popularity(e->ctx, e->ranking.dataset, e->ranking.split, pairs));
     pq_label_metrics(pairs, count, out);
     out->seconds = pq_seconds() - began;
     return PIQUE_OK;
 }
 
-static pique_status judge_all(const evaluation *e, const pique_model *model,
-                              pique_eval_result *result) {
+static pique_status judge_all(const evaluation *e, pique_eval_result *result) {
     const pique_dataset *d = e->ranking.dataset;
     if (!d->labelled) {
         PQ_FAIL(e->ctx, PIQUE_ARGUMENT, "a model that ranks needs a data set opened with labels");
@@ -140,17 +171,16 @@ static pique_status judge_all(const evaluation *e, const pique_model *model,
     pq_judged *pairs = pq_alloc(e->ctx, (size_t)result->pairs, sizeof(*pairs));
     pique_status status = pairs ? PIQUE_OK : PIQUE_NO_MEMORY;
     if (status == PIQUE_OK) {
-        status = judge(e, model, pairs, (size_t)result->pairs, &result->labels);
+        status = judge(e, true, pairs, (size_t)result->pairs, &result->labels);
     }
     if (status == PIQUE_OK && e->options->baselines) {
-        status = judge(e, NULL, pairs, (size_t)result->pairs, &result->label_popularity);
+        status = judge(e, false, pairs, (size_t)result->pairs, &result->label_popularity);
     }
     pq_free(e->ctx, pairs);
     return status;
 }
 
-static pique_status retrieve_all(evaluation *e, const pique_model *model,
-                                 pique_eval_result *result) {
+static pique_status retrieve_all(evaluation *e, pique_eval_result *result) {
     if (e->ranking.dataset->labelled) {
         PQ_FAIL(e->ctx, PIQUE_ARGUMENT,
                 "a model that retrieves is not evaluated on a data set opened with labels");
@@ -166,7 +196,7 @@ static pique_status retrieve_all(evaluation *e, const pique_model *model,
         status = pq_knn_init(&e->knn, e->ctx, e->ranking.dataset);
     }
     if (status == PIQUE_OK) {
-        status = measure_all(e, model, result);
+        status = measure_all(e, result);
     }
     pq_knn_free(&e->knn);
     return status;
@@ -198,23 +228,46 @@ static pique_status check_held(pq_ctx *ctx, const pique_model *model, const piqu
     return status;
 }
 
-static pique_status find_cold_items(const evaluation *e, const pique_model *model,
-                                    pique_eval_result *result) {
-    pq_model_scorer by_model;
-    if (!pique_model_retrieves(model)) {
-        PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED,
-                "the model ranks candidates that it is given; it finds no items");
+static pique_status measure_cold_items(const evaluation *e, const pq_scorer *scorer,
+                                       pique_eval_result *result) {
+    result->of_cold_items = true;
+    PQ_TRY(pq_cold_items(e->ctx, &e->ranking, scorer, e->options, &result->cold));
+    result->users = result->cold.users;
+    return PIQUE_OK;
+}
+
+static pique_status find_cold_items(const evaluation *e, pique_eval_result *result) {
+    for (uint32_t m = 0; m < e->model_count; m++) {
+        if (!pique_model_retrieves(e->models[m])) {
+            PQ_FAIL(e->ctx, PIQUE_UNSUPPORTED,
+                    "the model ranks candidates that it is given; it finds no items");
+        }
+        PQ_TRY(check_held(e->ctx, e->models[m], e->ranking.dataset));
     }
-    PQ_TRY(check_held(e->ctx, model, e->ranking.dataset));
-    pique_status status = pq_model_scorer_init(&by_model, e->ctx, model, e->ranking.dataset);
-    if (status == PIQUE_OK) {
-        pq_scorer scorer = pq_model_scorer_get(&by_model);
-        result->of_cold_items = true;
-        status = pq_cold_items(e->ctx, &e->ranking, &scorer, e->options, &result->cold);
-        result->users = result->cold.users;
+    return with_models(e, measure_cold_items, result);
+}
+
+/* Takes the models together. */
+static pique_status gather(evaluation *e, const pique_model *model) {
+    const pique_eval_options *o = e->options;
+    const char *task = pique_model_task(model);
+    if (o->other_count >= PIQUE_MOST_MODELS) {
+        PQ_FAIL(e->ctx, PIQUE_ARGUMENT, "at most %d models make an ensemble", PIQUE_MOST_MODELS);
     }
-    pq_model_scorer_free(&by_model);
-    return status;
+    if (o->other_count && is(o, "cold-users") && strcmp(task, "retrieval") == 0) {
+        PQ_FAIL(e->ctx, PIQUE_ARGUMENT,
+                "an ensemble of models that retrieve tells nothing of users without history");
+    }
+    e->models[e->model_count++] = model;
+    for (uint32_t i = 0; i < o->other_count; i++) {
+        const char *other = pique_model_task(o->others[i]);
+        if (strcmp(other, task) != 0) {
+            PQ_FAIL(e->ctx, PIQUE_ARGUMENT, "a model for %s and one for %s do not make an ensemble",
+                    task, other);
+        }
+        e->models[e->model_count++] = o->others[i];
+    }
+    return PIQUE_OK;
 }
 
 pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
@@ -229,11 +282,12 @@ pique_status pique_evaluate(pique_context *ctx, const pique_model *model,
                                 .listener = options->listener}};
     memset(result, 0, sizeof(*result));
     PQ_TRY(check(ctx, options, &e.ranking.split));
+    PQ_TRY(gather(&e, model));
     bool ranks = strcmp(pique_model_task(model), "ranking") == 0;
     e.ranking.forgets = is(options, "cold-users");
-    pique_status status = is(options, "cold-items") ? find_cold_items(&e, model, result)
-                          : ranks                   ? judge_all(&e, model, result)
-                                                    : retrieve_all(&e, model, result);
+    pique_status status = is(options, "cold-items") ? find_cold_items(&e, result)
+                          : ranks                   ? judge_all(&e, result)
+                                                    : retrieve_all(&e, result);
     result->peak_bytes = pq_peak_bytes();
     return status;
 }

@@ -14,6 +14,7 @@ typedef struct {
     pique_eval_options eval;
     pique_dataset_options data;
     arg_list set;
+    arg_list others; /* files */
     bool json;
     bool buckets;
     bool no_baselines;
@@ -77,6 +78,11 @@ static cli_exit parse(int count, char **arguments, options *o, bool *go) {
          .target = &o->eval.split,
          .value = "NAME",
          .help = "test (default), valid, cold-items or cold-users"},
+        {.name = "with",
+         .kind = ARG_LIST,
+         .target = &o->others,
+         .value = "FILE",
+         .help = "ask another model as well, and measure the mean of both: an ensemble"},
         {.name = "k",
          .letter = 'k',
          .kind = ARG_TEXT,
@@ -423,10 +429,26 @@ static cli_exit evaluate(pique_context *ctx, const options *o, const pique_model
     return code;
 }
 
+static cli_exit open_others(pique_context *ctx, options *o, pique_model **others) {
+    if (o->others.count >= PIQUE_MOST_MODELS) {
+        return cli_error(COMMAND, CLI_USAGE, "--with: an ensemble has at most %d models",
+                         PIQUE_MOST_MODELS);
+    }
+    for (size_t i = 0; i < o->others.count; i++) {
+        pique_status status = pique_model_read(ctx, o->others.values[i], &others[i]);
+        if (status != PIQUE_OK) {
+            return cli_failed(COMMAND, ctx, status);
+        }
+    }
+    o->eval.others = (const pique_model *const *)others;
+    o->eval.other_count = (uint32_t)o->others.count;
+    return CLI_OK;
+}
+
 cli_exit cmd_eval(int count, char **arguments) {
     options o = {.file = NULL};
     pique_context *ctx = NULL;
-    pique_model *model = NULL;
+    pique_model *model = NULL, *others[PIQUE_MOST_MODELS] = {NULL};
     bool go;
     pique_eval_options_default(&o.eval);
     o.eval.lists = true;
@@ -436,8 +458,15 @@ cli_exit cmd_eval(int count, char **arguments) {
         code = cli_open_model(COMMAND, o.file, &ctx, &model);
     }
     if (go && code == CLI_OK) {
+        code = open_others(ctx, &o, others);
+    }
+    if (go && code == CLI_OK) {
         code = evaluate(ctx, &o, model);
     }
+    for (size_t i = 0; i < CLI_COUNT(others); i++) {
+        pique_model_free(others[i]);
+    }
+    arg_list_free(&o.others);
     arg_list_free(&o.set);
     pique_model_free(model);
     pique_context_free(ctx);

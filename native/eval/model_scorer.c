@@ -9,14 +9,33 @@
 /* Items of a list whose codes found them: beyond, ranks are those of the scores. */
 #define SHORTLIST 100
 
+/* Models that retrieve are trained on inner products divided by a temperature, and serve the inner products. */
+static double scale_of(const pq_json *json, const pique_model *model) {
+    double temperature = 1;
+    const int config = pq_json_find(json, PQ_JSON_ROOT, "config");
+    const int at = config >= 0 && pq_json_is_object(json, config)
+                       ? pq_json_find(json, config, "temperature")
+                       : -1;
+    if (at >= 0 && !pq_json_number(json, at, &temperature)) {
+        temperature = 1;
+    }
+    return strcmp(pique_model_task(model), "retrieval") == 0 && temperature > 0 ? 1 / temperature
+                                                                                : 1;
+}
+
 /* "pq16+int8" and the like. */
-static pique_status has_shortlist(pq_ctx *ctx, const pique_model *model, bool *out) {
-    const char *info = pique_model_info(model);
+static bool has_shortlist(const pq_json *json) {
+    const int quant = pq_json_find(json, PQ_JSON_ROOT, "quant");
+    const pq_span span = quant >= 0 ? pq_json_span(json, quant) : (pq_span){0};
+    return span.size && memchr(span.bytes, '+', span.size);
+}
+
+static pique_status read_info(pq_model_scorer *s) {
+    const char *info = pique_model_info(s->model);
     pq_json json;
-    PQ_TRY(pq_json_parse(ctx, info, strlen(info), "description of the model", &json));
-    int quant = pq_json_find(&json, PQ_JSON_ROOT, "quant");
-    pq_span span = quant >= 0 ? pq_json_span(&json, quant) : (pq_span){0};
-    *out = span.size && memchr(span.bytes, '+', span.size);
+    PQ_TRY(pq_json_parse(s->ctx, info, strlen(info), "description of the model", &json));
+    s->scale = scale_of(&json, s->model);
+    s->shortlists = has_shortlist(&json);
     pq_json_free(&json);
     return PIQUE_OK;
 }
@@ -30,7 +49,7 @@ pique_status pq_model_scorer_init(pq_model_scorer *s, pq_ctx *ctx, const pique_m
     if (!s->numbers || !s->fields) {
         return PIQUE_NO_MEMORY;
     }
-    PQ_TRY(has_shortlist(ctx, model, &s->shortlists));
+    PQ_TRY(read_info(s));
     for (uint32_t i = 0; i < dataset->items.count; i++) {
         size_t size;
         const char *id = pq_strings_get(&dataset->items, i, &size);

@@ -12,6 +12,7 @@ typedef struct {
     uint32_t *numbers; /* [item_rows] the model's item numbers, 0 when unknown to it */
     uint32_t *fields;  /* [model's profile fields] column of the data set + 1, or 0 */
     uint32_t field_count;
+    double scale;    /* from scores to the logits that training saw */
     bool shortlists; /* codes find, rows score: a list may lack an item that scores high enough */
 } pq_model_scorer;
 

@@ -4,31 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "file/blocks.h"
 #include "native/data/fileio.h"
 #include "pique_train.h"
 
 /* ---- the files ---- */
-
-/* Models that retrieve are trained on inner products divided by a temperature, and serve the inner products. */
-static pique_status find_scale(pq_ctx *ctx, const pique_model *model, double *out) {
-    const char *info = pique_model_info(model);
-    double temperature = 1;
-    pq_json json;
-    PQ_TRY(pq_json_parse(ctx, info, strlen(info), "description of the model", &json));
-    int config = pq_json_find(&json, PQ_JSON_ROOT, "config");
-    int at = config >= 0 && pq_json_is_object(&json, config)
-                 ? pq_json_find(&json, config, "temperature")
-                 : -1;
-    if (at >= 0 && !pq_json_number(&json, at, &temperature)) {
-        temperature = 1;
-    }
-    *out =
-        strcmp(pique_model_task(model), "retrieval") == 0 && temperature > 0 ? 1 / temperature : 1;
-    pq_json_free(&json);
-    return PIQUE_OK;
-}
 
 static pique_status check_teacher(const pq_teachers *s, uint32_t i, pq_task task,
                                   const char *path) {
@@ -100,7 +80,6 @@ static pique_status open_teacher(pq_teachers *s, pq_task task, const char *path)
     PQ_TRY(pique_model_read(s->ctx, path, &s->models[i]));
     s->count++;
     PQ_TRY(pq_model_scorer_init(&s->scorers[i], s->ctx, s->models[i], s->dataset));
-    PQ_TRY(find_scale(s->ctx, s->models[i], &s->scales[i]));
     PQ_TRY(check_teacher(s, i, task, path));
     if (task == PQ_TASK_RETRIEVAL) {
         PQ_TRY(open_recall(s, i));
@@ -132,8 +111,8 @@ pique_status pq_teachers_open(pq_teachers *s, pq_ctx *ctx, const pique_dataset *
     }
     for (const char *at = paths; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         const size_t length = strcspn(at, ",");
-        if (s->count == PQ_MOST_TEACHERS) {
-            PQ_FAIL(ctx, PIQUE_ARGUMENT, "at most %d teachers are taken", PQ_MOST_TEACHERS);
+        if (s->count == PIQUE_MOST_MODELS) {
+            PQ_FAIL(ctx, PIQUE_ARGUMENT, "at most %d teachers are taken", PIQUE_MOST_MODELS);
         }
         char *path = pq_alloc(ctx, length + 1, 1);
         if (!path) {
@@ -176,7 +155,7 @@ pique_status pq_lesson_open(pq_lesson *l, pq_ctx *ctx, const pq_teachers *teache
 
 void pq_lesson_close(pq_lesson *l) {
     if (l->ctx) {
-        for (uint32_t i = 0; i < PQ_MOST_TEACHERS; i++) {
+        for (uint32_t i = 0; i < PIQUE_MOST_MODELS; i++) {
             pq_model_user_close(l->ctx, l->users[i]);
         }
         pq_free(l->ctx, l->items);
@@ -236,7 +215,7 @@ static pique_status recall(pq_lesson *l, uint32_t i, const pq_sample *label, piq
  * row has fewer than K its first stands again, which no maximum notices; where it has none, zeros. */
 static pique_status recall_rows(pq_lesson *l, uint32_t i, const pq_slates *slates) {
     const pq_recall *r = &l->teachers->recalls[i];
-    const pq_real factor = (pq_real)(l->teachers->scales[i] / l->soft.temperature);
+    const pq_real factor = (pq_real)(l->teachers->scorers[i].scale / l->soft.temperature);
     const size_t count = (size_t)r->most * slates->rows * r->width;
     PQ_TRY(
         pq_reserve(l->ctx, (void **)&l->queries, &l->queries_capacity, count, sizeof(*l->queries)));
@@ -376,7 +355,7 @@ static pique_status ask_pair(pq_lesson *l, const pq_sample *label, uint32_t item
         PQ_TRY(view_of(l, label, &view));
         PQ_TRY(pq_model_user_query(l->ctx, scorer, user, label->user, &view));
         PQ_TRY(pique_session_rank(user->session, &user->query, &scorer->numbers[item], 1, &logit));
-        double x = l->teachers->scales[i] / l->soft.temperature * logit;
+        double x = l->teachers->scorers[i].scale / l->soft.temperature * logit;
         double e = pq_exp(x < 0 ? x : -x);
         sum += (x < 0 ? e : 1) / (1 + e);
     }

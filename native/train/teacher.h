@@ -11,8 +11,6 @@
 #include "native/eval/model_scorer.h"
 #include "native/train/sampler.h"
 
-#define PQ_MOST_TEACHERS 8
-
 /* Of a teacher that retrieves: its items' vectors, and the interests of the histories before labels, which are the same
  * in every epoch. Each label is in one shard of an epoch alone. */
 typedef struct {
@@ -26,15 +24,14 @@ typedef struct {
     pq_ctx *ctx;
     const pique_dataset *dataset;
     uint32_t count;
-    pique_model *models[PQ_MOST_TEACHERS];
-    pq_model_scorer scorers[PQ_MOST_TEACHERS];
-    double scales[PQ_MOST_TEACHERS]; /* from scores to the logits that training saw */
-    pq_recall recalls[PQ_MOST_TEACHERS];
+    pique_model *models[PIQUE_MOST_MODELS];
+    pq_model_scorer scorers[PIQUE_MOST_MODELS];
+    pq_recall recalls[PIQUE_MOST_MODELS];
     bool *known; /* [item_rows]: to every teacher */
     /* [labelled_count] the mean softened chance of each labelled pair, negative until somebody has asked: it
      * is the same in every epoch. NULL without labels. Each pair is in one shard of an epoch alone. */
     pq_real *chances;
-    char sums[PQ_MOST_TEACHERS * 10]; /* CRC-32 of the files, as "01234567,89abcdef" */
+    char sums[PIQUE_MOST_MODELS * 10]; /* CRC-32 of the files, as "01234567,89abcdef" */
 } pq_teachers;
 
 /* paths: files, joined by ','. PIQUE_ARGUMENT, with a message that names the file: the teacher is of another task,
@@ -49,7 +46,7 @@ typedef struct {
     pq_ctx *ctx; /* of the shard */
     const pq_teachers *teachers;
     const pq_sampler *sampler;
-    pq_model_user *users[PQ_MOST_TEACHERS];
+    pq_model_user *users[PIQUE_MOST_MODELS];
     pq_sample *labels; /* [P] of the part at hand */
     uint32_t *items;   /* [longest history], of the view being asked about */
     /* Of the rows that are asked about together: queries, vectors of the items they share, scores of one interest,

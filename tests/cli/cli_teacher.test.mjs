@@ -66,6 +66,20 @@ test('each seed learns from the teacher', () => {
   assert.ok(journal('seeds/seed-2')[0].soft_loss > 0);
 });
 
+test('eval measures several models as one', () => {
+  const measure = (...more) =>
+    JSON.parse(good(['eval', file, '--data', data, '--json', '--no-baselines', ...more]));
+  const student = join(place, 'student', 'model.pique');
+  const [alone, together, twice] = [[], ['--with', student], ['--with', file]].map((more) =>
+    measure(...more),
+  );
+  assert.notEqual(together.mrr, alone.mrr);
+  assert.equal(twice.mrr, alone.mrr); // the order of a distribution is that of its scores
+  bad(['eval', file, '--data', data, '--with', 'no.pique'], 1, /no\.pique/);
+  const nine = Array.from({ length: 8 }, () => ['--with', file]).flat();
+  bad(['eval', file, '--data', data, ...nine], 2, /--with: an ensemble has at most 8 models/);
+});
+
 test('a teacher that is no model, or one for the other task, is refused', () => {
   const broken = join(place, 'no.pique');
   writeFileSync(broken, 'no model');
