@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { BROWSERS, launch } from '../../browser/drivers.mjs';
 import { makeSite, openBenchSite, version, writeSiteFile } from './bench_site.mjs';
@@ -41,7 +42,9 @@ const EXACT = [
   'javascript',
   ...PEERS.filter((name) => FORMS.includes(name.split(' ')[1])),
 ];
-const COLD = ['Pique f32', 'Pique int8', 'onnxruntime columns', 'empty page'];
+const COLD = ['Pique f32', 'Pique int8', 'onnxruntime columns', 'fetched int8', 'empty page'];
+/** Until a browser that was started has done what it does after its start. */
+const SETTLED_MILLISECONDS = 2000;
 
 const tell = (text) => process.stderr.write(`${text}\n`);
 
@@ -103,12 +106,14 @@ async function measureScan({ browser, site, middle, options }) {
  * that its processes run; nothing that the engines need is there. The last row is a page that does nothing.
  */
 async function measureCold({ name, site, small, options }) {
+  const file = (quant) => `${site.url}models/${quant}-${SMALL}.pique`;
   const query = {
     pique: (quant) => ({
-      file: `${site.url}models/${quant}-${SMALL}.pique`,
+      file: file(quant),
       history: small.histories[0].join(),
       top: TOP,
     }),
+    fetched: (quant) => ({ file: file(quant) }),
     empty: () => ({}),
     onnxruntime: () => ({ count: SMALL, width: WIDTH, interests: JSON.stringify(small.interests) }),
   };
@@ -119,6 +124,7 @@ async function measureCold({ name, site, small, options }) {
       const browser = await launch(name);
       try {
         await browser.goto(`${site.url}page/blank.html`);
+        await sleep(SETTLED_MILLISECONDS);
         site.takeSent();
         const text = new URLSearchParams(query[kind](value));
         await browser.goto(`${site.url}page/cold_${kind}.html?${text}`);
