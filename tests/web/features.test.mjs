@@ -23,6 +23,7 @@ const mood = (person) => [person / 90, (person % 3) - 1, 0];
 let folder;
 let files;
 let typed; // models of all types of columns
+let cold; // a model that retrieves, for people without a history as well
 
 const run = (...args) => execFileSync(cli, args.map(String), { encoding: 'utf8', stdio: 'pipe' });
 
@@ -64,6 +65,20 @@ before(() => {
   run('train', '--model', 'din', '--data', data, '--out', path.dirname(model), '--epochs', 3);
   run('export', model, '--quant', 'int8', '-o', small);
   files = [model, small];
+  cold = path.join(folder, 'cold/model.pique');
+  const dropout = ['--set', 'history_dropout=0.3'];
+  run(
+    'train',
+    '--model',
+    'mind',
+    '--data',
+    data,
+    '--out',
+    path.dirname(cold),
+    '--epochs',
+    3,
+    ...dropout,
+  );
 
   const people2 = path.join(folder, 'typed');
   cpSync(data, people2, { recursive: true });
@@ -208,6 +223,37 @@ test('what is missing is the median, an unknown category is UNKNOWN', async () =
     assert.deepEqual(await scores({ town: 'nowhere' }), stranger);
     assert.notDeepEqual(stranger, median);
   });
+});
+
+test('a visitor without a history is served by the profile, one without either what is popular', async () => {
+  const lists = [];
+  await everywhere(
+    async ({ pique, file, place }) => {
+      for (const profile of [{ town: 't0' }, { town: 't2', income: income(80) }]) {
+        const told = Object.entries(profile).map((field) => field.join('='));
+        const given = ['--history', '', '--profile', told.join(), '-k', 6, '--json'];
+        const expected = JSON.parse(run('recommend', file, ...given)).items;
+        const result = await pique.recommend({ context: [], profile, count: 6 });
+        assert.equal(result.personal, true, place);
+        assert.deepEqual(
+          result.items.map(({ id }) => id),
+          expected.map(({ id }) => id),
+          place,
+        );
+        for (const [i, { score }] of expected.entries()) {
+          const off = Math.abs(result.items[i].score - score);
+          assert.ok(off <= 1e-5 * Math.abs(score), `${place}, ${i}`);
+        }
+        lists.push(result.items.map(({ id }) => id).join());
+      }
+      const stranger = await pique.recommend({ context: [], count: 6 });
+      assert.equal(stranger.personal, false, place);
+      assert.equal(stranger.items.length, 6);
+      assert.ok(!lists.includes(stranger.items.map(({ id }) => id).join()), place);
+    },
+    [cold],
+  );
+  assert.equal(new Set(lists).size, 2); // two profiles, alike in both builds
 });
 
 test('a text where a number belongs rejects and names the field', async () => {
