@@ -27,7 +27,7 @@ typedef struct {
 static void open_members(ensemble *e, bool ranks, const member members[MEMBERS]) {
     open_ratings(&e->p, &(ratings){.column = "genre", .labelled = ranks});
     for (int m = 0; m < MEMBERS; m++) {
-        char name[16], run[TESTING_PATH], path[TESTING_PATH];
+        char name[24], run[TESTING_PATH], path[TESTING_PATH];
         snprintf(name, sizeof(name), "member%d", m);
         e->p.model = members[m].model;
         e->p.more = members[m].set;
