@@ -122,25 +122,18 @@ static pique_status check(pq_ctx *ctx, const pique_eval_options *options, pq_spl
 
 /* ---- models that rank ---- */
 
-/* The mean of the models' chances, as log-odds. */
+/* The mean of the models' chances, as log-odds; of one model what it says. */
 static pique_status judge_by_models(const evaluation *e, pq_judged *pairs, size_t count) {
-    const pique_dataset *d = e->ranking.dataset;
-    PQ_TRY(pq_judge_by_model(e->ctx, e->models[0], d, e->ranking.split, e->options, pairs));
-    if (e->model_count == 1) {
-        return PIQUE_OK;
-    }
+    const pq_ranking *r = &e->ranking;
     double *chances = pq_alloc(e->ctx, count, sizeof(*chances));
     pique_status status = chances ? PIQUE_OK : PIQUE_NO_MEMORY;
     for (uint32_t m = 0; status == PIQUE_OK && m < e->model_count; m++) {
-        if (m > 0) {
-            status =
-                pq_judge_by_model(e->ctx, e->models[m], d, e->ranking.split, e->options, pairs);
-        }
-        for (size_t i = 0; i < count; i++) {
+        status = pq_judge_by_model(e->ctx, e->models[m], r->dataset, r->split, e->options, pairs);
+        for (size_t i = 0; status == PIQUE_OK && i < count; i++) {
             chances[i] += 1 / (1 + pq_exp(-(double)pairs[i].score)) / e->model_count;
         }
     }
-    for (size_t i = 0; status == PIQUE_OK && i < count; i++) {
+    for (size_t i = 0; status == PIQUE_OK && e->model_count > 1 && i < count; i++) {
         pairs[i].score = (float)(pq_log(chances[i]) - pq_log(1 - chances[i]));
     }
     pq_free(e->ctx, chances);

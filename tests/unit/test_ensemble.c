@@ -1,7 +1,5 @@
 /* test_ensemble.c — several models measured as one, against means worked out in double precision from what each
  * says alone. */
-#include "model_file.h"
-#include "small_data.h"
 #include "trained_run.h"
 
 #include <math.h>
@@ -185,52 +183,11 @@ static void test_refusals(void **state) {
     close_members(&e);
 }
 
-static pique_status evaluate_once(testing *t, void *argument) {
-    static const char lines[] = "u1 b ab 10\nu2 b 1 ab\nu3 ab b k7 1\n";
-    pique_dataset *data = NULL;
-    pique_context *ctx;
-    pique_model *models[2] = {NULL};
-    pique_eval_options options;
-    pique_eval_result result;
-    pique_allocator allocator = testing_allocator(t);
-    pique_status status = pique_context_create(&allocator, &ctx);
-    if (status != PIQUE_OK) {
-        strcpy(t->ctx.error, pique_status_text(status));
-        return status;
-    }
-    pique_eval_options_default(&options);
-    options.threads = 1; /* the counting allocator is for one */
-    options.baselines = false;
-    status = small_data_open(ctx, lines, &data);
-    for (int m = 0; m < 2 && status == PIQUE_OK; m++) {
-        status = model_file_open(ctx, argument, &models[m]);
-    }
-    options.others = (const pique_model *const *)(models + 1);
-    options.other_count = 1;
-    if (status == PIQUE_OK) {
-        status = pique_evaluate(ctx, models[0], data, &options, &result);
-    }
-    strcpy(t->ctx.error, pique_error(ctx));
-    pique_model_free(models[0]);
-    pique_model_free(models[1]);
-    pique_dataset_free(data);
-    pique_context_free(ctx);
-    return status;
-}
-
-static void test_memory_runs_out(void **state) {
-    (void)state;
-    model_file file;
-    model_file_make(&file, &model_kinds[0]);
-    testing_fail_each(evaluate_once, &file);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mean_of_distributions),
         cmocka_unit_test(test_mean_of_chances),
         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

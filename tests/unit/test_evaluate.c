@@ -499,10 +499,17 @@ static void test_options(void **state) {
     close_lines(&o);
 }
 
+/* One model, or two as one. */
+typedef struct {
+    model_file file;
+    uint32_t others;
+} memory_case;
+
 static pique_status evaluate_once(testing *t, void *argument) {
+    memory_case *c = argument;
     pique_dataset *data = NULL;
     pique_context *ctx;
-    pique_model *model = NULL;
+    pique_model *models[2] = {NULL};
     pique_eval_options options;
     pique_eval_result result;
     pique_allocator allocator = testing_allocator(t);
@@ -516,14 +523,17 @@ static pique_status evaluate_once(testing *t, void *argument) {
     options.lists = true;
     options.sampled = 2;
     status = small_data_open(ctx, lines, &data);
-    if (status == PIQUE_OK) {
-        status = model_file_open(ctx, argument, &model);
+    for (uint32_t m = 0; m <= c->others && status == PIQUE_OK; m++) {
+        status = model_file_open(ctx, &c->file, &models[m]);
     }
+    options.others = (const pique_model *const *)(models + 1);
+    options.other_count = c->others;
     if (status == PIQUE_OK) {
-        status = pique_evaluate(ctx, model, data, &options, &result);
+        status = pique_evaluate(ctx, models[0], data, &options, &result);
     }
     strcpy(t->ctx.error, pique_error(ctx));
-    pique_model_free(model);
+    pique_model_free(models[0]);
+    pique_model_free(models[1]);
     pique_dataset_free(data);
     pique_context_free(ctx);
     return status;
@@ -531,9 +541,11 @@ static pique_status evaluate_once(testing *t, void *argument) {
 
 static void test_memory_runs_out(void **state) {
     (void)state;
-    model_file file;
-    model_file_make(&file, &model_kinds[4]);
-    testing_fail_each(evaluate_once, &file);
+    memory_case c;
+    model_file_make(&c.file, &model_kinds[4]);
+    for (c.others = 0; c.others < 2; c.others++) {
+        testing_fail_each(evaluate_once, &c);
+    }
 }
 
 int main(void) {

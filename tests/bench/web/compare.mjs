@@ -103,7 +103,8 @@ async function measureScan({ browser, site, middle, options }) {
 
 /**
  * Each engine in a browser that was just started, in turns. The browser has shown an empty page of the same site, so
- * that its processes run; nothing that the engines need is there. The last row is a page that does nothing.
+ * that its processes run, and rested; nothing that the engines need is there. The last rows are a page that fetches engine
+ * and file and does nothing with them, and one that does nothing.
  */
 async function measureCold({ name, site, small, options }) {
   const file = (quant) => `${site.url}models/${quant}-${SMALL}.pique`;
