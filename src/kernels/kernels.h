@@ -44,11 +44,12 @@ typedef struct {
  * f32, f16  interests are floats [interest_count, cols]; no slack: sums are rounded as the set rounds
  * i8        int16, two columns a line, of which no sum leaves int32; the score is at most
  *           (sum * interest_scale + slack) * scale of the row
+ * i8_bytes  the same from int8, eight columns a line
  * i4        int16, four columns a line in the order 0 2 1 3; likewise for each group of columns, over which
  *           the scores are added
  * pq        16 bytes for each of cols codebooks, four of them a line (the last one filled up with zeros): an
  *           item is found when for one interest the bytes of its codes add up to less than 255
- * Lines stand where pq_scan_place says. */
+ * What is left of a line behind the last column is 0. Lines stand where pq_scan_place says. */
 typedef struct {
     uint32_t block, rows; /* rows of the block as bits */
 } pq_scan_found;
@@ -57,8 +58,10 @@ typedef struct {
     const void *blocks, *interests;
     uint32_t block_count, interest_count, cols;
     const float *interest_scales, *slacks; /* i8, i4: [interest_count] */
-    const float *scales;                   /* i8, i4: of the rows, from the first block on */
-    const uint8_t *excluded, *absent;      /* bits of rows that are not wanted; NULL: none */
+    const int32_t
+        *starts; /* i8_bytes: [interest_count], -128 times the sum of the interest's codes */
+    const float *scales;              /* i8, i4: of the rows, from the first block on */
+    const uint8_t *excluded, *absent; /* bits of rows that are not wanted; NULL: none */
     /* f32: when not NULL, the scores of all rows go there instead, and nothing is found; -infinity where
      * no product is a number. */
     float *scores;
@@ -70,7 +73,7 @@ typedef struct {
 #define PQ_SCAN_GROUP 4 /* interests that a kernel takes at once */
 
 /* Integer kernels read whole groups of interests line by line: where line i of interest k stands, in lines
- * (i8: two columns, i4: four, pq: four codebooks). Those after the last whole group stand one after the other. */
+ * (i8: two columns, i8_bytes: eight, i4: four, pq: four codebooks). Those after the last whole group stand one after the other. */
 static inline size_t pq_scan_place(uint32_t k, uint32_t count, size_t lines, size_t i) {
     const uint32_t first = k - k % PQ_SCAN_GROUP;
     return first + PQ_SCAN_GROUP <= count ? first * lines + i * PQ_SCAN_GROUP + k % PQ_SCAN_GROUP

@@ -128,6 +128,53 @@ VEC_INLINE void dots_i8(const scan_step *s, const int16_t *interest, uint32_t li
     }
 }
 
+#ifdef SCAN_OCTETS
+#define OCTET_LINES 4 /* of a register */
+#define OCTETS_AT_ONCE 4
+
+/* sum += x . the same eight columns of `count` interests. */
+VEC_INLINE void add_octets(octets x, const int8_t *interest, int count, octets sum[PQ_SCAN_GROUP]) {
+    for (int k = 0; k < count; k++) {
+        sum[k] = octets_add(sum[k], x, interest + (size_t)k * 8);
+    }
+}
+
+/* The same with interests of bytes, block after block: where memory is read in the order in which it lies, the
+ * processor's own prefetching is the fastest, and asking ahead only disturbs it. The fewer operations stand
+ * between two loads, the more of them are on their way. */
+VEC_INLINE void dots_of_block(const uint8_t *items, const int8_t *interest, uint32_t lines,
+                              int count, octets sum[PQ_SCAN_GROUP]) {
+    for (int k = 0; k < count; k++) {
+        sum[k] = octets_zero();
+    }
+    for (; lines >= OCTET_LINES * OCTETS_AT_ONCE; lines -= OCTET_LINES * OCTETS_AT_ONCE) {
+        for (int i = 0; i < OCTETS_AT_ONCE; i++) {
+            add_octets(octets_load(items), interest, count, sum);
+            items += 64;
+            interest += (size_t)count * 8;
+        }
+    }
+    for (; lines >= OCTET_LINES; lines -= OCTET_LINES) {
+        add_octets(octets_load(items), interest, count, sum);
+        items += 64;
+        interest += (size_t)count * 8;
+    }
+    if (lines > 0) {
+        add_octets(octets_load_part(items, lines), interest, count, sum);
+    }
+}
+
+VEC_INLINE void dots_i8_bytes(const scan_step *s, const int8_t *interest, uint32_t lines, int count,
+                              sums sum[PQ_SCAN_GROUP]) {
+    octets a[PQ_SCAN_GROUP], b[PQ_SCAN_GROUP];
+    dots_of_block(s->a, interest, lines, count, a);
+    dots_of_block(s->b, interest, lines, count, b);
+    for (int k = 0; k < count; k++) {
+        sum[k] = octets_sums(a[k], b[k]);
+    }
+}
+#endif
+
 /* Lines from `first` to `end`; a line of int4 is four dimensions. */
 VEC_INLINE void dots_i4(const scan_step *s, const int16_t *interest, uint32_t first, uint32_t end,
                         int count, sums sum[PQ_SCAN_GROUP]) {
@@ -151,13 +198,24 @@ VEC_INLINE void most_of(sums sum, float scale, float slack, vec x[SCAN_VECS]) {
 }
 
 VEC_INLINE void scores_i8(const scan_step *s, const pq_scan_args *args, uint32_t first, int count,
-                          vec best[SCAN_VECS]) {
+                          bool by_bytes, vec best[SCAN_VECS]) {
     const uint32_t lines = args->cols / 2 + args->cols % 2;
     sums sum[PQ_SCAN_GROUP];
-    for (int k = 0; k < count; k++) {
-        sum[k] = sums_zero();
+#ifdef SCAN_OCTETS
+    if (by_bytes) {
+        const size_t size = ((size_t)lines + 3) / 4 * 8;
+        dots_i8_bytes(s, (const int8_t *)args->interests + first * size, lines, count, sum);
+        for (int k = 0; k < count; k++) {
+            sum[k] = sums_start(sum[k], args->starts[first + (uint32_t)k]);
+        }
     }
-    dots_i8(s, (const int16_t *)args->interests + (size_t)first * lines * 2, lines, count, sum);
+#endif
+    if (!by_bytes) {
+        for (int k = 0; k < count; k++) {
+            sum[k] = sums_zero();
+        }
+        dots_i8(s, (const int16_t *)args->interests + (size_t)first * lines * 2, lines, count, sum);
+    }
     for (int k = 0; k < count; k++) {
         vec x[SCAN_VECS];
         most_of(sum[k], args->interest_scales[first + (uint32_t)k],
@@ -170,6 +228,11 @@ VEC_INLINE void scores_i8(const scan_step *s, const pq_scan_args *args, uint32_t
 VEC_INLINE void scales_of(const scan_step *s, const float *scales, uint32_t groups, uint32_t group,
                           vec out[SCAN_VECS]) {
     float rows[SCAN_ITEMS];
+    if (groups == 1) {
+        const float *first = scales + (size_t)s->block * PQ_TABLE_BLOCK;
+        items_f32(first, first + (s->a == s->b ? 0 : PQ_TABLE_BLOCK), out);
+        return;
+    }
     for (uint32_t i = 0; i < SCAN_ITEMS; i++) {
         bool second = i >= PQ_TABLE_BLOCK && s->a != s->b;
         size_t row = (size_t)s->block * PQ_TABLE_BLOCK + i % PQ_TABLE_BLOCK;
@@ -229,7 +292,8 @@ VEC_INLINE void store_scores(const scan_step *s, const pq_scan_args *args,
 }
 
 /* Rows of the step that may be above the threshold, as bits. */
-VEC_INLINE uint32_t rows_above(const scan_step *s, const pq_scan_args *args, pq_table_kind kind) {
+VEC_INLINE uint32_t rows_above(const scan_step *s, const pq_scan_args *args, pq_table_kind kind,
+                               bool by_bytes) {
     vec best[SCAN_VECS], scale[SCAN_VECS];
     uint32_t bits = 0;
     for (int v = 0; v < SCAN_VECS; v++) {
@@ -237,7 +301,7 @@ VEC_INLINE uint32_t rows_above(const scan_step *s, const pq_scan_args *args, pq_
     }
 #define CALL(count)                                                                                \
     if (kind == PQ_TABLE_I8) {                                                                     \
-        scores_i8(s, args, k, count, best);                                                        \
+        scores_i8(s, args, k, count, by_bytes, best);                                              \
     } else if (kind == PQ_TABLE_I4) {                                                              \
         scores_i4(s, args, k, count, best);                                                        \
     } else {                                                                                       \
@@ -275,34 +339,46 @@ VEC_INLINE uint32_t found_rows(const scan_step *s, uint32_t bits, pq_scan_found 
     return count;
 }
 
-VEC_INLINE uint32_t scan_blocks(const pq_scan_args *args, pq_table_kind kind, size_t block_size,
-                                uint32_t *next) {
+VEC_INLINE uint32_t scan_blocks(const pq_scan_args *args, pq_table_kind kind, bool by_bytes,
+                                size_t block_size, uint32_t *next) {
     uint32_t block = *next, count = 0;
     for (; block < args->block_count && count + SCAN_BLOCKS <= args->room; block += SCAN_BLOCKS) {
         scan_step s = step_at(args, block, block_size);
         if (s.wanted) {
-            scan_prefetch(s.a, SCAN_BLOCKS * block_size);
-            count = found_rows(&s, rows_above(&s, args, kind), args->found, count);
+            if (!by_bytes) {
+                scan_prefetch(s.a, SCAN_BLOCKS * block_size);
+            }
+            count = found_rows(&s, rows_above(&s, args, kind, by_bytes), args->found, count);
         }
     }
     *next = PQ_MIN(block, args->block_count);
     return count;
 }
 
+VEC_INLINE size_t i8_block_size(const pq_scan_args *args) {
+    return (size_t)(args->cols / 2 + args->cols % 2) * 16;
+}
+
 static uint32_t kernel_scan_f32(const pq_scan_args *args, uint32_t *next) {
-    return scan_blocks(args, PQ_TABLE_F32, (size_t)args->cols * 4 * PQ_TABLE_BLOCK, next);
+    return scan_blocks(args, PQ_TABLE_F32, false, (size_t)args->cols * 4 * PQ_TABLE_BLOCK, next);
 }
 
 static uint32_t kernel_scan_f16(const pq_scan_args *args, uint32_t *next) {
-    return scan_blocks(args, PQ_TABLE_F16, (size_t)args->cols * 2 * PQ_TABLE_BLOCK, next);
+    return scan_blocks(args, PQ_TABLE_F16, false, (size_t)args->cols * 2 * PQ_TABLE_BLOCK, next);
 }
 
 static uint32_t kernel_scan_i8(const pq_scan_args *args, uint32_t *next) {
-    return scan_blocks(args, PQ_TABLE_I8, (size_t)(args->cols / 2 + args->cols % 2) * 16, next);
+    return scan_blocks(args, PQ_TABLE_I8, false, i8_block_size(args), next);
 }
 
+#ifdef SCAN_OCTETS
+static uint32_t kernel_scan_i8_bytes(const pq_scan_args *args, uint32_t *next) {
+    return scan_blocks(args, PQ_TABLE_I8, true, i8_block_size(args), next);
+}
+#endif
+
 static uint32_t kernel_scan_i4(const pq_scan_args *args, uint32_t *next) {
-    return scan_blocks(args, PQ_TABLE_I4, (size_t)((args->cols + 3) / 4) * 16, next);
+    return scan_blocks(args, PQ_TABLE_I4, false, (size_t)((args->cols + 3) / 4) * 16, next);
 }
 
 #include "kernels/scan_codes_body.h"

@@ -7,6 +7,9 @@
  *   pairs              neighbouring dimensions (d, d + 1) of the items as int16, pairs_i8 from int8;
  *                      pairs_i4 gives from two bytes of each item the pairs (d, d + 2) and (d + 1, d + 3)
  *   query              the same two dimensions of one interest
+ *   octets             where SCAN_OCTETS is defined: eight neighbouring dimensions of a block's items as bytes,
+ *                      each 128 more than it is, or the sums of their products with the same of one interest that
+ *                      octets_add adds up; octets_sums makes of two blocks' the items' sums
  *   sums               int32 sums; sums_add adds pair . query to each, which never leaves int32
  *   vec_above          bit i: lane i of a is above that of b
  *
@@ -113,6 +116,32 @@ VEC_INLINE query query_load(const int16_t *p) {
 VEC_INLINE sums sums_zero(void) { return _mm512_setzero_si512(); }
 #ifdef PQ_ISA_VNNI
 VEC_INLINE sums sums_add(sums s, pairs p, query q) { return _mm512_dpwssd_epi32(s, p, q); }
+
+#define SCAN_OCTETS
+typedef __m512i octets;
+
+/* From lines of two dimensions of all items to two lanes of four for each item. */
+VEC_INLINE octets octets_of(__m512i lines) {
+    const __m512i order = _mm512_setr_epi32(0x80000, 0x180010, 0x90001, 0x190011, 0xa0002, 0x1a0012, 0xb0003, 0x1b0013,
+                                            0xc0004, 0x1c0014, 0xd0005, 0x1d0015, 0xe0006, 0x1e0016, 0xf0007, 0x1f0017);
+    return _mm512_xor_si512(_mm512_permutexvar_epi16(order, lines), _mm512_set1_epi8(-128));
+}
+VEC_INLINE octets octets_load(const void *p) { return octets_of(_mm512_loadu_si512(p)); }
+VEC_INLINE octets octets_load_part(const void *p, uint32_t lines) {
+    return octets_of(_mm512_maskz_loadu_epi64((__mmask8)((1u << 2 * lines) - 1), p));
+}
+VEC_INLINE octets octets_zero(void) { return _mm512_setzero_si512(); }
+VEC_INLINE octets octets_add(octets sum, octets items, const int8_t *interest) {
+    int64_t eight;
+    memcpy(&eight, interest, sizeof(eight));
+    return _mm512_dpbusd_epi32(sum, items, _mm512_set1_epi64(eight));
+}
+VEC_INLINE sums octets_sums(octets a, octets b) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return _mm512_add_epi32(_mm512_permutex2var_epi32(a, even, b), _mm512_permutex2var_epi32(a, odd, b));
+}
+VEC_INLINE sums sums_start(sums s, int32_t start) { return _mm512_add_epi32(s, _mm512_set1_epi32(start)); }
 #else
 VEC_INLINE sums sums_add(sums s, pairs p, query q) { return _mm512_add_epi32(s, _mm512_madd_epi16(p, q)); }
 #endif

@@ -16,6 +16,11 @@ const pq_kernels PQ_SET = {
     PQ_SET_NAME,
 #define PQ_KERNEL(class, name, tolerance, help) kernel_##name,
 #define PQ_KERNEL_TRAINING(class, name, tolerance, help) PQ_TRAINING ? kernel_##name : NULL,
+#ifdef PQ_ISA_VNNI
+#define PQ_KERNEL_BYTES PQ_KERNEL
+#else
+#define PQ_KERNEL_BYTES(class, name, tolerance, help) NULL,
+#endif
 #include "kernels/kernels.def"
 #undef PQ_KERNEL
 };

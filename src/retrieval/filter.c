@@ -5,47 +5,88 @@
 
 /* ---- integers ---- */
 
-/* Where column d of interest k goes. */
-static size_t slot(const pq_filter *f, uint32_t lines, uint32_t k, uint32_t d) {
-    static const uint8_t order[4] = {0, 2, 1, 3};
-    const uint32_t count = f->args.interest_count;
-    return f->table->kind == PQ_TABLE_I4 ? pq_scan_place(k, count, lines, d / 4) * 4 + order[d % 4]
-                                         : pq_scan_place(k, count, lines, d / 2) * 2 + d % 2;
+/* How interests are rounded for a table. */
+typedef struct {
+    uint32_t unit;     /* columns of a line */
+    uint32_t limit;    /* of a code */
+    uint32_t together; /* columns of the table's rows that share a scale */
+    float most_code;   /* of the table */
+    bool bytes;
+    void *codes; /* int8 or int16 */
+} rounding;
+
+/* Such that no sum of products with the rows' codes leaves int32; in bytes where the set has a kernel for them. */
+static rounding rounding_for(const pq_table *table, const pq_kernels *kernels) {
+    const uint32_t cols = table->cols, most = INT32_MAX / 255 / 127; /* columns of bytes */
+    rounding r = {.unit = 4, .together = PQ_TABLE_GROUP, .most_code = 7};
+    if (table->kind == PQ_TABLE_I8) {
+        r.bytes = kernels->scan_i8_bytes && cols <= most;
+        r.unit = r.bytes ? 8 : 2;
+        r.together = cols;
+        r.most_code = 127;
+    }
+    r.limit = r.bytes ? 127 : PQ_MIN(32767u, INT32_MAX / 127u / (cols + r.unit - 1));
+    return r;
 }
 
-/* The interests as int16 such that no sum of products with int8 leaves int32, with what rounding can change:
- * half a step for each code, and the roundings of sums in float. */
-static pique_status round_interests(pq_arena *arena, pq_filter *f, const pq_scan *scan) {
-    const pq_table_kind kind = f->table->kind;
-    const uint32_t cols = f->table->cols, unit = kind == PQ_TABLE_I4 ? 4 : 2;
-    const uint32_t lines = (cols + unit - 1) / unit, wide = lines * unit;
-    const uint32_t count = scan->interest_count;
-    const uint32_t limit = PQ_MIN(32767u, INT32_MAX / 127u / wide);
-    const float most_code = kind == PQ_TABLE_I4 ? 7 : 127;
-    const float most_sum = most_code * (float)(kind == PQ_TABLE_I4 ? PQ_TABLE_GROUP : cols);
-    int16_t *out = pq_arena_take(arena, (size_t)count * wide, sizeof(*out));
-    float *scales = pq_arena_take(arena, count, 2 * sizeof(*scales)), *slacks = scales + count;
-    if (!out || !scales) {
-        return PIQUE_NO_MEMORY;
+/* Where column d of interest k goes. */
+static size_t slot(const pq_filter *f, uint32_t unit, uint32_t k, uint32_t d) {
+    static const uint8_t order[4] = {0, 2, 1, 3};
+    const size_t lines = (f->table->cols + unit - 1) / unit;
+    const size_t line = pq_scan_place(k, f->args.interest_count, lines, d / unit);
+    return line * unit + (unit == 4 ? order[d % 4] : d % unit);
+}
+
+/* Codes of one interest, their scale and start, and what rounding can change: what each code is off, and the
+ * roundings of sums in float. */
+static void round_interest(const pq_filter *f, const rounding *r, const float *interest, uint32_t k,
+                           float *scale, float *slack, int32_t *start) {
+    const uint32_t cols = f->table->cols;
+    float most = 0, off = 0, most_off = 0;
+    for (uint32_t d = 0; d < cols; d++) {
+        most = PQ_MAX(most, fabsf(interest[d]));
     }
-    memset(out, 0, (size_t)count * wide * sizeof(*out));
-    for (uint32_t k = 0; k < count; k++) {
-        const float *interest = scan->interests + (size_t)k * cols;
-        float most = 0;
-        for (uint32_t d = 0; d < cols; d++) {
-            most = PQ_MAX(most, fabsf(interest[d]));
-        }
-        scales[k] = most / (float)limit;
-        slacks[k] = scales[k] * most_sum * (0.5f + (float)cols * (float)limit * 0x1p-23f);
-        for (uint32_t d = 0; d < cols; d++) {
-            float x = interest[d] / most * (float)limit;
-            x += x < 0 ? -0.5f : 0.5f;
-            if (x > -32768 && x < 32768) { /* not where 0 / 0 or an infinity is in it */
-                out[slot(f, lines, k, d)] = (int16_t)x;
+    *scale = most / (float)r->limit;
+    *start = 0;
+    for (uint32_t d = 0; d < cols; d++) {
+        const size_t at = slot(f, r->unit, k, d);
+        float x = interest[d] / most * (float)r->limit;
+        x += x < 0 ? -0.5f : 0.5f;
+        if (x > -32768 && x < 32768) { /* not where 0 / 0 or an infinity is in it */
+            const int16_t code = (int16_t)x;
+            off = (d % r->together ? off : 0) + fabsf(interest[d] - (float)code * *scale);
+            most_off = PQ_MAX(most_off, off);
+            if (r->bytes) {
+                ((int8_t *)r->codes)[at] = (int8_t)code;
+                *start -= 128 * code;
+            } else {
+                ((int16_t *)r->codes)[at] = code;
             }
         }
     }
-    f->args.interests = out;
+    off = (float)(cols + 3) * most * 0x1p-23f * (float)r->together;
+    *slack = r->most_code * (most_off + off);
+}
+
+static pique_status round_interests(pq_arena *arena, pq_filter *f, const pq_scan *scan) {
+    const pq_kernels *kernels = arena->ctx->kernels;
+    const uint32_t cols = f->table->cols, count = scan->interest_count;
+    rounding r = rounding_for(f->table, kernels);
+    const size_t size = count * (size_t)((cols + r.unit - 1) / r.unit * r.unit) * sizeof(int16_t);
+    float *scales = pq_arena_take(arena, count, 2 * sizeof(*scales)), *slacks = scales + count;
+    int32_t *starts = pq_arena_take(arena, count, sizeof(*starts));
+    r.codes = pq_arena_take(arena, size, 1);
+    if (!r.codes || !scales || !starts) {
+        return PIQUE_NO_MEMORY;
+    }
+    memset(r.codes, 0, size);
+    for (uint32_t k = 0; k < count; k++) {
+        round_interest(f, &r, scan->interests + (size_t)k * cols, k, &scales[k], &slacks[k],
+                       &starts[k]);
+    }
+    f->kernel = r.bytes ? kernels->scan_i8_bytes : f->kernel;
+    f->args.interests = r.codes;
+    f->args.starts = starts;
     f->args.interest_scales = scales;
     f->args.slacks = slacks;
     f->args.scales = f->table->scales;

@@ -203,7 +203,7 @@ int main(int count, char **words) {
             continue;
         }
 #define PQ_KERNEL(class, name, tolerance, help)                                                    \
-    if (count < 2 || strcmp(words[1], #name) == 0) {                                               \
+    if (set->name && (count < 2 || strcmp(words[1], #name) == 0)) {                                \
         bench_##class(&(bench){#name, set->isa}, set->name);                                       \
     }
 #include "kernels/kernels.def"

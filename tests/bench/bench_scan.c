@@ -35,19 +35,6 @@ static scheme schemes[] = {
     {.name = "pq16+int8", .kind = PQ_TABLE_I8, .bytes = 64, .beside = true},
 };
 
-static void *resize(void *user, void *block, size_t size) {
-    (void)user;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    return realloc(block, size);
-}
-
-static pique_allocator allocator(void) {
-    return (pique_allocator){resize, NULL};
-}
-
 static void fail(pq_ctx *ctx, pique_status status) {
     if (status != PIQUE_OK) {
         fprintf(stderr, "%s\n", ctx->error);
@@ -59,15 +46,19 @@ static float normal(pq_rng *rng) {
     return (float)pq_rng_normal(rng);
 }
 
+/* As the library takes memory, and at a multiple of 64. */
+static void *take(pq_ctx *ctx, size_t size) {
+    uint8_t *memory = pq_resize(ctx, NULL, size + 64, 1);
+    fail(ctx, memory ? PIQUE_OK : PIQUE_NO_MEMORY);
+    return memory + (64 - (uintptr_t)memory % 64) % 64;
+}
+
 /* Random rows of the kind, and whatever belongs to them; they live as long as the program. */
 static void make(pq_ctx *ctx, pq_table *table, pq_table_kind kind, uint32_t rows, uint32_t bytes) {
     pq_rng rng = pq_rng_make(1, rows, bytes);
-    void *memory = NULL;
-    if (posix_memalign(&memory, 64, (size_t)rows * bytes) != 0) {
-        exit(1);
-    }
-    uint8_t *data = memory;
-    float *scales = floats((size_t)rows * 2), *centroids = floats((size_t)32 * bytes * COLS);
+    uint8_t *data = take(ctx, (size_t)rows * bytes);
+    float *scales = take(ctx, (size_t)rows * 2 * sizeof(float)),
+          *centroids = floats((size_t)32 * bytes * COLS);
     for (size_t i = 0; i < (size_t)rows * 2; i++) {
         scales[i] = 0.02F + 0.001F * (float)(i % 7);
     }
@@ -143,9 +134,14 @@ static uint64_t sum_bytes(const void *data, size_t size) {
 
 static volatile uint64_t sink;
 
+/* Of all that a scan reads: the rows, and the scales of integers. */
 static double time_sum(const pq_table *table) {
+    const size_t groups = table->kind == PQ_TABLE_I8   ? 1
+                          : table->kind == PQ_TABLE_I4 ? pq_table_groups(table)
+                                                       : 0;
     double start = now();
-    sink = sum_bytes(table->blocks, table->block_size * (table->rows / table->block_rows));
+    sink = sum_bytes(table->blocks, table->block_size * (table->rows / table->block_rows)) +
+           sum_bytes(table->scales, table->rows * groups * sizeof(float));
     return now() - start;
 }
 
@@ -175,7 +171,7 @@ int main(int count, char **words) {
     const uint32_t rows = count > 1 ? (uint32_t)atoi(words[1]) : 100000;
     const uint32_t interests = count > 2 ? (uint32_t)atoi(words[2]) : 4;
     const char *isa = count > 3 ? words[3] : "best";
-    pq_ctx ctx = {.allocator = allocator(), .kernels = pq_kernels_find("best")};
+    pique_context *ctx = NULL;
     const pq_kernels *sets[MOST_SETS] = {pq_kernels_find(isa)};
     uint32_t set_count = sets[0] != NULL;
     bool runnable;
@@ -190,12 +186,15 @@ int main(int count, char **words) {
     for (size_t i = 0; i < (size_t)interests * COLS; i++) {
         q[i] = normal(&rng);
     }
-    pq_arena_init(&arena, &ctx);
+    if (pique_context_create(NULL, &ctx) != PIQUE_OK) {
+        return 1;
+    }
+    pq_arena_init(&arena, ctx);
     for (size_t i = 0; i < PQ_COUNT(schemes); i++) {
         scheme *s = &schemes[i];
-        make(&ctx, &s->table, s->kind, rows, s->bytes);
+        make(ctx, &s->table, s->kind, rows, s->bytes);
         if (s->beside) {
-            make(&ctx, &s->codes, PQ_TABLE_PQ, rows, 16);
+            make(ctx, &s->codes, PQ_TABLE_PQ, rows, 16);
         }
         s->sum = 1e9;
         for (uint32_t set = 0; set < set_count; set++) {
@@ -213,7 +212,7 @@ int main(int count, char **words) {
             double sum = time_sum(s->beside ? &s->codes : &s->table);
             s->sum = PQ_MIN(s->sum, sum);
             for (uint32_t set = 0; set < set_count; set++) {
-                ctx.kernels = sets[set];
+                ctx->kernels = sets[set];
                 double time = time_scan(&arena, &scan);
                 s->best[set] = PQ_MIN(s->best[set], time);
             }
@@ -226,5 +225,6 @@ int main(int count, char **words) {
         }
     }
     pq_arena_free(&arena);
+    pique_context_free(ctx);
     return 0;
 }

@@ -43,8 +43,9 @@ static double score_f16(const pq_scan_args *a, size_t block, size_t lane, double
     return score_floats(a, true, block, lane, scale);
 }
 
-static double score_i8(const pq_scan_args *a, size_t block, size_t lane, double *scale) {
-    const size_t lines = (a->cols + 1) / 2;
+static double score_bytes(const pq_scan_args *a, bool by_bytes, size_t block, size_t lane,
+                          double *scale) {
+    const size_t lines = (a->cols + 1) / 2, unit = by_bytes ? 8 : 2;
     const double row = (double)a->scales[block * 8 + lane];
     double best = -HUGE_VAL;
     *scale = 0;
@@ -53,13 +54,23 @@ static double score_i8(const pq_scan_args *a, size_t block, size_t lane, double 
         for (size_t d = 0; d < a->cols; d++) {
             int64_t item =
                 ((const int8_t *)a->blocks)[((block * lines + d / 2) * 8 + lane) * 2 + d % 2];
-            sum += item * ((const int16_t *)a->interests)[line_at(a, k, lines, d / 2) * 2 + d % 2];
+            size_t at = line_at(a, k, (a->cols + unit - 1) / unit, d / unit) * unit + d % unit;
+            sum += item * (by_bytes ? ((const int8_t *)a->interests)[at]
+                                    : ((const int16_t *)a->interests)[at]);
         }
         double product = (double)sum * (double)a->interest_scales[k];
         best = fmax(best, (product + (double)a->slacks[k]) * row);
         *scale = fmax(*scale, (fabs(product) + (double)a->slacks[k]) * row);
     }
     return best;
+}
+
+static double score_i8(const pq_scan_args *a, size_t block, size_t lane, double *scale) {
+    return score_bytes(a, false, block, lane, scale);
+}
+
+static double score_i8_bytes(const pq_scan_args *a, size_t block, size_t lane, double *scale) {
+    return score_bytes(a, true, block, lane, scale);
 }
 
 static double score_i4(const pq_scan_args *a, size_t block, size_t lane, double *scale) {
@@ -107,20 +118,22 @@ static double score_pq(const pq_scan_args *a, size_t block, size_t lane, double 
     return best;
 }
 
-const scan_reference reference_scan_f32 = {PQ_TABLE_F32, score_f32};
-const scan_reference reference_scan_f16 = {PQ_TABLE_F16, score_f16};
-const scan_reference reference_scan_i8 = {PQ_TABLE_I8, score_i8};
-const scan_reference reference_scan_i4 = {PQ_TABLE_I4, score_i4};
-const scan_reference reference_scan_pq = {PQ_TABLE_PQ, score_pq};
+const scan_reference reference_scan_f32 = {PQ_TABLE_F32, 1, score_f32};
+const scan_reference reference_scan_f16 = {PQ_TABLE_F16, 1, score_f16};
+const scan_reference reference_scan_i8 = {PQ_TABLE_I8, 2, score_i8};
+const scan_reference reference_scan_i8_bytes = {PQ_TABLE_I8, 8, score_i8_bytes};
+const scan_reference reference_scan_i4 = {PQ_TABLE_I4, 4, score_i4};
+const scan_reference reference_scan_pq = {PQ_TABLE_PQ, 4, score_pq};
 
 /* ---- random inputs, allocated to the byte ---- */
 
 typedef struct {
     pq_scan_args args;
     pq_table_kind kind;
-    uint32_t lanes, rows;
+    uint32_t lanes, rows, unit;
     void *blocks, *interests;
     array scales, interest_scales, slacks;
+    int32_t *starts;
     uint8_t *excluded, *absent;
     uint32_t *seen; /* rows of each block that the last run found */
 } scan_case;
@@ -148,13 +161,13 @@ static void fill_floats(scan_case *c, pq_rng *rng) {
 }
 
 static void fill_integers(scan_case *c, pq_rng *rng) {
-    const bool nibbles = c->kind == PQ_TABLE_I4;
-    const size_t unit = nibbles ? 4 : 2, lines = (c->args.cols + unit - 1) / unit;
-    const size_t count = (size_t)c->rows * lines * 2,
-                 groups = nibbles ? (c->args.cols + 31) / 32 : 1;
-    const size_t wide = c->args.interest_count * lines * unit;
+    const bool nibbles = c->kind == PQ_TABLE_I4, by_bytes = c->unit == 8;
+    const size_t unit = c->unit, lines = (c->args.cols + unit - 1) / unit;
+    const size_t of_row = nibbles ? lines * 2 : (c->args.cols + (size_t)1) / 2 * 2;
+    const size_t count = c->rows * of_row, groups = nibbles ? (c->args.cols + 31) / 32 : 1;
     uint8_t *blocks = bytes_make(count);
-    int16_t *interests = bytes_make(wide * 2);
+    void *interests = bytes_make(c->args.interest_count * lines * unit * (by_bytes ? 1 : 2));
+    c->starts = bytes_make(c->args.interest_count * sizeof(*c->starts));
     for (size_t i = 0; i < count; i++) {
         uint32_t low = 1 + pq_rng_below(rng, 15), high = 1 + pq_rng_below(rng, 15);
         int byte = i % 11 == 0 ? -127 : (int)pq_rng_below(rng, 255) - 127;
@@ -164,8 +177,15 @@ static void fill_integers(scan_case *c, pq_rng *rng) {
         static const size_t order[4] = {0, 2, 1, 3};
         for (size_t d = 0; d < c->args.cols; d++) {
             size_t at = line_at(&c->args, k, lines, d / unit) * unit;
-            int draw = d % 7 == 0 ? -32767 : (int)pq_rng_below(rng, 65535) - 32767;
-            interests[at + (nibbles ? order[d % 4] : d % 2)] = (int16_t)draw;
+            int most = by_bytes ? 127 : 32767;
+            int draw = d % 7 == 0 ? -most : (int)pq_rng_below(rng, 2 * (uint32_t)most + 1) - most;
+            at += nibbles ? order[d % 4] : d % unit;
+            if (by_bytes) {
+                ((int8_t *)interests)[at] = (int8_t)draw;
+            } else {
+                ((int16_t *)interests)[at] = (int16_t)draw;
+            }
+            c->starts[k] -= 128 * draw;
         }
     }
     c->blocks = blocks;
@@ -178,7 +198,7 @@ static void fill_integers(scan_case *c, pq_rng *rng) {
     }
     for (size_t k = 0; k < c->args.interest_count; k++) {
         c->interest_scales.x[k] = (float)pq_rng_uniform(rng) + 0.1f;
-        c->slacks.x[k] = (float)pq_rng_uniform(rng) * 1e5f;
+        c->slacks.x[k] = (float)pq_rng_uniform(rng) * (by_bytes ? 1e3f : 1e5f);
     }
 }
 
@@ -201,11 +221,13 @@ static void fill_codes(scan_case *c, pq_rng *rng) {
     c->interests = tables;
 }
 
-static void open_case(scan_case *c, pq_table_kind kind, uint32_t cols, uint32_t interests,
+static void open_case(scan_case *c, scan_reference reference, uint32_t cols, uint32_t interests,
                       uint32_t blocks) {
+    const pq_table_kind kind = reference.kind;
     pq_rng rng = pq_rng_make(50 + (uint32_t)kind, cols, interests * 10 + blocks);
     memset(c, 0, sizeof(*c));
     c->kind = kind;
+    c->unit = reference.unit;
     c->args = (pq_scan_args){.cols = cols, .interest_count = interests, .block_count = blocks};
     c->lanes = kind == PQ_TABLE_PQ ? 32 : 8;
     c->rows = blocks * c->lanes;
@@ -229,6 +251,7 @@ static void open_case(scan_case *c, pq_table_kind kind, uint32_t cols, uint32_t 
     c->args.scales = c->scales.x;
     c->args.interest_scales = c->interest_scales.x;
     c->args.slacks = c->slacks.x;
+    c->args.starts = c->starts;
 }
 
 static void close_case(scan_case *c) {
@@ -237,6 +260,7 @@ static void close_case(scan_case *c) {
     array_free(&c->scales);
     array_free(&c->interest_scales);
     array_free(&c->slacks);
+    free(c->starts);
     free(c->excluded);
     free(c->absent);
     free(c->seen);
@@ -310,7 +334,7 @@ static void check_nan(const subject *s, pq_kernel_scan *kernel, scan_reference r
     enum { COLS = 3, BAD = 5 };
     for (uint32_t count = 1; count <= MOST_INTERESTS; count++) {
         scan_case c;
-        open_case(&c, reference.kind, COLS, count, 2);
+        open_case(&c, reference, COLS, count, 2);
         c.args.threshold = -HUGE_VALF;
         for (uint32_t k = 0; k + 1 < count; k++) {
             ((float *)c.interests)[k * COLS + 1] = NAN;
@@ -351,7 +375,7 @@ static void check_scores(const subject *s, scan_case *c, pq_kernel_scan *kernel,
 static void check_ties(const subject *s, pq_kernel_scan *kernel, scan_reference reference) {
     scan_case c;
     double scale;
-    open_case(&c, reference.kind, 8, 5, 3);
+    open_case(&c, reference, 8, 5, 3);
     for (uint32_t i = 0; i < c.rows * 8; i++) {
         ((float *)c.blocks)[i] = (float)(int)(i * 7 % 9) - 4;
     }
@@ -372,7 +396,7 @@ static void check_ties(const subject *s, pq_kernel_scan *kernel, scan_reference 
 /* Numbers below the normal ones of half precision, against thresholds beside them. */
 static void check_subnormal(pq_kernel_scan *kernel) {
     scan_case c;
-    open_case(&c, PQ_TABLE_F16, 1, 1, 1);
+    open_case(&c, reference_scan_f16, 1, 1, 1);
     *(float *)c.interests = 1;
     for (uint32_t lane = 0; lane < 8; lane++) {
         ((uint16_t *)c.blocks)[lane] = (uint16_t)(300 * lane);
@@ -396,7 +420,7 @@ void check_scan(const subject *s, pq_kernel_scan *kernel, pq_kernel_scan *scalar
         for (uint32_t count = 1; count <= MOST_INTERESTS; count++) {
             for (uint32_t blocks = 0; blocks <= MOST_BLOCKS; blocks++) {
                 scan_case c;
-                open_case(&c, reference.kind, cols, count, blocks);
+                open_case(&c, reference, cols, count, blocks);
                 check_thresholds(s, &c, kernel, reference);
                 if (reference.kind == PQ_TABLE_F32) {
                     check_scores(s, &c, kernel, reference);

@@ -43,6 +43,7 @@ typedef struct {
 /* The score that the scan may at most give the item, and what rounding is relative to. */
 typedef struct {
     pq_table_kind kind;
+    uint32_t unit; /* columns of a line of integers */
     double (*score)(const pq_scan_args *args, size_t block, size_t lane, double *scale);
 } scan_reference;
 
@@ -56,7 +57,7 @@ softmax_reference reference_softmax;
 adam_reference reference_adam;
 extern const gemm_form reference_gemm_nn, reference_gemm_nt, reference_gemm_tn;
 extern const scan_reference reference_scan_f32, reference_scan_f16, reference_scan_i8;
-extern const scan_reference reference_scan_i4, reference_scan_pq;
+extern const scan_reference reference_scan_i8_bytes, reference_scan_i4, reference_scan_pq;
 
 void check_map(const subject *s, pq_kernel_map *kernel, pq_kernel_map *scalar,
                map_reference *reference);

@@ -9,7 +9,7 @@
         const pq_kernels *first = pq_kernels_at(0, &runnable), *set;                               \
         assert_string_equal(first->isa, "scalar");                                                 \
         for (uint32_t i = 0; (set = pq_kernels_at(i, &runnable)) != NULL; i++) {                   \
-            if (runnable) {                                                                        \
+            if (runnable && set->name) {                                                           \
                 subject s = {#name, set->isa, tolerance};                                          \
                 check_##class(&s, set->name, first->name, reference_##name);                       \
             }                                                                                      \
