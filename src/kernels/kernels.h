@@ -58,8 +58,8 @@ typedef struct {
     const void *blocks, *interests;
     uint32_t block_count, interest_count, cols;
     const float *interest_scales, *slacks; /* i8, i4: [interest_count] */
-    const int32_t
-        *starts; /* i8_bytes: [interest_count], -128 times the sum of the interest's codes */
+    /* i8_bytes: [interest_count], -128 times the sum of the interest's codes. */
+    const int32_t *starts;
     const float *scales;              /* i8, i4: of the rows, from the first block on */
     const uint8_t *excluded, *absent; /* bits of rows that are not wanted; NULL: none */
     /* f32: when not NULL, the scores of all rows go there instead, and nothing is found; -infinity where
@@ -73,7 +73,8 @@ typedef struct {
 #define PQ_SCAN_GROUP 4 /* interests that a kernel takes at once */
 
 /* Integer kernels read whole groups of interests line by line: where line i of interest k stands, in lines
- * (i8: two columns, i8_bytes: eight, i4: four, pq: four codebooks). Those after the last whole group stand one after the other. */
+ * (i8: two columns, i8_bytes: eight, i4: four, pq: four codebooks). Those after the last whole group stand
+ * one after the other. */
 static inline size_t pq_scan_place(uint32_t k, uint32_t count, size_t lines, size_t i) {
     const uint32_t first = k - k % PQ_SCAN_GROUP;
     return first + PQ_SCAN_GROUP <= count ? first * lines + i * PQ_SCAN_GROUP + k % PQ_SCAN_GROUP
