@@ -62,7 +62,13 @@ VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t cod
         sum[k][1] = bytes_zero();
     }
     for (uint32_t m = 0, end = stretch;; end += stretch) {
-        for (end = PQ_MIN(end, codebooks); m < end; m += 4) {
+        end = PQ_MIN(end, codebooks);
+        for (; CODE_LINES > 1 && m + 4 <= end; m += 4) { /* without masks */
+            add_losses(codes, tables, 4, count, sum);
+            codes += FOUR;
+            tables += (size_t)count * FOUR;
+        }
+        for (; m < end; m += 4) {
             add_losses(codes, tables, end - m, count, sum);
             codes += FOUR;
             tables += (size_t)count * FOUR;
