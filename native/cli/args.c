@@ -172,7 +172,12 @@ static cli_exit set_count(const parser *p, const arg_option *option, const char 
 
 static cli_exit set_option(const parser *p, const arg_option *option, const char *value,
                            const char *shown) {
-    p->given[option - p->spec->options] = true;
+    bool *given = &p->given[option - p->spec->options];
+    if (*given && option->kind == ARG_TEXT && strchr(option->value, ',')) {
+        return cli_error(p->spec->command, CLI_USAGE, "%s is given twice; write --%s %s", shown,
+                         option->name, option->value);
+    }
+    *given = true;
     if (option->given) {
         *option->given = true;
     }

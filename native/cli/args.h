@@ -1,7 +1,8 @@
 /* args.h — the options of a subcommand as a table, which also writes its --help.
  *
  * Options may be written --name value, --name=value, -n value or -n=value, before, between and behind the plain
- * arguments; "--" ends them. An option given twice counts as given last, except for lists. */
+ * arguments; "--" ends them. An option given twice counts as given last, except for those that may be given
+ * many times; one whose value is a list ("F,F,...") is refused, since either list may be what was meant. */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
 

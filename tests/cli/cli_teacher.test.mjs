@@ -80,6 +80,11 @@ test('eval measures several models as one', () => {
   bad(['eval', file, '--data', data, ...nine], 2, /--with: an ensemble has at most 8 models/);
 });
 
+test('teachers stand in one list', () => {
+  const twice = training('sasrec', 'no', '--teacher', file, '--teacher', small);
+  bad(twice, 2, /--teacher is given twice; write --teacher F,F,\.\.\./);
+});
+
 test('a teacher that is no model, or one for the other task, is refused', () => {
   const broken = join(place, 'no.pique');
   writeFileSync(broken, 'no model');
