@@ -20,7 +20,7 @@ typedef struct {
     uint32_t next;    /* block */
 } pq_filter;
 
-#define PQ_FILTER_ROOM 4
+#define PQ_FILTER_ROOM 8
 
 pique_status pq_filter_init(pq_arena *arena, pq_filter *filter, const pq_exact *exact,
                             const pq_table *table);
