@@ -150,9 +150,8 @@ function sizesOf({ files }, quant) {
 
 async function measureHeap({ browser, site, middle, options }) {
   const pique = Object.keys(middle.files).map((quant) => `Pique ${quant}`);
-  const peers = PEERS.filter(
-    (name) => name.endsWith(' columns') && !options.without.includes(name),
-  );
+  const apart = (name) => name.endsWith(' columns') || name === 'hnswlib 100';
+  const peers = PEERS.filter((name) => apart(name) && !options.without.includes(name));
   const rows = [];
   for (const name of [...pique, ...peers]) {
     await browser.goto(`${site.url}page/bench.html`);

@@ -90,7 +90,9 @@ globalThis.sizes = async (tasks, quant, rounds) => {
 globalThis.heap = async (given, name) => {
   const [kind, value] = name.split(' ');
   const task = kind === 'Pique' ? given : await makeTask(given);
-  const start = kind === 'Pique' ? engines.pique(value, { worker: false }) : starterOf(kind, value);
+  const index = kind === 'hnswlib' ? await engines.hnswIndex(task) : undefined;
+  const start =
+    kind === 'Pique' ? engines.pique(value, { worker: false }) : starterOf(kind, value, index);
   globalThis.ask = await start(task); // held, so that nothing of it is freed
   await globalThis.ask(0);
   task.rows = undefined;
