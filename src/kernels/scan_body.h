@@ -130,7 +130,6 @@ VEC_INLINE void dots_i8(const scan_step *s, const int16_t *interest, uint32_t li
 
 #ifdef SCAN_OCTETS
 #define OCTET_LINES 4 /* of a register */
-#define OCTETS_AT_ONCE 4
 
 /* sum += x . the same eight columns of `count` interests. */
 VEC_INLINE void add_octets(octets x, const int8_t *interest, int count, octets sum[PQ_SCAN_GROUP]) {
@@ -139,20 +138,10 @@ VEC_INLINE void add_octets(octets x, const int8_t *interest, int count, octets s
     }
 }
 
-/* The same with interests of bytes, block after block: where memory is read in the order in which it lies, the
- * processor's own prefetching is the fastest, and asking ahead only disturbs it. The fewer operations stand
- * between two loads, the more of them are on their way. */
 VEC_INLINE void dots_of_block(const uint8_t *items, const int8_t *interest, uint32_t lines,
                               int count, octets sum[PQ_SCAN_GROUP]) {
     for (int k = 0; k < count; k++) {
         sum[k] = octets_zero();
-    }
-    for (; lines >= OCTET_LINES * OCTETS_AT_ONCE; lines -= OCTET_LINES * OCTETS_AT_ONCE) {
-        for (int i = 0; i < OCTETS_AT_ONCE; i++) {
-            add_octets(octets_load(items), interest, count, sum);
-            items += 64;
-            interest += (size_t)count * 8;
-        }
     }
     for (; lines >= OCTET_LINES; lines -= OCTET_LINES) {
         add_octets(octets_load(items), interest, count, sum);
@@ -164,13 +153,16 @@ VEC_INLINE void dots_of_block(const uint8_t *items, const int8_t *interest, uint
     }
 }
 
+/* The same with interests of bytes, block after block: where one load reads memory in the order in which it lies,
+ * the processor's own prefetching is the fastest, and asking ahead only disturbs it. */
 VEC_INLINE void dots_i8_bytes(const scan_step *s, const int8_t *interest, uint32_t lines, int count,
                               sums sum[PQ_SCAN_GROUP]) {
-    octets a[PQ_SCAN_GROUP], b[PQ_SCAN_GROUP];
-    dots_of_block(s->a, interest, lines, count, a);
-    dots_of_block(s->b, interest, lines, count, b);
+    octets of[2][PQ_SCAN_GROUP];
+    for (int i = 0; i < 2; i++) {
+        dots_of_block(i == 0 ? s->a : s->b, interest, lines, count, of[i]);
+    }
     for (int k = 0; k < count; k++) {
-        sum[k] = octets_sums(a[k], b[k]);
+        sum[k] = octets_sums(of[0][k], of[1][k]);
     }
 }
 #endif
