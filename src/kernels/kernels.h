@@ -47,8 +47,8 @@ typedef struct {
  * i8_bytes  the same from int8, eight columns a line
  * i4        int16, four columns a line in the order 0 2 1 3; likewise for each group of columns, over which
  *           the scores are added
- * pq        16 bytes for each of cols codebooks, four of them a line (the last one filled up with zeros): an
- *           item is found when for one interest the bytes of its codes add up to less than 255
+ * pq        16 bytes up to 127 for each of cols codebooks, an even number of them, eight a line (the last one
+ *           filled up with zeros): an item is found when for one interest those of its codes add up to less than 255
  * What is left of a line behind the last column is 0. Lines stand where pq_scan_place says. */
 typedef struct {
     uint32_t block, rows; /* rows of the block as bits */
@@ -73,7 +73,7 @@ typedef struct {
 #define PQ_SCAN_GROUP 4 /* interests that a kernel takes at once */
 
 /* Integer kernels read whole groups of interests line by line: where line i of interest k stands, in lines
- * (i8: two columns, i8_bytes: eight, i4: four, pq: four codebooks). Those after the last whole group stand
+ * (i8: two columns, i8_bytes: eight, i4: four, pq: eight codebooks). Those after the last whole group stand
  * one after the other. */
 static inline size_t pq_scan_place(uint32_t k, uint32_t count, size_t lines, size_t i) {
     const uint32_t first = k - k % PQ_SCAN_GROUP;

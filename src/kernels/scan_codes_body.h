@@ -12,50 +12,47 @@
 #ifndef PQ_SCAN_CODES_BODY_H
 #define PQ_SCAN_CODES_BODY_H
 
-#define FOUR ((size_t)4 * PQ_TABLE_CENTROIDS) /* lines */
+#define EIGHT ((size_t)8 * PQ_TABLE_CENTROIDS) /* codebooks */
 /* Codebooks after which sums are looked at. */
 #define LOOK_AFTER 8
 /* So many blocks in a row that did not end early, and sums are looked at in every LOOK_AGAIN-th block alone. */
 #define PATIENCE 4
 #define LOOK_AGAIN 32
 
-/* Adds up to four lines of codes. Sets of 128 bits take them one by one, as their registers hold the values of one
- * line; wider ones in a body without a loop. */
+/* Adds eight codebooks, or the `lines` that are left of them. Wide sets join two and two first, in a body without a
+ * loop; those of 128 bits take them one by one, as their registers hold the values of one line. */
 VEC_INLINE void add_losses(const uint8_t *codes, const uint8_t *tables, uint32_t lines, int count,
                            bytes sum[PQ_SCAN_GROUP][2]) {
-    const bool one_by_one = CODE_LINES == 1;
-    lines = one_by_one ? PQ_MIN(lines, 4) : lines;
+    const bool paired = CODE_LINES > 1;
+    const size_t step = CODE_LINES * PQ_TABLE_CENTROIDS;
 #ifdef __wasm__
 #pragma clang loop unroll(disable)
 #endif
-    for (uint32_t i = 0; i < lines && (one_by_one || i < 4); i += CODE_LINES) {
-        bytes both = bytes_load_part(codes + (size_t)i * PQ_TABLE_CENTROIDS, lines - i);
-        bytes low = bytes_low(both), high = bytes_high(both);
+    for (uint32_t i = 0; i < lines; i += CODE_LINES << paired) {
+        const uint32_t next = PQ_MIN(i + CODE_LINES, lines);
+        const uint8_t *at = codes + (size_t)i * PQ_TABLE_CENTROIDS;
+        bytes a = bytes_load_part(at, lines - i);
+        bytes b = paired ? bytes_load_part(at + step, lines - next) : a;
+        bytes low[2] = {bytes_low(a), bytes_low(b)}, high[2] = {bytes_high(a), bytes_high(b)};
         for (uint32_t k = 0; k < (uint32_t)count; k++) {
-            bytes table = bytes_load(tables + (size_t)(4 * k + i) * PQ_TABLE_CENTROIDS);
-            sum[k][0] = bytes_add(sum[k][0], bytes_find(table, low));
-            sum[k][1] = bytes_add(sum[k][1], bytes_find(table, high));
+            at = tables + (size_t)(8 * k + i) * PQ_TABLE_CENTROIDS;
+            bytes table = bytes_load(at);
+            bytes lows = bytes_find(table, low[0]), highs = bytes_find(table, high[0]);
+            if (paired) {
+                table = bytes_load(at + step);
+                lows = bytes_join(lows, bytes_find(table, low[1]));
+                highs = bytes_join(highs, bytes_find(table, high[1]));
+            }
+            sum[k][0] = bytes_add(sum[k][0], lows);
+            sum[k][1] = bytes_add(sum[k][1], highs);
         }
     }
-}
-
-/* least = min(least, sums of `count` interests): of the items 0..15 and 16..31 of a block. */
-VEC_INLINE void keep_least(bytes sum[PQ_SCAN_GROUP][2], int count, line least[2]) {
-    for (int k = 0; k < count; k++) {
-        least[0] = line_min(least[0], bytes_fold(sum[k][0]));
-        least[1] = line_min(least[1], bytes_fold(sum[k][1]));
-    }
-}
-
-/* Items of a block that are not out, as bits. */
-VEC_INLINE uint32_t items_left(const line least[2]) {
-    return line_below_most(least[0]) | line_below_most(least[1]) << PQ_TABLE_CENTROIDS;
 }
 
 /* The block's items by `count` interests, looked at after every `stretch` codebooks; true: all were out before
  * the last. */
 VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t codebooks, int count,
-                       uint32_t stretch, line least[2]) {
+                       uint32_t stretch, totals *least) {
     bytes sum[PQ_SCAN_GROUP][2];
     for (int k = 0; k < count; k++) {
         sum[k][0] = bytes_zero();
@@ -63,24 +60,24 @@ VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t cod
     }
     for (uint32_t m = 0, end = stretch;; end += stretch) {
         end = PQ_MIN(end, codebooks);
-        for (; CODE_LINES > 1 && m + 4 <= end; m += 4) { /* without masks */
-            add_losses(codes, tables, 4, count, sum);
-            codes += FOUR;
-            tables += (size_t)count * FOUR;
+        for (; m < end; m += 8) {
+            if (CODE_LINES > 1 && end - m >= 8) { /* without masks */
+                add_losses(codes, tables, 8, count, sum);
+            } else {
+                add_losses(codes, tables, PQ_MIN(end - m, 8), count, sum);
+            }
+            codes += EIGHT;
+            tables += (size_t)count * EIGHT;
         }
-        for (; m < end; m += 4) {
-            add_losses(codes, tables, end - m, count, sum);
-            codes += FOUR;
-            tables += (size_t)count * FOUR;
+        totals now = *least;
+        for (int k = 0; k < count; k++) {
+            now = totals_min(now, totals_of(sum[k][0], sum[k][1]));
         }
-        line now[2] = {least[0], least[1]};
-        keep_least(sum, count, now);
         if (end == codebooks) {
-            least[0] = now[0];
-            least[1] = now[1];
+            *least = now;
             return false;
         }
-        if (items_left(now) == 0) {
+        if (totals_below_most(now) == 0) {
             return true;
         }
     }
@@ -88,11 +85,11 @@ VEC_INLINE bool losses(const uint8_t *codes, const uint8_t *tables, uint32_t cod
 
 static uint32_t kernel_scan_pq(const pq_scan_args *args, uint32_t *next) {
     const size_t block_size = (size_t)args->cols * PQ_TABLE_CENTROIDS;
-    const size_t table_size = ((size_t)args->cols + 3) / 4 * FOUR;
-    const uint8_t *tables = args->interests, most = 255;
+    const size_t table_size = ((size_t)args->cols + 7) / 8 * EIGHT;
+    const uint8_t *tables = args->interests;
     uint32_t block = *next, count = 0, patience = 1;
-    line all;
-    memset(&all, most, sizeof(all));
+    totals all;
+    memset(&all, 255, sizeof(all));
     for (; block < args->block_count && count < args->room; block++) {
         const uint8_t *codes = (const uint8_t *)args->blocks + block * block_size;
         uint32_t wanted = wanted_rows(args, block, PQ_TABLE_CODES);
@@ -103,12 +100,12 @@ static uint32_t kernel_scan_pq(const pq_scan_args *args, uint32_t *next) {
         const bool look = patience > 0 || block % LOOK_AGAIN == 0;
         const uint32_t stretch = look ? LOOK_AFTER : args->cols;
         bool early = false;
-        line least[2] = {all, all};
-#define CALL(n) early |= losses(codes, tables + k * table_size, args->cols, n, stretch, least)
+        totals least = all;
+#define CALL(n) early |= losses(codes, tables + k * table_size, args->cols, n, stretch, &least)
         EACH_GROUP(k, args->interest_count, CALL);
 #undef CALL
         patience = early ? PATIENCE : patience - (patience > 0);
-        wanted &= items_left(least);
+        wanted &= totals_below_most(least);
         if (wanted) {
             args->found[count++] = (pq_scan_found){block, wanted};
         }

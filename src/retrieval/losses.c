@@ -5,14 +5,17 @@
 
 #include "kernels/kernels.h"
 
-#define LINE ((size_t)4 * PQ_TABLE_CENTROIDS)
+#define CODEBOOKS 8 /* of a line */
+#define LINE ((size_t)CODEBOOKS * PQ_TABLE_CENTROIDS)
+#define MOST 127 /* so that two entries stay a byte */
 
 static void prepare(pq_losses *l, const pq_exact *exact, const pq_table *codes, uint32_t k) {
     const float *products = exact->products + pq_exact_product(codes, 0, k);
     float best = 0, size = 0;
     for (uint32_t m = 0; m < codes->codebooks; m++) {
-        float *out = l->losses + pq_scan_place(k, l->interest_count, l->lines, m / 4) * LINE +
-                     (size_t)(m % 4) * PQ_TABLE_CENTROIDS;
+        float *out = l->losses +
+                     pq_scan_place(k, l->interest_count, l->lines, m / CODEBOOKS) * LINE +
+                     (size_t)(m % CODEBOOKS) * PQ_TABLE_CENTROIDS;
         float most = -HUGE_VALF;
         for (uint32_t c = 0; c < PQ_TABLE_CENTROIDS; c++) {
             most = PQ_MAX(most, products[(size_t)c * PQ_EXACT_GROUP]);
@@ -33,7 +36,7 @@ pique_status pq_losses_init(pq_arena *arena, pq_losses *l, const pq_exact *exact
                             const pq_table *codes) {
     const size_t count = exact->scan->interest_count;
     *l = (pq_losses){.interest_count = (uint32_t)count,
-                     .lines = ((size_t)codes->codebooks + 3) / 4,
+                     .lines = ((size_t)codes->codebooks + CODEBOOKS - 1) / CODEBOOKS,
                      .threshold = -HUGE_VALF,
                      .most = -HUGE_VALF};
     const size_t size = count * l->lines * LINE;
@@ -56,7 +59,7 @@ pique_status pq_losses_init(pq_arena *arena, pq_losses *l, const pq_exact *exact
 static void make_bytes(const float *losses, float steps, uint8_t *restrict out) {
     for (size_t i = 0; i < LINE; i++) {
         float loss = losses[i] * steps;
-        out[i] = (uint8_t)(int32_t)(loss < 255 ? loss : 255);
+        out[i] = (uint8_t)(int32_t)(loss < MOST ? loss : MOST);
     }
 }
 
@@ -77,7 +80,7 @@ const uint8_t *pq_losses_for(pq_losses *l, float threshold) {
             if (may_lose > 0) {
                 make_bytes(l->losses + at, 254 / may_lose, l->bytes + at);
             } else { /* the interest's best is not enough */
-                memset(l->bytes + at, 255, LINE);
+                memset(l->bytes + at, MOST, LINE);
             }
         }
     }

@@ -102,7 +102,7 @@ static double score_i4(const pq_scan_args *a, size_t block, size_t lane, double 
 
 /* How far the best interest's sum of bytes is below 255: the threshold is 0. */
 static double score_pq(const pq_scan_args *a, size_t block, size_t lane, double *scale) {
-    const size_t lines = ((size_t)a->cols + 3) / 4;
+    const size_t lines = ((size_t)a->cols + 7) / 8;
     double best = -HUGE_VAL;
     *scale = 1;
     for (size_t k = 0; k < a->interest_count; k++) {
@@ -111,7 +111,7 @@ static double score_pq(const pq_scan_args *a, size_t block, size_t lane, double 
             unsigned byte = ((const uint8_t *)a->blocks)[(block * a->cols + m) * 16 + lane % 16];
             unsigned code = lane < 16 ? byte & 15 : byte >> 4;
             sum += ((const uint8_t *)
-                        a->interests)[line_at(a, k, lines, m / 4) * 64 + m % 4 * 16 + code];
+                        a->interests)[line_at(a, k, lines, m / 8) * 128 + m % 8 * 16 + code];
         }
         best = fmax(best, 255 - sum);
     }
@@ -123,7 +123,7 @@ const scan_reference reference_scan_f16 = {PQ_TABLE_F16, 1, score_f16};
 const scan_reference reference_scan_i8 = {PQ_TABLE_I8, 2, score_i8};
 const scan_reference reference_scan_i8_bytes = {PQ_TABLE_I8, 8, score_i8_bytes};
 const scan_reference reference_scan_i4 = {PQ_TABLE_I4, 4, score_i4};
-const scan_reference reference_scan_pq = {PQ_TABLE_PQ, 4, score_pq};
+const scan_reference reference_scan_pq = {PQ_TABLE_PQ, 8, score_pq};
 
 /* ---- random inputs, allocated to the byte ---- */
 
@@ -203,17 +203,17 @@ static void fill_integers(scan_case *c, pq_rng *rng) {
 }
 
 static void fill_codes(scan_case *c, pq_rng *rng) {
-    const size_t lines = ((size_t)c->args.cols + 3) / 4, size = (size_t)c->rows * c->args.cols / 2;
-    uint8_t *blocks = bytes_make(size), *tables = bytes_make(c->args.interest_count * lines * 64);
+    const size_t lines = ((size_t)c->args.cols + 7) / 8, size = (size_t)c->rows * c->args.cols / 2;
+    uint8_t *blocks = bytes_make(size), *tables = bytes_make(c->args.interest_count * lines * 128);
     for (size_t i = 0; i < size; i++) {
         blocks[i] = (uint8_t)pq_rng_below(rng, 256);
     }
     for (size_t k = 0; k < c->args.interest_count; k++) {
         for (size_t m = 0; m < c->args.cols; m++) {
             for (size_t i = 0; i < 16; i++) { /* sums around 255, some far above */
-                uint32_t most = PQ_MIN(255, 520 / c->args.cols + (uint32_t)(m % 3 == 0) * 40);
-                tables[line_at(&c->args, k, lines, m / 4) * 64 + m % 4 * 16 + i] =
-                    (uint8_t)(i == 3 ? 255 : pq_rng_below(rng, most + 1));
+                uint32_t most = PQ_MIN(127, 520 / c->args.cols + (uint32_t)(m % 3 == 0) * 40);
+                tables[line_at(&c->args, k, lines, m / 8) * 128 + m % 8 * 16 + i] =
+                    (uint8_t)(i == 3 ? 127 : pq_rng_below(rng, most + 1));
             }
         }
     }
