@@ -6,7 +6,7 @@
 
 /* The model's item vectors as floats, [rows, width]; NULL when memory is short. */
 static float *item_vectors(pq_ctx *ctx, const pique_model *model) {
-    const pq_table *table = &model->vectors;
+    const pq_table *table = model->rows;
     float *vectors = pq_alloc(ctx, (size_t)table->rows * table->cols, sizeof(*vectors));
     for (uint32_t row = 0; vectors && row < table->rows; row++) {
         pq_table_row(table, row, vectors + (size_t)row * table->cols);
@@ -25,7 +25,7 @@ static pique_status write_blocks(pq_ctx *ctx, const char *path, const pique_mode
     PQ_TRY(pq_file_read(ctx, path, PQ_MODEL_LIMIT, &bytes, &size));
     float *vectors = item_vectors(ctx, model);
     pique_status status =
-        vectors ? pq_blocks_write(ctx, out, bytes, size, block_rows, vectors, model->vectors.cols)
+        vectors ? pq_blocks_write(ctx, out, bytes, size, block_rows, vectors, model->rows->cols)
                 : PIQUE_NO_MEMORY;
     pq_free(ctx, vectors);
     pq_free(ctx, bytes);

@@ -13,9 +13,10 @@ typedef struct {
     pq_ctx *ctx;
     pq_container container; /* of the file as it was */
     pq_writer writer;
-    pq_arena arena; /* names and tensors in the new order */
-    uint32_t rows;  /* of items, PAD and UNKNOWN */
-    uint32_t *old;  /* [rows] the row of each new row before */
+    pq_arena arena;    /* names and tensors in the new order */
+    const char *table; /* name of the tensor that comes in blocks */
+    uint32_t rows;     /* of items, PAD and UNKNOWN */
+    uint32_t *old;     /* [rows] the row of each new row before */
     pique_block *blocks;
     uint32_t count, block_rows;
     void **members; /* [count + 1] gzip members, the head's first */
@@ -192,7 +193,7 @@ static pique_status add_metadata(blocks_file *f) {
 static pique_status make_members(blocks_file *f, char *bytes, size_t size) {
     pq_container made;
     PQ_TRY(pq_container_open(f->ctx, bytes, size, &made));
-    char *rows = pq_container_find(&made, PQ_ITEM_WEIGHT)->data;
+    char *rows = pq_container_find(&made, f->table)->data;
     void *index = pq_container_find(&made, PQ_ITEM_BLOCKS)->data;
     pq_container_close(&made);
     size_t row_size = (size_t)(bytes + size - rows) / f->rows, place = 0, member;
@@ -223,14 +224,15 @@ static pique_status write_members(blocks_file *f, const char *path) {
 }
 
 static pique_status arrange(blocks_file *f, const char *path, const float *vectors, uint32_t cols) {
-    const pq_tensor *table = pq_container_find(&f->container, PQ_ITEM_WEIGHT);
+    f->table = pq_blocks_tensor(&f->container);
+    const pq_tensor *table = pq_container_find(&f->container, f->table);
     if (!table || table->rank != 2 || table->shape[0] < 3) {
         PQ_FAIL(f->ctx, PIQUE_UNSUPPORTED, "the file has no rows of items to put into blocks");
     }
     f->rows = table->shape[0];
     PQ_TRY(order(f, vectors, cols));
     PQ_TRY(cut(f));
-    f->writer.last = PQ_ITEM_WEIGHT;
+    f->writer.last = f->table;
     PQ_TRY(add_metadata(f));
     PQ_TRY(add_tensors(f));
     PQ_TRY(add_centroids(f, vectors, cols));

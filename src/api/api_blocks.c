@@ -5,14 +5,14 @@ const pique_block *pique_model_blocks(const pique_model *model, uint32_t *count,
                                       uint32_t *row_bytes) {
     *count = model->block_count;
     if (row_bytes) {
-        *row_bytes = model->vectors.row_bytes;
+        *row_bytes = model->rows->row_bytes;
     }
     return model->blocks;
 }
 
 bool pique_model_has_item(const pique_model *model, uint32_t item) {
     return item > 0 && item <= model->ids.count &&
-           (model->shortlist || !pq_table_lacks(&model->vectors, item));
+           (model->shortlist || !pq_table_lacks(model->rows, item));
 }
 
 bool pique_model_has_behaviour(const pique_model *model, uint32_t item) {
@@ -21,19 +21,18 @@ bool pique_model_has_behaviour(const pique_model *model, uint32_t item) {
 }
 
 static pique_status check(const pique_model *model, uint32_t block, const void *rows, size_t size) {
-    const pq_table *table = &model->vectors;
+    const char *name = pq_blocks_tensor(&model->container);
     if (block >= model->block_count) {
         PQ_FAIL(model->ctx, PIQUE_ARGUMENT, "the file has %lu blocks and none of number %lu",
                 (unsigned long)model->block_count, (unsigned long)block);
     }
     const pique_block *b = &model->blocks[block];
-    if (size != (size_t)b->rows * table->row_bytes || pq_crc32(rows, size) != b->crc) {
+    if (size != (size_t)b->rows * model->rows->row_bytes || pq_crc32(rows, size) != b->crc) {
         PQ_FAIL(model->ctx, PIQUE_CORRUPT,
-                "tensor \"" PQ_ITEM_WEIGHT
-                "\": block %lu is damaged: %lu bytes, or a wrong checksum",
+                "tensor \"%s\": block %lu is damaged: %lu bytes, or a wrong checksum", name,
                 (unsigned long)block, (unsigned long)size);
     }
-    pq_tensor part = *pq_container_find(&model->container, PQ_ITEM_WEIGHT);
+    pq_tensor part = *pq_container_find(&model->container, name);
     part.shape[0] = b->rows;
     part.count = (size_t)b->rows * part.shape[1];
     part.data = (void *)rows; /* only read */
@@ -44,7 +43,7 @@ pique_status pique_model_put_block(pique_model *model, uint32_t block, const voi
                                    size_t size) {
     PQ_TRY(check(model, block, rows, size));
     const pique_block *b = &model->blocks[block];
-    pq_table *table = &model->vectors;
+    pq_table *table = model->rows;
     if (!pq_table_lacks(table, b->first)) {
         return PIQUE_OK; /* it is there already */
     }

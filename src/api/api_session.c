@@ -391,7 +391,7 @@ pique_status pique_session_rank(pique_session *session, const pique_query *query
     pique_status status = by_interests ? rank_by_interests(s, query, known, count, scores)
                                        : rank_by_model(s, query, known, count, scores);
     for (uint32_t i = 0; i < count; i++) {
-        if (!s->model->shortlist && pq_table_lacks(&s->model->vectors, known[i])) {
+        if (!s->model->shortlist && pq_table_lacks(s->model->rows, known[i])) {
             scores[i] = -HUGE_VALF;
         }
     }

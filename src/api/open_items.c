@@ -93,7 +93,7 @@ static pq_table_kind kind_of(const pq_tensor *tensor) {
 }
 
 pique_status pq_check_rows(const pique_model *model, const pq_tensor *rows) {
-    return kind_of(rows) == PQ_TABLE_I4
+    return model->rows->kind == PQ_TABLE_I4
                ? check_int4(model->ctx, PQ_ITEM_WEIGHT, rows->data, rows->shape[0], model->m.width)
                : pq_tensor_finite(model->ctx, rows);
 }
@@ -127,7 +127,7 @@ static pique_status open_rows(pique_model *model, const char *name, uint32_t col
                                            .scales = scales});
 }
 
-static pique_status open_codes(pique_model *model, const pq_tensor *codes) {
+static pique_status open_codes(pique_model *model, const pq_tensor *codes, bool later) {
     const uint32_t rows = model->m.items.rows, cols = model->m.width;
     const uint32_t bytes = codes->rank == 2 ? codes->shape[1] : 0;
     /* At most a byte for two columns; a file may name any number. */
@@ -145,6 +145,7 @@ static pique_status open_codes(pique_model *model, const pq_tensor *codes) {
                                            .rows = rows,
                                            .cols = cols,
                                            .data = codes->data,
+                                           .later = later,
                                            .codebooks = 2 * bytes,
                                            .centroids = centroids});
 }
@@ -152,18 +153,19 @@ static pique_status open_codes(pique_model *model, const pq_tensor *codes) {
 pique_status pq_open_items(pique_model *model) {
     pq_items *items = &model->m.items;
     const pq_tensor *codes = pq_container_find(&model->container, PQ_ITEM_CODES);
+    const bool alone = codes && !pq_container_find(&model->container, PQ_ITEM_WEIGHT);
+    const bool later = model->absent != NULL;
     if (codes) {
-        PQ_TRY(open_codes(model, codes));
-        items->vectors = &model->codes;
+        PQ_TRY(open_codes(model, codes, alone && later));
     }
-    if (!codes || pq_container_find(&model->container, PQ_ITEM_WEIGHT)) {
-        PQ_TRY(open_rows(model, PQ_ITEM_WEIGHT, model->m.width, model->absent != NULL,
-                         &model->vectors));
-        model->vectors.absent = model->absent;
-        items->vectors = &model->vectors;
+    if (!alone) {
+        PQ_TRY(open_rows(model, PQ_ITEM_WEIGHT, model->m.width, later, &model->vectors));
         model->shortlist = codes ? &model->codes : NULL;
         items->codes = model->shortlist;
     }
+    model->rows = alone ? &model->codes : &model->vectors;
+    model->rows->absent = model->absent;
+    items->vectors = model->rows;
     if (pq_items_own_behaviours(items)) {
         PQ_TRY(open_rows(model, PQ_BEHAVIOUR_WEIGHT, pq_items_width(items), false,
                          &model->behaviours));

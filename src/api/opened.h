@@ -30,7 +30,8 @@ struct pique_model {
     uint8_t *absent;  /* [rows] bits: see pq_table; NULL: all rows are there */
     /* m.items points to those that serve. */
     pq_table vectors, codes, behaviours;
-    const pq_table *shortlist;        /* the codes where there are rows beside them, or NULL */
+    pq_table *rows;            /* vectors, or codes that stand alone: what may come in blocks */
+    const pq_table *shortlist; /* the codes where there are rows beside them, or NULL */
     pq_column columns[PQ_MAX_FIELDS]; /* of the profile */
     pq_encoder encoders[PQ_MAX_FIELDS];
     char *names[PQ_MAX_FIELDS];

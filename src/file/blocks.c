@@ -41,6 +41,10 @@ static const char *fault(const pique_block *block, uint32_t row, uint32_t place,
                : NULL;
 }
 
+const char *pq_blocks_tensor(const pq_container *container) {
+    return pq_container_find(container, PQ_ITEM_WEIGHT) ? PQ_ITEM_WEIGHT : PQ_ITEM_CODES;
+}
+
 pique_status pq_blocks_open(const pq_container *container, uint32_t rows,
                             const pique_block **blocks, uint32_t *count) {
     const pq_tensor *tensor = pq_container_find(container, PQ_ITEM_BLOCKS);
@@ -52,7 +56,7 @@ pique_status pq_blocks_open(const pq_container *container, uint32_t rows,
     }
     PQ_TRY(pq_container_get(container, PQ_ITEM_BLOCKS, PQ_U32, tensor->shape[0], PQ_BLOCK_FIELDS,
                             &tensor));
-    if (pq_container_find(container, PQ_ITEM_WEIGHT) != last) {
+    if (pq_container_find(container, pq_blocks_tensor(container)) != last) {
         PQ_FAIL(container->ctx, PIQUE_CORRUPT,
                 "tensor \"" PQ_ITEM_BLOCKS "\": the rows of items are not the last tensor");
     }

@@ -25,8 +25,23 @@ static bool is_of_items(const char *name) {
     return strncmp(name, "item.", 5) == 0 || strcmp(name, "behaviour.weight") == 0;
 }
 
+/* Rows as four codebooks' codes alone. */
+static void add_codes(pq_writer *w) {
+    static uint8_t codes[ROWS * 2];
+    static float codebook[4 * PQ_TABLE_CENTROIDS * MODEL_DIM];
+    pq_rng rng = pq_rng_make(5, 1, 4);
+    for (size_t i = 0; i < PQ_COUNT(codes); i++) {
+        codes[i] = (uint8_t)pq_rng_below(&rng, 256);
+    }
+    for (size_t i = 0; i < PQ_COUNT(codebook); i++) {
+        codebook[i] = (float)pq_rng_normal(&rng);
+    }
+    pq_writer_tensor(w, "item.codes", PQ_U8, ROWS, 2, codes);
+    pq_writer_tensor(w, "item.codebook", PQ_F32, 4 * PQ_TABLE_CENTROIDS, MODEL_DIM, codebook);
+}
+
 /* A model like those of model_file.h with more items; ids are their numbers. */
-static void write_plain(blocks *b, const model_kind *kind) {
+static void write_plain(blocks *b, const model_kind *kind, bool coded) {
     static model_file f;
     static float rows[ROWS * MODEL_DIM], lengths[ROWS];
     static char ids[ITEMS * 4];
@@ -57,7 +72,11 @@ static void write_plain(blocks *b, const model_kind *kind) {
             pq_writer_tensor(&w, p->name, p->dtype, p->rows, p->cols, &p->data);
         }
     }
-    pq_writer_tensor(&w, "item.weight", PQ_F32, ROWS, MODEL_DIM, rows);
+    if (coded) {
+        add_codes(&w);
+    } else {
+        pq_writer_tensor(&w, "item.weight", PQ_F32, ROWS, MODEL_DIM, rows);
+    }
     if (kind->concat) {
         pq_writer_tensor(&w, "behaviour.weight", PQ_F32, ROWS, MODEL_DIM, rows);
     } else if (kind->cosine) {
@@ -73,7 +92,9 @@ static void write_plain(blocks *b, const model_kind *kind) {
     pique_release(b->ctx, bytes);
 }
 
+/* quant: of the rows; "codes": those of add_codes. */
 static void start_as(blocks *b, uint32_t kind, const char *quant) {
+    const bool coded = quant && strcmp(quant, "codes") == 0;
     memset(b, 0, sizeof(*b));
     testing_open(&b->t);
     testing_folder(b->folder);
@@ -81,8 +102,8 @@ static void start_as(blocks *b, uint32_t kind, const char *quant) {
     testing_path(b->path, b->folder, "blocks.pique");
     pique_allocator allocator = testing_allocator(&b->t);
     assert_int_equal(pique_context_create(&allocator, &b->ctx), PIQUE_OK);
-    write_plain(b, &model_kinds[kind]);
-    if (quant) {
+    write_plain(b, &model_kinds[kind], coded);
+    if (quant && !coded) {
         pique_export_options options;
         pique_export_result result;
         pique_export_options_default(&options);
@@ -93,7 +114,7 @@ static void start_as(blocks *b, uint32_t kind, const char *quant) {
     assert_ok(b->ctx, pq_file_read(b->ctx, b->path, PQ_MODEL_LIMIT, &b->bytes, &b->size));
     pq_container c;
     assert_ok(b->ctx, pq_container_open(b->ctx, b->bytes, b->size, &c));
-    b->head = (size_t)((char *)pq_container_find(&c, "item.weight")->data - (char *)b->bytes);
+    b->head = (size_t)((char *)c.tensors[c.count - 1].data - (char *)b->bytes);
     pq_container_close(&c);
 }
 
@@ -172,11 +193,15 @@ static void test_members(void **state) {
 /* Another order of the items, the same recommendations. */
 static void test_same_recommendations(void **state) {
     (void)state;
-    for (uint32_t kind = 0; kind < MODEL_KINDS; kind++) {
+    for (uint32_t n = 0; n < 2 * MODEL_KINDS; n++) {
         blocks b;
         pique_model *models[2];
         pique_session *sessions[2];
-        start(&b, kind);
+        if (n < MODEL_KINDS) {
+            start(&b, n);
+        } else {
+            start_as(&b, n - MODEL_KINDS, "codes");
+        }
         const pique_recommendation *lists[2];
         uint32_t counts[2], moved = 0;
         for (int i = 0; i < 2; i++) {
@@ -192,11 +217,11 @@ static void test_same_recommendations(void **state) {
             lists[i] = recommend(&b, models[i], &sessions[i], &q, &counts[i]);
         }
         assert_int_equal(counts[0], counts[1]);
-        for (uint32_t n = 0; n < counts[0]; n++) {
+        for (uint32_t i = 0; i < counts[0]; i++) {
             size_t size;
-            assert_memory_equal(pique_model_item_id(models[0], lists[0][n].item, &size),
-                                pique_model_item_id(models[1], lists[1][n].item, &size), 4);
-            assert_true(lists[0][n].score == lists[1][n].score);
+            assert_memory_equal(pique_model_item_id(models[0], lists[0][i].item, &size),
+                                pique_model_item_id(models[1], lists[1][i].item, &size), 4);
+            assert_true(lists[0][i].score == lists[1][i].score);
         }
         assert_int_equal(moved, 1); /* else the order shows nothing */
         for (int i = 0; i < 2; i++) {
@@ -211,7 +236,7 @@ static void test_same_recommendations(void **state) {
 static void test_arriving(void **state) {
     (void)state;
     static const uint32_t order[BLOCKS] = {3, 0, 4, 1, 2};
-    static const char *const quants[] = {NULL, "f16", "int8", "int4"};
+    static const char *const quants[] = {NULL, "f16", "int8", "int4", "codes"};
     for (uint32_t n = 0; n < MODEL_KINDS * PQ_COUNT(quants); n++) {
         blocks b;
         pique_model *whole, *model;
@@ -260,12 +285,11 @@ static void test_arriving(void **state) {
 }
 
 /* A behaviour whose row has not come counts as one that the model does not know. */
-static void test_absent_behaviours(void **state) {
-    (void)state;
+static void check_absent_behaviours(const char *quant) {
     blocks b;
     pique_model *model;
     pique_session *session;
-    start(&b, 0);
+    start_as(&b, 0, quant);
     assert_ok(b.ctx, open_head(&b, b.size, b.head, &model));
     assert_ok(b.ctx, put(&b, model, 0));
     assert_ok(b.ctx, put(&b, model, BLOCKS - 1)); /* of UNKNOWN */
@@ -285,6 +309,12 @@ static void test_absent_behaviours(void **state) {
     pique_session_free(session);
     pique_model_free(model);
     stop(&b);
+}
+
+static void test_absent_behaviours(void **state) {
+    (void)state;
+    check_absent_behaviours(NULL);
+    check_absent_behaviours("codes");
 }
 
 /* The i-th word of the index, which is the file's first tensor of that kind. */
@@ -385,6 +415,23 @@ static void test_damaged_blocks(void **state) {
     stop(&b);
 }
 
+/* Any byte is a code; only the checksum tells. */
+static void test_damaged_codes(void **state) {
+    (void)state;
+    blocks b;
+    pique_model *model;
+    start_as(&b, 0, "codes");
+    assert_ok(b.ctx, open_head(&b, b.size, b.head, &model));
+    ((uint8_t *)b.bytes)[b.head + (size_t)2 * BLOCK] ^=
+        1; /* the first of block 1, two bytes a row */
+    assert_failure(b.ctx, put(&b, model, 1), PIQUE_CORRUPT, "\"item.codes\": block 1");
+    assert_false(pique_model_has_item(model, BLOCK));
+    assert_ok(b.ctx, put(&b, model, 0));
+    assert_true(pique_model_has_item(model, BLOCK - 1));
+    pique_model_free(model);
+    stop(&b);
+}
+
 static void test_checksum(void **state) {
     (void)state;
     assert_int_equal(pq_crc32("123456789", 9), 0xcbf43926u); /* the check value of CRC-32 */
@@ -466,9 +513,9 @@ int main(void) {
         cmocka_unit_test(test_members),        cmocka_unit_test(test_same_recommendations),
         cmocka_unit_test(test_arriving),       cmocka_unit_test(test_absent_behaviours),
         cmocka_unit_test(test_damaged_index),  cmocka_unit_test(test_damaged_heads),
-        cmocka_unit_test(test_damaged_blocks), cmocka_unit_test(test_checksum),
-        cmocka_unit_test(test_cluster),        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_damaged_blocks), cmocka_unit_test(test_damaged_codes),
+        cmocka_unit_test(test_checksum),       cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,21 +99,21 @@ async function blocksOf(wanted) {
  * A server of the file. `log` collects the ranges that were asked for ('all' without one); `change` may
  * spoil an answer { status, headers, body } and `hold` may delay it.
  */
-function serving({ ranges = true, change = (answer) => answer, hold = () => {} } = {}) {
+function serving({ of = bytes, ranges = true, change = (answer) => answer, hold = () => {} } = {}) {
   const log = [];
   const answer = async (request, response) => {
-    const part = ranges ? parseRange(request.headers.range, bytes.length) : undefined;
+    const part = ranges ? parseRange(request.headers.range, of.length) : undefined;
     log.push(part ?? 'all');
-    const [first, last] = part ?? [0, bytes.length - 1];
+    const [first, last] = part ?? [0, of.length - 1];
     const answered = change({
       status: part ? 206 : 200,
       headers: {
         ...(ranges && { 'accept-ranges': 'bytes' }),
-        ...(part && { 'content-range': `bytes ${first}-${last}/${bytes.length}` }),
+        ...(part && { 'content-range': `bytes ${first}-${last}/${of.length}` }),
         'content-length': last - first + 1,
         etag: '"one"',
       },
-      body: bytes.slice(first, last + 1),
+      body: of.slice(first, last + 1),
       part,
     });
     await hold(log.length, response);
@@ -292,6 +292,42 @@ describe('loaded partially', () => {
       await givesTheSame(pique);
       await pique.dispose();
     });
+  });
+
+  test('codes that stand alone come in blocks too', async () => {
+    const [one, two] = ['codes.pique', 'codes-blocks.pique'].map((name) => path.join(folder, name));
+    execFileSync(cli, ['export', plainFile, '--quant', 'pq8', '-o', one]);
+    execFileSync(cli, ['export', plainFile, '--quant', 'pq8', '--blocks', ROWS, '-o', two]);
+    const coded = await load(new Uint8Array(readFileSync(one)), { worker: false });
+    const request = { context: people[0], count: 3005 };
+    const scores = new Map(listOf(await coded.recommend(request)));
+    let release;
+    const held = new Promise((resolve) => {
+      release = resolve;
+    });
+    const of = new Uint8Array(readFileSync(two));
+    const { log, answer } = serving({ of, hold: (count) => (count > 4 ? held : undefined) });
+    await withServer(answer, async (url) => {
+      let here = 0;
+      let enough;
+      const ready = new Promise((resolve) => {
+        enough = resolve;
+      });
+      const onProgress = ({ phase }) => phase === 'blocks' && ++here >= 3 && enough();
+      const pique = await load(`${url}/a.pique`, { worker: false, partial: true, onProgress });
+      assert.deepEqual((await pique.recommend(request)).coverage, 0);
+      await ready;
+      const some = await pique.recommend(request);
+      assert.ok(some.coverage > 0 && some.coverage < 1, `${some.coverage}`);
+      assert.ok(some.items.length > 400);
+      for (const { id, score } of some.items) assert.equal(score, scores.get(id), id);
+      release();
+      await pique.complete;
+      assert.deepEqual(new Map(listOf(await pique.recommend(request))), scores);
+      await pique.dispose();
+    });
+    assert.ok(log.length > 4);
+    await coded.dispose();
   });
 
   test('a server without ranges: one request, in the order of the file', async () => {
