@@ -243,6 +243,7 @@ describe('loaded partially', () => {
       await pique.dispose();
     });
     const order = log.slice(1).flatMap(blocksIn);
+    assert.equal(order[0], own[0], 'the first range knows of a request that was made at once');
     const best = await whole.recommend({ context, count: 100 });
     const holders = await blocksOf(best.items.map(({ id }) => id));
     const others = order.filter((block) => block !== 0 && !own.includes(block));

@@ -187,15 +187,17 @@ async function receive(host: Host, file: Opened, way: Way): Promise<Received> {
     const isPart = head > 0 && way.partial;
     if (isPart) reader.forget();
     reader.unread(start);
-    const download = await pour(host, reader, head, way);
+    const [download, parts] = await Promise.all([
+      pour(host, reader, head, way),
+      head && abortable(importBlocks(), signal),
+    ]);
     if (!head) await check(reader, way);
     if (way.isLast) tell('init');
     const answer = await abortable(host.call('finish', head > 0), signal);
     const { memory, blocks: index, ...rest } = answer;
     const info = { ...rest, thread: host.thread, size: { download, memory } };
-    if (head) {
-      const { Blocks } = await abortable(importBlocks(), signal);
-      const blocks = new Blocks(host, file, reader, head, index, signal);
+    if (parts) {
+      const blocks = new parts.Blocks(host, file, reader, head, index, signal);
       if (isPart) return { info, blocks };
       if (info.task === 'ranking') throw new PiqueError('UNSUPPORTED', 'A ranker has no blocks');
       await blocks.receive((bytes) => tell('fetch', bytes));

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { inRoot } from '../../../scripts/run.mjs';
 import { serve } from '../../../web/serve.mjs';
+import { openLink } from './link.mjs';
 
 export const here = path.dirname(fileURLToPath(import.meta.url));
 const modules = path.join(here, 'node_modules');
@@ -50,11 +51,12 @@ export function makeSite(folder) {
 }
 
 /**
- * Serves the folder. Pages are isolated from other origins, which gives them precise clocks; `takeSent()` tells the
- * bytes of all bodies since it was last asked.
+ * Serves the folder, by a link (link.mjs) or without. Pages are isolated from other origins, which gives them precise
+ * clocks; `takeSent()` tells the bytes of all bodies since it was last asked.
  */
-export async function openBenchSite(folder) {
+export async function openBenchSite(folder, link) {
   const server = await serve(folder);
+  const entrance = link ? await openLink(server.address().port, link) : server;
   let sent = 0;
   server.prependListener('request', (request, response) => {
     response.setHeader('cross-origin-opener-policy', 'same-origin');
@@ -66,7 +68,7 @@ export async function openBenchSite(folder) {
     });
   });
   return {
-    url: `http://localhost:${server.address().port}/`,
+    url: `http://localhost:${entrance.address().port}/`,
     takeSent() {
       const bytes = sent;
       sent = 0;
@@ -75,6 +77,7 @@ export async function openBenchSite(folder) {
     close() {
       server.closeAllConnections();
       server.close();
+      entrance.close();
     },
   };
 }

@@ -156,9 +156,9 @@ export class Catalogues {
    * `pique export` with a kind of item rows: the bytes of the file, and before compression, and the lists that the
    * command line recommends from it. Where this build does not have the kind: what the program said.
    */
-  export({ file, histories }, quant, out, top) {
+  export({ file, histories }, quant, out, top, ...options) {
     try {
-      run('export', file, '--quant', quant, '-o', out);
+      run('export', file, '--quant', quant, ...options, '-o', out);
     } catch (error) {
       return { missing: String(error.stderr).trim() };
     }

@@ -13,7 +13,7 @@ import { interestsOf, readModel } from './page/model_file.js';
 import { tableOf } from './report.mjs';
 
 const HELP = `node tests/bench/web/compare.mjs [--browser chromium|firefox|webkit|all] [--parts scan,cold,heap,million]
-    [--without 'hnswlib 100,tfjs rows,…'] [--rounds 30] [--repeats 7] [--json FILE]
+    [--without 'hnswlib 100,tfjs rows,…'] [--rounds 30] [--repeats 7] [--link MBIT/MS] [--json FILE]
 
   --browser   which browsers, one after the other (chromium)
   --parts     scan:    100,000 items of width ${WIDTH}, ${INTERESTS} interests, the best 20, every engine in turns in one page
@@ -23,6 +23,7 @@ const HELP = `node tests/bench/web/compare.mjs [--browser chromium|firefox|webki
   --without   rows to leave out (the index of hnswlib takes minutes to build)
   --rounds    timed queries of each engine
   --repeats   cold starts of each engine
+  --link      everything comes by a link of so many Mbit/s to the browser and so many milliseconds there and back
   --json      where the figures go, too
 
 Needs: npm run build; npm ci --prefix tests/bench/web; Debian's chromium, firefox-esr, webkit2gtk-driver with xvfb.`;
@@ -42,7 +43,12 @@ const EXACT = [
   'javascript',
   ...PEERS.filter((name) => FORMS.includes(name.split(' ')[1])),
 ];
-const COLD = ['Pique f32', 'Pique int8', 'onnxruntime columns', 'fetched int8', 'empty page'];
+const COLD = [
+  ...['Pique f32', 'Pique int8', 'Pique blocks', 'onnxruntime columns'],
+  ...['fetched int8', 'empty page'],
+];
+/** Rows of a block of the file that is loaded partially. */
+const BLOCK_ROWS = 512;
 /** Until a browser that was started has done what it does after its start. */
 const SETTLED_MILLISECONDS = 2000;
 
@@ -113,12 +119,14 @@ async function measureCold({ name, site, small, options }) {
       file: file(quant),
       history: small.histories[0].join(),
       top: TOP,
+      partial: quant === 'blocks' || '',
     }),
     fetched: (quant) => ({ file: file(quant) }),
     empty: () => ({}),
     onnxruntime: () => ({ count: SMALL, width: WIDTH, interests: JSON.stringify(small.interests) }),
   };
-  const rows = COLD.map((engine) => ({ name: engine, times: [] }));
+  const wanted = COLD.filter((engine) => !options.without.includes(engine));
+  const rows = wanted.map((engine) => ({ name: engine, times: [] }));
   for (let repeat = 0; repeat < options.repeats; repeat++) {
     for (const row of rows) {
       const [kind, value] = row.name.toLowerCase().split(' ');
@@ -137,8 +145,11 @@ async function measureCold({ name, site, small, options }) {
       }
     }
   }
-  const [float, , other] = rows;
-  if (float.items.join() !== other.items.join()) throw new Error('cold starts end in other lists');
+  const [float, other] = ['Pique f32', 'onnxruntime columns'].map((engine) =>
+    rows.find((row) => row.name === engine),
+  );
+  if (float && other && float.items.join() !== other.items.join())
+    throw new Error('cold starts end in other lists');
   return rows;
 }
 
@@ -220,6 +231,8 @@ async function prepare(folder, options) {
   graph(state.middle);
   if (options.parts.includes('cold')) {
     state.small = make(SMALL, ['f32', 'int8']);
+    const inBlocks = at(`models/blocks-${SMALL}.pique`);
+    catalogues.export(state.small, 'int8', inBlocks, TOP, '--blocks', BLOCK_ROWS);
     graph(state.small);
     await addInterests(state.small, at(`models/f32-${SMALL}.pique`));
   }
@@ -236,6 +249,7 @@ function readOptions() {
       without: text(''),
       rounds: text('30'),
       repeats: text('7'),
+      link: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -268,7 +282,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'pique-bench-web-'));
 let site;
 try {
   const state = await prepare(folder, options);
-  site = await openBenchSite(path.join(folder, 'site'));
+  site = await openBenchSite(path.join(folder, 'site'), options.link);
   const report = {
     peers: Object.fromEntries(
       ['onnxruntime-web', '@tensorflow/tfjs-core', 'hnswlib-wasm'].map((name) => [
@@ -278,6 +292,7 @@ try {
     ),
     rounds: options.rounds,
     repeats: options.repeats,
+    link: options.link,
     browsers: [],
   };
   for (const name of options.browsers) {
