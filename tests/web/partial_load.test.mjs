@@ -295,6 +295,21 @@ describe('loaded partially', () => {
     });
   });
 
+  test('ranges of one turn travel at the same time', { timeout: 20_000 }, async () => {
+    let more;
+    const another = new Promise((resolve) => {
+      more = resolve;
+    });
+    const hold = (count) => (count === 3 ? another : count === 4 && more());
+    await withServer(serving({ hold }).answer, async (url) => {
+      const pique = await load(`${url}/a.pique`, { worker: false, partial: true });
+      await pique.recommend({ context: people[2] });
+      await pique.complete; // never, were the third answer waited for
+      await givesTheSame(pique);
+      await pique.dispose();
+    });
+  });
+
   test('codes that stand alone come in blocks too', async () => {
     const [one, two] = ['codes.pique', 'codes-blocks.pique'].map((name) => path.join(folder, name));
     execFileSync(cli, ['export', plainFile, '--quant', 'pq8', '-o', one]);
@@ -443,8 +458,16 @@ describe('what goes wrong on the way', () => {
         assert.equal(error.url, url);
         const { items, coverage } = await pique.recommend({ context, count: 30 });
         assert.ok(coverage > 0 && coverage < 1, `${coverage}`);
-        // Exactly what the blocks before the bad answer give.
-        const there = new Set(log.slice(1, 3).flatMap(blocksIn));
+        // Exactly what the blocks that came give, of which the bad answer's is none.
+        const every = await pique.recommend({ context, count: 3005, exclude: { seen: false } });
+        const there = new Set(await blocksOf(every.items.map(({ id }) => id)));
+        const asked = log.slice(1).flatMap(blocksIn);
+        assert.ok(there.has(asked[0]) && [...there].every((block) => asked.includes(block)));
+        assert.ok(blocksIn(log[3]).some((block) => !there.has(block)));
+        const rows = [...there].reduce((sum, block) => sum + index[block].rows, 0);
+        assert.ok(
+          Math.abs(coverage * index.reduce((sum, each) => sum + each.rows, 0) - rows) < 1e-6,
+        );
         const own = await blocksOf(context);
         const known = context.filter((_, i) => there.has(own[i]));
         const best = await whole.recommend({ context: known, count: 3005 });

@@ -6,10 +6,12 @@ import { openRange } from './ranges.ts';
 import type { Opened, Reader } from './source.ts';
 
 /**
- * Blocks that follow each other are asked for at once: first one, then about as many bytes as have come,
- * at most so many, because after each range the needs are looked at anew.
+ * After each turn the needs are looked at anew. The first one asks for a block, which also tells whether the server gives
+ * ranges; each further one for up to AT_ONCE times as many bytes as have come, but not more than TURN_BYTES, by
+ * up to AT_ONCE ranges at the same time, as a way there and back can take longer than the bytes.
  */
-const RANGE_BYTES = 4 << 20;
+const TURN_BYTES = 4 << 20;
+const AT_ONCE = 4;
 
 /** Which blocks are needed, first ones first; all that have not come are among them. */
 export type Order = () => Promise<number[]>;
@@ -59,35 +61,50 @@ export class Blocks {
     if (!order || !this.#file.ranges) return this.#pass(this.#reader, count);
     this.#reader.close();
     while (this.#absent.size > 0) {
-      const run = this.#run(await order());
-      const [first, last] = [run[0], run.at(-1)].map((i) => this.#blocks[i as number] as Block);
-      const from = this.#head + (first as Block).offset;
-      const to = this.#head + (last as Block).offset + (last as Block).size - 1;
-      const { reader, whole } = await openRange(this.#file, from, to, this.total, this.#signal);
-      try {
+      const runs = this.#runs(await order());
+      const readers = new Set<Reader>();
+      let isOver = false;
+      const range = async (run: number[]) => {
+        const { reader, whole } = await this.#open(run);
+        readers.add(reader);
+        if (isOver) return reader.close();
         if (whole) {
           await skip(reader, this.#head);
-          return await this.#pass(reader, count);
+          return this.#pass(reader, count);
         }
         for (const block of run) await this.#take(reader, block, count);
+      };
+      try {
+        await Promise.all(runs.map(range));
       } finally {
-        reader.close();
+        isOver = true;
+        for (const reader of readers) reader.close();
       }
     }
   }
 
-  /** The first block that is needed, and those that follow it in the file and in need. */
-  #run(order: number[]): number[] {
-    const run: number[] = [];
-    const most = Math.min(this.#received, RANGE_BYTES);
+  /** What one turn asks for: the blocks that are needed first; those that follow each other together. */
+  #runs(order: number[]): number[][] {
+    const runs: number[][] = [];
+    const most = Math.min(AT_ONCE * this.#received, TURN_BYTES);
     let bytes = 0;
     for (const block of order) {
-      const follows = run.length === 0 || block === (run.at(-1) as number) + 1;
+      const run = runs.at(-1);
+      const follows = run?.at(-1) === block - 1;
       bytes += this.#blocks[block]?.size ?? 0;
-      if (!follows || (run.length > 0 && bytes > most)) break;
-      run.push(block);
+      if (run && (bytes > most || (!follows && runs.length === AT_ONCE))) break;
+      if (follows) run?.push(block);
+      else runs.push([block]);
     }
-    return run;
+    return runs;
+  }
+
+  /** The range of a run. */
+  #open(run: number[]): ReturnType<typeof openRange> {
+    const [first, last] = [run[0], run.at(-1)].map((i) => this.#blocks[i as number] as Block);
+    const from = this.#head + (first as Block).offset;
+    const to = this.#head + (last as Block).offset + (last as Block).size - 1;
+    return openRange(this.#file, from, to, this.total, this.#signal);
   }
 
   async #pass(reader: Reader, count: (bytes: number) => void): Promise<void> {
@@ -112,7 +129,7 @@ export class Blocks {
     if (!this.#absent.has(block)) return;
     const transfer = [bytes.buffer as ArrayBuffer];
     await abortable(this.#host.call('block', { block, bytes }, transfer), this.#signal);
-    this.#absent.delete(block);
+    if (!this.#absent.delete(block)) return;
     this.#received += size;
     count(size);
   }
