@@ -1,8 +1,9 @@
 /* scan_codes_body.h — which items of a table of codes may beat a threshold, from sums of bytes:
  * what each centroid loses against the best one of its codebook, in steps of which 255 are more than any
- * item above the threshold can lose (retrieval/filter.c makes these tables). A byte therefore never needs
- * widening: its sum stops at 255, and an item that gets there is out. The sums are of integers, the
- * same in every set.
+ * item above the threshold can lose (retrieval/losses.c makes these tables). A byte therefore never needs
+ * widening: its sum stops at 255, and an item that gets there is out. No entry is above 127, so two of them never
+ * leave a byte: wide sets join them by an addition that does not look for that. The sums are of integers, the same
+ * in every set.
  *
  * Where items differ much from the interests, a few codebooks put all items of a block out: sums are looked at
  * on the way, for as long as that ends some of them early.
