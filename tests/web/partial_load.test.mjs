@@ -59,6 +59,23 @@ const people = [
   [ids[900], ids[901]],
   [ids[2999], ids[5], ids[40], ids[1200]],
 ];
+/** A promise that is settled from outside. */
+function gate() {
+  let open;
+  const opened = new Promise((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+/** Opens its gate when so many blocks have come. */
+function waitingFor(count) {
+  const { open, opened } = gate();
+  let here = 0;
+  const onProgress = ({ phase }) => phase === 'blocks' && ++here >= count && open();
+  return { onProgress, ready: opened };
+}
+
 const listOf = ({ items }) => items.map(({ id, score }) => [id, score]);
 
 async function givesTheSame(pique) {
@@ -253,18 +270,10 @@ describe('loaded partially', () => {
 
   test('recommends before the last block came, and scores nothing that is not there', async () => {
     const context = people[0];
-    let release;
-    const held = new Promise((resolve) => {
-      release = resolve;
-    });
+    const { open: release, opened: held } = gate();
     const { log, answer } = serving({ hold: (request) => (request > 4 ? held : undefined) });
     await withServer(answer, async (url) => {
-      let here = 0;
-      let enough;
-      const ready = new Promise((resolve) => {
-        enough = resolve;
-      });
-      const onProgress = ({ phase }) => phase === 'blocks' && ++here >= 3 && enough();
+      const { onProgress, ready } = waitingFor(3);
       const pique = await load(`${url}/a.pique`, { worker: false, partial: true, onProgress });
       const nothing = await pique.recommend({ context, count: 3005 });
       assert.deepEqual([nothing.coverage, nothing.personal], [0, false]);
@@ -296,10 +305,7 @@ describe('loaded partially', () => {
   });
 
   test('ranges of one turn travel at the same time', { timeout: 20_000 }, async () => {
-    let more;
-    const another = new Promise((resolve) => {
-      more = resolve;
-    });
+    const { open: more, opened: another } = gate();
     const hold = (count) => (count === 3 ? another : count === 4 && more());
     await withServer(serving({ hold }).answer, async (url) => {
       const pique = await load(`${url}/a.pique`, { worker: false, partial: true });
@@ -317,19 +323,11 @@ describe('loaded partially', () => {
     const coded = await load(new Uint8Array(readFileSync(one)), { worker: false });
     const request = { context: people[0], count: 3005 };
     const scores = new Map(listOf(await coded.recommend(request)));
-    let release;
-    const held = new Promise((resolve) => {
-      release = resolve;
-    });
+    const { open: release, opened: held } = gate();
     const of = new Uint8Array(readFileSync(two));
     const { log, answer } = serving({ of, hold: (count) => (count > 4 ? held : undefined) });
     await withServer(answer, async (url) => {
-      let here = 0;
-      let enough;
-      const ready = new Promise((resolve) => {
-        enough = resolve;
-      });
-      const onProgress = ({ phase }) => phase === 'blocks' && ++here >= 3 && enough();
+      const { onProgress, ready } = waitingFor(3);
       const pique = await load(`${url}/a.pique`, { worker: false, partial: true, onProgress });
       assert.deepEqual((await pique.recommend(request)).coverage, 0);
       await ready;
