@@ -30,10 +30,9 @@ VEC_INLINE void add_losses(const uint8_t *codes, const uint8_t *tables, uint32_t
 #pragma clang loop unroll(disable)
 #endif
     for (uint32_t i = 0; i < lines; i += CODE_LINES << paired) {
-        const uint32_t next = PQ_MIN(i + CODE_LINES, lines);
         const uint8_t *at = codes + (size_t)i * PQ_TABLE_CENTROIDS;
         bytes a = bytes_load_part(at, lines - i);
-        bytes b = paired ? bytes_load_part(at + step, lines - next) : a;
+        bytes b = paired ? bytes_load_part(at + step, lines - PQ_MIN(lines, i + CODE_LINES)) : a;
         bytes low[2] = {bytes_low(a), bytes_low(b)}, high[2] = {bytes_high(a), bytes_high(b)};
         for (uint32_t k = 0; k < (uint32_t)count; k++) {
             at = tables + (size_t)(8 * k + i) * PQ_TABLE_CENTROIDS;
