@@ -2,8 +2,8 @@
  *
  * A file of blocks is a gzip stream of several members, which decompress to one container: a head, which
  * is all that stands before the container's last tensor, item.weight or codes that stand alone, and then one
- * member for each block of its rows. Every member's gzip header has an extra field "PQ" of four bytes, the little-endian size of
- * the member, so that whoever has the first PQ_MEMBER_HEADER bytes of one knows where it ends.
+ * member for each block of its rows. Every member's gzip header has an extra field "PQ" of four bytes, the
+ * little-endian size of the member, so that whoever has the first PQ_MEMBER_HEADER bytes of one knows where it ends.
  *
  *   item.blocks     (blocks, 5) U32: a pique_block each, in the order of the file
  *   item.centroids  (blocks, D): the mean of each block's items */

@@ -59,6 +59,7 @@ const people = [
   [ids[900], ids[901]],
   [ids[2999], ids[5], ids[40], ids[1200]],
 ];
+
 /** A promise that is settled from outside. */
 function gate() {
   let open;
@@ -479,6 +480,14 @@ describe('what goes wrong on the way', () => {
       });
     });
   }
+
+  test('disposed as soon as it is there', { timeout: 20_000 }, async () => {
+    await withServer(serving().answer, async (url) => {
+      const pique = await load(`${url}/a.pique`, { worker: false, partial: true });
+      await pique.dispose();
+      await failsWith('DISPOSED', pique.complete);
+    });
+  });
 
   test('without ranges: the body ends early, or breaks', async () => {
     const change = (answer) => ({

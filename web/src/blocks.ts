@@ -60,13 +60,14 @@ export class Blocks {
   async receive(count: (bytes: number) => void, order?: Order): Promise<void> {
     if (!order || !this.#file.ranges) return this.#pass(this.#reader, count);
     this.#reader.close();
+    await new Promise((go) => setTimeout(go)); // a page that has just got the recommender asks first
     while (this.#absent.size > 0) {
-      const runs = this.#runs(await order());
-      const readers = new Set<Reader>();
+      const runs = this.#runs(await abortable(order(), this.#signal));
+      const readers: Reader[] = [];
       let isOver = false;
       const range = async (run: number[]) => {
         const { reader, whole } = await this.#open(run);
-        readers.add(reader);
+        readers.push(reader);
         if (isOver) return reader.close();
         if (whole) {
           await skip(reader, this.#head);

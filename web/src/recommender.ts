@@ -113,7 +113,6 @@ export class LocalRecommender implements Recommender {
 
   /** The blocks for the visitor as the last query described them. */
   async #order(): Promise<number[]> {
-    await new Promise((go) => setTimeout(go)); // a page that has just got the recommender asks first
     const { context, times, profile } = this.#asked;
     return this.#host.call('order', await this.#complete({ context, times, profile } as Query));
   }
