@@ -270,7 +270,7 @@ describe('loaded partially', () => {
   });
 
   test('recommends before the last block came, and scores nothing that is not there', async () => {
-    const context = people[0];
+    const context = [ids[1700]]; // whose block comes first
     const { open: release, opened: held } = gate();
     const { log, answer } = serving({ hold: (request) => (request > 4 ? held : undefined) });
     await withServer(answer, async (url) => {
@@ -322,7 +322,7 @@ describe('loaded partially', () => {
     execFileSync(cli, ['export', plainFile, '--quant', 'pq8', '-o', one]);
     execFileSync(cli, ['export', plainFile, '--quant', 'pq8', '--blocks', ROWS, '-o', two]);
     const coded = await load(new Uint8Array(readFileSync(one)), { worker: false });
-    const request = { context: people[0], count: 3005 };
+    const request = { context: [ids[1700]], count: 3005 }; // whose block comes first
     const scores = new Map(listOf(await coded.recommend(request)));
     const { open: release, opened: held } = gate();
     const of = new Uint8Array(readFileSync(two));
